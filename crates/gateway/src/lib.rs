@@ -1,0 +1,1 @@
+//! The journey of a model request, one file a step.

@@ -1,0 +1,1 @@
+//! What runs later or can't be trusted: workers and the sandbox.

@@ -1,0 +1,1 @@
+//! What customers and operators manage: REST API, sessions, SSO, teams, workspaces, webhooks, support.

@@ -1,0 +1,1 @@
+//! Where facts are kept: SQLite, Postgres, Valkey, objects, the spool, behind the domain's ports.

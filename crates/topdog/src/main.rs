@@ -1,0 +1,2 @@
+//! The binary: configuration, wiring, CLI.
+fn main() {}

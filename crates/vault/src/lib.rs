@@ -1,0 +1,1 @@
+//! How a secret is sealed, opened, rotated and destroyed; plaintext lives only inside its types.

@@ -1,0 +1,253 @@
+//! One new connection: resolve, check, connect to what was checked, check again, encrypt, speak HTTP.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::body::RequestBody;
+use crate::error::{EgressError, Lost};
+use crate::origin::{Origin, Place, Scheme};
+use crate::policy::EgressPolicy;
+use crate::resolve::{Resolve, SystemResolver};
+use crate::tls;
+
+/// Makes connections that policy allows; cheap to clone and shared by every thread.
+#[derive(Clone)]
+pub struct Egress(Arc<Gate>);
+
+struct Gate {
+    policy: EgressPolicy,
+    settings: EgressSettings,
+    resolver: Box<dyn Resolve>,
+    tls: TlsConnector,
+}
+
+/// How patient a connection attempt is, and what it offers.
+#[derive(Debug, Clone, Copy)]
+pub struct EgressSettings {
+    /// For resolving the name and for connecting, shared between all the name's addresses.
+    pub connect_timeout: Duration,
+    /// For the TLS handshake after it.
+    pub tls_timeout: Duration,
+    /// Whether HTTP/2 is offered; only ever over TLS.
+    pub http2: bool,
+}
+
+impl Default for EgressSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            tls_timeout: Duration::from_secs(5),
+            http2: true,
+        }
+    }
+}
+
+/// A connection ready for requests; its task runs on the runtime that made it.
+pub enum Connection {
+    /// One request at a time.
+    H1(Line),
+    /// Many at a time; the connection ends when the last clone and the last body are dropped.
+    H2(http2::SendRequest<RequestBody>),
+}
+
+impl Egress {
+    /// With the operating system's resolver and default settings.
+    ///
+    /// # Errors
+    /// [`EgressError::InvalidRoots`].
+    pub fn new(policy: EgressPolicy) -> Result<Self, EgressError> {
+        Self::with(policy, EgressSettings::default(), SystemResolver)
+    }
+
+    /// With settings and a resolver of the caller's.
+    ///
+    /// # Errors
+    /// [`EgressError::InvalidRoots`].
+    pub fn with(
+        policy: EgressPolicy,
+        settings: EgressSettings,
+        resolver: impl Resolve + 'static,
+    ) -> Result<Self, EgressError> {
+        let tls = TlsConnector::from(tls::client_config(policy.extra_roots(), settings.http2)?);
+        Ok(Self(Arc::new(Gate {
+            policy,
+            settings,
+            resolver: Box::new(resolver),
+            tls,
+        })))
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &EgressPolicy {
+        &self.0.policy
+    }
+
+    /// Opens a connection to the origin.
+    ///
+    /// # Errors
+    /// Every [`EgressError`] but those about an answer.
+    pub async fn connect(&self, origin: &Origin) -> Result<Connection, EgressError> {
+        self.0.policy.check_origin(origin)?;
+        let deadline = Instant::now() + self.0.settings.connect_timeout;
+        let addresses = self.addresses(origin, deadline).await?;
+        self.0.policy.check_answers(origin, &addresses)?;
+        let tcp = dial(&addresses, deadline).await?;
+        let (local, peer) = match (tcp.local_addr(), tcp.peer_addr()) {
+            (Ok(local), Ok(peer)) => (local, peer),
+            _ => return Err(EgressError::ConnectFailed),
+        };
+        self.0.policy.check_connected(local, peer, origin)?;
+        tcp.set_nodelay(true).map_err(|_| EgressError::ConnectFailed)?;
+        match origin.scheme() {
+            Scheme::Http => speak_h1(tcp).await,
+            Scheme::Https => {
+                let tls = self.encrypt(origin, tcp).await?;
+                if tls.get_ref().1.alpn_protocol() == Some(tls::H2) {
+                    speak_h2(tls).await
+                } else {
+                    speak_h1(tls).await
+                }
+            }
+        }
+    }
+
+    async fn addresses(&self, origin: &Origin, deadline: Instant) -> Result<Vec<SocketAddr>, EgressError> {
+        let name = match origin.place() {
+            Place::Address(ip) => return Ok(vec![SocketAddr::new(*ip, origin.port())]),
+            Place::Name(name) => name,
+        };
+        let patience = deadline.saturating_duration_since(Instant::now());
+        match timeout(patience, self.0.resolver.resolve(name, origin.port())).await {
+            Err(_) => Err(EgressError::ConnectTimeout),
+            Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
+            Ok(_) => Err(EgressError::Unresolvable),
+        }
+    }
+
+    async fn encrypt(&self, origin: &Origin, tcp: TcpStream) -> Result<TlsStream<TcpStream>, EgressError> {
+        let handshake = self.0.tls.connect(origin.server_name().clone(), tcp);
+        match timeout(self.0.settings.tls_timeout, handshake).await {
+            Err(_) => Err(EgressError::ConnectTimeout),
+            Ok(handshake) => handshake.map_err(|_| EgressError::Tls),
+        }
+    }
+}
+
+/// Tries the addresses in turn; each gets an equal share of what time is left, so that a silent first one
+/// leaves time for the next.
+async fn dial(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, EgressError> {
+    let mut failure = EgressError::ConnectTimeout;
+    for (tried, address) in addresses.iter().enumerate() {
+        let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        let share = deadline.saturating_duration_since(Instant::now()) / left;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the guarded egress; the address is checked"
+        )]
+        let attempt = TcpStream::connect(*address);
+        match timeout(share, attempt).await {
+            Ok(Ok(tcp)) => return Ok(tcp),
+            Ok(Err(_)) => failure = EgressError::ConnectFailed,
+            Err(_) => failure = EgressError::ConnectTimeout,
+        }
+    }
+    Err(failure)
+}
+
+async fn speak_h1<T>(io: T) -> Result<Connection, EgressError>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::Builder::new()
+        // One flat write is cheaper than a gathered one for the sizes that model requests have.
+        .writev(false)
+        .max_header_size(MAX_HEAD_BYTES)
+        .handshake(TokioIo::new(io))
+        .await
+        .map_err(|error| EgressError::Protocol(Lost::of(&error)))?;
+    let task = tokio::spawn(async move {
+        // Whoever waits for an answer on this connection hears of its end there.
+        let _ = connection.await;
+    });
+    Ok(Connection::H1(Line {
+        sender,
+        task: task.abort_handle(),
+    }))
+}
+
+async fn speak_h2<T>(io: T) -> Result<Connection, EgressError>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .keep_alive_interval(H2_PING_EVERY)
+        .handshake(TokioIo::new(io))
+        .await
+        .map_err(|error| EgressError::Protocol(Lost::of(&error)))?;
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    Ok(Connection::H2(sender))
+}
+
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+const H2_STREAM_WINDOW: u32 = 256 * 1024;
+const H2_CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// Finds out that a peer is gone while streams wait on it.
+const H2_PING_EVERY: Duration = Duration::from_secs(20);
+
+/// An HTTP/1 connection; dropping it closes the socket at once, whatever it was doing.
+pub struct Line {
+    sender: http1::SendRequest<RequestBody>,
+    task: AbortHandle,
+}
+
+impl Line {
+    /// Sends an origin-form request that carries its `Host`; an error gives the request back where none of
+    /// it was written.
+    pub fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> + use<> {
+        self.sender.try_send_request(request)
+    }
+
+    /// Whether the former exchange is over and the next may begin.
+    pub fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// Whether the peer has ended it.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Waits until the next exchange may begin; an error means it never will.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        self.sender.poll_ready(cx).map_err(|error| Lost::of(&error))
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

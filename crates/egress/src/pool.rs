@@ -1,0 +1,278 @@
+//! Reused connections of one data-plane thread.
+//!
+//! No mutex and no shared state: each thread has a pool of its own, and `Rc` inside says so.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::header::HOST;
+use http::uri::{PathAndQuery, Scheme as UriScheme, Uri};
+use http::{Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use tokio::time::{Instant, timeout};
+
+use crate::body::RequestBody;
+use crate::connect::{Connection, Egress, Line};
+use crate::error::{EgressError, Lost, SendError};
+use crate::origin::{Origin, Scheme};
+use crate::shelf::{Protocol, Shelf, Stream};
+use crate::upstream::{Lease, UpstreamBody};
+
+/// The upstream connections of one thread, by origin.
+pub struct Pool {
+    egress: Egress,
+    settings: PoolSettings,
+    shelves: RefCell<HashMap<Origin, Rc<Shelf>>>,
+    /// The number of origins at which emptied shelves are cleared away next.
+    sweep_at: Cell<usize>,
+}
+
+/// Limits of a pool.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolSettings {
+    /// An idle connection older than this is closed instead of used.
+    pub idle_timeout: Duration,
+    /// HTTP/1 connections kept idle for one origin.
+    pub max_idle_per_origin: usize,
+    /// From sending a request to its response head; [`Pool::send_within`] overrides it.
+    pub head_timeout: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(60),
+            max_idle_per_origin: 512,
+            head_timeout: Duration::from_secs(600),
+        }
+    }
+}
+
+impl Pool {
+    /// An empty pool; make it on the thread that will use it.
+    pub fn new(egress: Egress, settings: PoolSettings) -> Self {
+        Self {
+            egress,
+            settings,
+            shelves: RefCell::default(),
+            sweep_at: Cell::new(FIRST_SWEEP),
+        }
+    }
+
+    /// Sends a request and yields the response as soon as its head is there.
+    ///
+    /// The request's path and query are kept, its scheme, authority and `Host` are replaced by the origin's.
+    /// It is sent once: only where nothing of it was written (a pooled connection that had died unseen) is
+    /// another connection tried. Dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// [`SendError`]; [`SendError::may_have_been_sent`] tells whether trying again can act twice.
+    pub async fn send(
+        &self,
+        origin: &Origin,
+        request: Request<RequestBody>,
+    ) -> Result<Response<UpstreamBody>, SendError> {
+        self.send_within(self.settings.head_timeout, origin, request)
+            .await
+    }
+
+    /// [`send`](Self::send) with a time limit for the response head of its own.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub async fn send_within(
+        &self,
+        head_timeout: Duration,
+        origin: &Origin,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<UpstreamBody>, SendError> {
+        let shelf = self.shelf(origin);
+        loop {
+            let (carrier, is_new) = match shelf.take() {
+                Some(line) => (Carrier::Line(line), false),
+                None => match shelf.stream() {
+                    Some(stream) => (Carrier::Stream(stream), false),
+                    None => self.dial(origin, &shelf).await?,
+                },
+            };
+            match exchange(head_timeout, carrier, origin, request, &shelf).await {
+                Ok(response) => return Ok(response),
+                Err(Failure::Unsent(_)) if is_new => return Err(EgressError::ConnectFailed.into()),
+                Err(Failure::Unsent(unsent)) => request = *unsent,
+                Err(Failure::Final(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Closes connections and forgets origins unused for the idle time; worth a call every minute or so.
+    pub fn sweep(&self) {
+        let now = Instant::now();
+        self.shelves
+            .borrow_mut()
+            .retain(|_, shelf| !shelf.sweep(now) || Rc::strong_count(shelf) > 1);
+    }
+
+    /// How many HTTP/1 connections to the origin are idle.
+    pub fn idle(&self, origin: &Origin) -> usize {
+        self.shelves
+            .borrow()
+            .get(origin)
+            .map_or(0, |shelf| shelf.idle_len())
+    }
+
+    fn shelf(&self, origin: &Origin) -> Rc<Shelf> {
+        if let Some(shelf) = self.shelves.borrow().get(origin) {
+            return Rc::clone(shelf);
+        }
+        if self.shelves.borrow().len() >= self.sweep_at.get() {
+            self.sweep();
+            self.sweep_at
+                .set((self.shelves.borrow().len() * 2).max(FIRST_SWEEP));
+        }
+        let shelf = Rc::new(Shelf::new(self.settings));
+        self.shelves
+            .borrow_mut()
+            .insert(origin.clone(), Rc::clone(&shelf));
+        shelf
+    }
+
+    /// A carrier that was not there yet, and whether it is a new connection.
+    async fn dial(&self, origin: &Origin, shelf: &Shelf) -> Result<(Carrier, bool), SendError> {
+        let mut has_waited = false;
+        loop {
+            let may_be_shared = origin.scheme() == Scheme::Https && shelf.dialling.protocol() != Protocol::H1;
+            // Having waited for an attempt that failed, another wait would only add up timeouts.
+            let lost_the_first = has_waited && shelf.dialling.protocol() == Protocol::Unknown;
+            let attempt = if may_be_shared && !lost_the_first {
+                let Some(attempt) = shelf.dialling.attempt_or_wait().await else {
+                    if let Some(stream) = shelf.stream() {
+                        return Ok((Carrier::Stream(stream), false));
+                    }
+                    has_waited = true;
+                    continue;
+                };
+                Some(attempt)
+            } else {
+                None
+            };
+            let connection = self.egress.connect(origin).await;
+            let carrier = match connection {
+                Ok(Connection::H1(line)) => {
+                    shelf.dialling.learn(Protocol::H1);
+                    Carrier::Line(line)
+                }
+                Ok(Connection::H2(sender)) => {
+                    shelf.dialling.learn(Protocol::H2);
+                    Carrier::Stream(shelf.share(sender))
+                }
+                Err(error) => {
+                    shelf.dialling.learn(Protocol::Unknown);
+                    return Err(error.into());
+                }
+            };
+            drop(attempt);
+            return Ok((carrier, true));
+        }
+    }
+}
+
+const FIRST_SWEEP: usize = 64;
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one request travels on.
+enum Carrier {
+    Line(Line),
+    Stream(Stream),
+}
+
+enum Failure {
+    /// Nothing of it was written; boxed, being the rare case.
+    Unsent(Box<Request<RequestBody>>),
+    Final(SendError),
+}
+
+async fn exchange(
+    head_timeout: Duration,
+    carrier: Carrier,
+    origin: &Origin,
+    mut request: Request<RequestBody>,
+    shelf: &Rc<Shelf>,
+) -> Result<Response<UpstreamBody>, Failure> {
+    let streamed = request.body().is_stream();
+    let (answer, lease) = match carrier {
+        Carrier::Line(mut line) => {
+            address_h1(&mut request, origin);
+            let answer = timeout(head_timeout, line.send(request)).await;
+            (
+                answer,
+                Lease::H1 {
+                    line,
+                    home: Rc::clone(shelf),
+                    streamed,
+                },
+            )
+        }
+        Carrier::Stream(Stream {
+            mut sender,
+            in_flight,
+        }) => {
+            address_h2(&mut request, origin).map_err(|lost| Failure::Final(SendError::BeforeHead(lost)))?;
+            let answer = timeout(head_timeout, sender.try_send_request(request)).await;
+            (answer, Lease::H2(in_flight))
+        }
+    };
+    let response = answer
+        .map_err(|_| Failure::Final(SendError::HeadTimeout))?
+        .map_err(Failure::of)?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // Never asked for; what follows would not be HTTP.
+        return Err(Failure::Final(SendError::BeforeHead(Lost::Malformed)));
+    }
+    Ok(response.map(|incoming: Incoming| UpstreamBody::new(incoming, lease)))
+}
+
+impl Failure {
+    fn of(mut error: TrySendError<Request<RequestBody>>) -> Self {
+        match error.take_message() {
+            Some(request) => Self::Unsent(Box::new(request)),
+            None => Self::Final(SendError::BeforeHead(Lost::of(error.error()))),
+        }
+    }
+}
+
+/// Origin form and `Host` (RFC 9112, 3.2.1).
+pub(crate) fn address_h1(request: &mut Request<RequestBody>, origin: &Origin) {
+    if request.uri().authority().is_some() || request.uri().scheme().is_some() {
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+    }
+    *request.version_mut() = Version::HTTP_11;
+    request.headers_mut().insert(HOST, origin.host_header().clone());
+}
+
+/// `:scheme` and `:authority` in place of `Host` (RFC 9113, 8.3.1).
+pub(crate) fn address_h2(request: &mut Request<RequestBody>, origin: &Origin) -> Result<(), Lost> {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(match origin.scheme() {
+        Scheme::Https => UriScheme::HTTPS,
+        Scheme::Http => UriScheme::HTTP,
+    });
+    parts.authority = Some(origin.authority().clone());
+    let path = request.uri().path_and_query().cloned();
+    parts.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Lost::Malformed)?;
+    *request.version_mut() = Version::HTTP_2;
+    request.headers_mut().remove(HOST);
+    Ok(())
+}

@@ -65,7 +65,8 @@ class Bed:
         self.provider_key = "sk-proj-" + secrets.token_urlsafe(36)
         self.wrong_provider_key = "sk-proj-" + secrets.token_urlsafe(36)
         self.facts = {"direct": False, "provider_key": self.provider_key, "topdog": TOPDOG,
-                      "secrets_file": str(self.secrets_file), "outside": str(self.outside)}
+                      "secrets_file": str(self.secrets_file), "outside": str(self.outside),
+                      "testbed": str(TESTBED)}
         for label, key in (("provider key", self.provider_key), ("wrong provider key", self.wrong_provider_key)):
             self.note_secret(label, key)
         self.processes = []

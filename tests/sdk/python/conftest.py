@@ -1,0 +1,99 @@
+"""What every test of the official Python SDK gets: clients, the recorder's log, the CLI."""
+import json
+import os
+import subprocess
+import time
+
+import openai
+import pytest
+
+# How long the recorder may take to write down an exchange that has ended.
+RECORD_PATIENCE_S = 3
+
+
+class Bed:
+    """The machine that bed.py started, as its JSON file tells it."""
+
+    def __init__(self, facts):
+        self.facts = facts
+        self.direct = facts["direct"]
+        self.base_url = facts["base_url"]
+        self.provider_key = facts["provider_key"]
+        self.api_keys = facts["api_keys"]
+
+    def client(self, org="acme", **options):
+        options = {"api_key": self.api_keys.get(org), "base_url": self.base_url, "max_retries": 0, "timeout": 20} | options
+        return openai.OpenAI(**options)
+
+    def records(self, since=0):
+        return [json.loads(line) for line in open(self.facts["recorder_log"])][since:]
+
+    def decoy_records(self):
+        return open(self.facts["decoy_log"]).read()
+
+    def await_record(self, since, wanted=lambda record: True):
+        """The first record after `since` that is wanted; recorded when the exchange ends, so a little later."""
+        deadline = time.monotonic() + RECORD_PATIENCE_S
+        while time.monotonic() < deadline:
+            if found := [r for r in self.records(since) if wanted(r)]:
+                return found[0]
+            time.sleep(0.01)
+        raise AssertionError("the recorder saw no such request")
+
+    def cli(self, *args, env=None):
+        """Runs `topdog` as the operator; its JSON output where it has one."""
+        command = [self.facts["topdog"], *args, "--data-dir", self.facts["data_dir"]]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ, **(env or {})))
+        assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stderr}"
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return done.stdout
+
+    def create_key(self, name, *options, org="acme"):
+        made = self.cli("api-keys", "create", "--org", org, "--name", name, "--output", "json", *options)
+        with open(self.facts["secrets_file"], "a") as f:
+            f.write(f"api key {name}\t{made['secret']}\n")
+        return made
+
+
+@pytest.fixture(scope="session")
+def bed():
+    return Bed(json.load(open(os.environ["TOPDOG_BED"])))
+
+
+@pytest.fixture
+def client(bed):
+    return bed.client()
+
+
+@pytest.fixture
+def recorder(bed):
+    """The bed, with `recorder.mark` at the end of the log as it was when the test began."""
+    bed.mark = len(bed.records())
+    return bed
+
+
+@pytest.fixture(autouse=True)
+def skip_what_needs_the_gateway(request, bed):
+    if bed.direct and request.node.get_closest_marker("gateway"):
+        pytest.skip("needs the gateway; this run talks to the emulator itself")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_right_key_went_to_the_right_host(bed):
+    """After all tests: every request upstream carried a customer's provider key, none our own, and the decoy got none."""
+    yield
+    records = bed.records()
+    assert records, "nothing reached the upstream at all"
+    for record in records:
+        text = json.dumps(record)
+        assert "td_live_" not in text and "td_test_" not in text, f"{record['path']} carried our own key"
+        for name, value in record["headers"]:
+            if name.lower() == "authorization":
+                assert value.startswith("Bearer sk-proj-"), f"{record['path']} carried another kind of key"
+    assert bed.decoy_records() == "", "a request went to a host that is not the provider's"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "gateway: needs topdog, not only the emulator")

@@ -35,7 +35,7 @@ pub(crate) fn is_metadata(ip: IpAddr) -> bool {
     match canonical(ip) {
         IpAddr::V4(ip) => is_metadata_v4(ip),
         IpAddr::V6(ip) => {
-            METADATA_V6.iter().any(|net| net.contains(&ip)) || hidden_v4(ip).into_iter().any(is_metadata_v4)
+            METADATA_V6.iter().any(|net| net.contains(&ip)) || hidden_v4(ip).into_iter().flatten().any(is_metadata_v4)
         }
     }
 }
@@ -45,16 +45,19 @@ fn is_metadata_v4(ip: Ipv4Addr) -> bool {
 }
 
 /// Where wrappings that [`canonical`] leaves alone keep an IPv4 address.
-fn hidden_v4(ip: Ipv6Addr) -> [Ipv4Addr; 3] {
-    let [_, _, _, d, e, f, g, h] = ip.segments();
-    [
-        // v4-compatible, ISATAP, and a NAT64 prefix of 96 bits.
-        v4(g, h),
-        // Teredo stores the client's address inverted (RFC 4380).
-        v4(!g, !h),
-        // A NAT64 prefix of 48 bits, around the reserved octet (RFC 6052).
-        v4(d, (e << 8) | (f >> 8)),
-    ]
+fn hidden_v4(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
+    let [a, b, c, d, e, f, g, h] = ip.segments();
+    match [a, b, c, d, e, f] {
+        // v4-compatible (RFC 4291) and v4-translated (RFC 2765).
+        [0, 0, 0, 0, 0, 0] | [0, 0, 0, 0, 0xffff, 0] => [Some(v4(g, h)), None],
+        // The local NAT64 prefix, used with 96 bits or with 48, around the reserved octet (RFC 6052).
+        [0x64, 0xff9b, 1, ..] => [Some(v4(g, h)), Some(v4(d, (e << 8) | (f >> 8)))],
+        // Teredo stores the client's address inverted, the server's as it is (RFC 4380).
+        [0x2001, 0, ..] => [Some(v4(!g, !h)), Some(v4(c, d))],
+        // ISATAP interface identifiers (RFC 5214).
+        [.., 0 | 0x200, 0x5efe] => [Some(v4(g, h)), None],
+        _ => [None, None],
+    }
 }
 
 const fn v4(high: u16, low: u16) -> Ipv4Addr {
@@ -72,7 +75,7 @@ const fn net6(segments: [u16; 8], prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
 }
 
-pub(crate) const SPECIAL_V4: [Ipv4Net; 15] = [
+const SPECIAL_V4: [Ipv4Net; 15] = [
     net4(0, 0, 0, 0, 8),
     net4(10, 0, 0, 0, 8),
     net4(100, 64, 0, 0, 10),
@@ -90,7 +93,7 @@ pub(crate) const SPECIAL_V4: [Ipv4Net; 15] = [
     net4(240, 0, 0, 0, 4),
 ];
 
-pub(crate) const SPECIAL_V6: [Ipv6Net; 13] = [
+const SPECIAL_V6: [Ipv6Net; 13] = [
     // Unspecified, loopback and the v4-compatible forms, which nothing routes any more.
     net6([0, 0, 0, 0, 0, 0, 0, 0], 96),
     // Unwrapped before this table is asked; here so that a slip refuses instead of allowing.
@@ -114,7 +117,7 @@ pub(crate) const SPECIAL_V6: [Ipv6Net; 13] = [
     net6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
 ];
 
-pub(crate) const METADATA_V4: [Ipv4Net; 4] = [
+const METADATA_V4: [Ipv4Net; 4] = [
     // AWS, Google, Azure, Oracle, DigitalOcean, Hetzner, Tencent, Scaleway, ECS and EKS credentials.
     net4(169, 254, 0, 0, 16),
     // Oracle Cloud Classic.
@@ -125,7 +128,7 @@ pub(crate) const METADATA_V4: [Ipv4Net; 4] = [
     net4(168, 63, 129, 16, 32),
 ];
 
-pub(crate) const METADATA_V6: [Ipv6Net; 3] = [
+const METADATA_V6: [Ipv6Net; 3] = [
     // AWS instance metadata, EKS credentials, resolver.
     net6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0], 32),
     // Google.

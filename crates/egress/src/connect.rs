@@ -1,6 +1,7 @@
 //! One new connection: resolve, check, connect to what was checked, check again, encrypt, speak HTTP.
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,6 +11,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
@@ -111,7 +113,7 @@ impl Egress {
             _ => return Err(EgressError::ConnectFailed),
         };
         self.0.policy.check_connected(local, peer, origin)?;
-        tcp.set_nodelay(true).map_err(|_| EgressError::ConnectFailed)?;
+        tune(&tcp).map_err(|_| EgressError::ConnectFailed)?;
         match origin.scheme() {
             Scheme::Http => speak_h1(tcp).await,
             Scheme::Https => {
@@ -167,6 +169,18 @@ async fn dial(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, 
     }
     Err(failure)
 }
+
+/// A model may think for minutes without a byte; probes keep middleboxes from forgetting the connection, and
+/// tell us when the peer is gone.
+fn tune(tcp: &TcpStream) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
+    SockRef::from(tcp).set_tcp_keepalive(
+        &TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY),
+    )
+}
+
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 
 async fn speak_h1<T>(io: T) -> Result<Connection, EgressError>
 where

@@ -253,20 +253,15 @@ pub(crate) fn read(url: &str) -> Result<Url, EgressError> {
     Url::parse(url).map_err(|_| UrlFault::Unreadable.into())
 }
 
+/// Whether a server that decodes before it resolves could climb out of the path.
 fn has_dot_segments(path: &str) -> bool {
-    if path.contains('\\') {
-        return true;
-    }
     if !path.contains('.') && !path.contains('%') {
         return false;
     }
-    path.split('/').any(|segment| {
-        let plain = segment.replace("%2e", ".").replace("%2E", ".");
-        let plain = plain.split(';').next().unwrap_or_default();
-        // An encoded slash or backslash makes segments of its own on some servers.
-        let lower = plain.to_ascii_lowercase();
-        plain == "."
-            || plain == ".."
-            || (plain.contains("..") && (lower.contains("%2f") || lower.contains("%5c")))
+    let decoded = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+    decoded.split(['/', '\\']).any(|segment| {
+        // Some servers cut path parameters off first.
+        let name = segment.split(';').next().unwrap_or(segment);
+        name == "." || name == ".."
     })
 }

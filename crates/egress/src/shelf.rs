@@ -95,11 +95,12 @@ impl Shelf {
         if shared.is_empty() {
             return None;
         }
-        shared.retain(|connection| !connection.sender.is_closed());
+        let now = Instant::now();
+        shared.retain(|connection| !connection.is_dead(now, self.settings.idle_timeout));
         let found = shared
             .iter_mut()
             .find(|connection| connection.in_flight.get() < STREAMS_PER_CONNECTION)?;
-        found.last_used = Instant::now();
+        found.last_used = now;
         Some(Stream {
             sender: found.sender.clone(),
             in_flight: InFlight::enter(&found.in_flight),
@@ -127,11 +128,7 @@ impl Shelf {
         let mut idle = self.idle.borrow_mut();
         let mut shared = self.shared.borrow_mut();
         idle.retain(|entry| !entry.is_dead(now, patience));
-        shared.retain(|connection| {
-            let is_idle = connection.in_flight.get() == 0
-                && now.saturating_duration_since(connection.last_used) >= patience;
-            !connection.sender.is_closed() && !is_idle
-        });
+        shared.retain(|connection| !connection.is_dead(now, patience));
         idle.is_empty() && shared.is_empty()
     }
 
@@ -147,6 +144,14 @@ const STREAMS_PER_CONNECTION: u32 = 100;
 impl Idle {
     fn is_dead(&self, now: Instant, patience: Duration) -> bool {
         self.line.is_closed() || now.saturating_duration_since(self.since) >= patience
+    }
+}
+
+impl Shared {
+    /// A connection that lay idle may have been forgotten by a middlebox without a word.
+    fn is_dead(&self, now: Instant, patience: Duration) -> bool {
+        let is_idle = self.in_flight.get() == 0;
+        self.sender.is_closed() || (is_idle && now.saturating_duration_since(self.last_used) >= patience)
     }
 }
 

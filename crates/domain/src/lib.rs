@@ -1,1 +1,26 @@
 //! What Top Dog believes: tenants, tiers, entitlements, quota arithmetic, usage, roles, refusals, and the ports others must fill; no I/O.
+//!
+//! Read it in this order: [`tier`] and [`entitlement`] are the commercial law, [`tenant`] and
+//! [`api_key`] say who a caller is, [`directory`] is what a node knows of all of them,
+//! [`quota`] counts exactly, [`usage`] and [`audit`] are the facts that are kept,
+//! [`refusal`] is everything a caller can be told, and [`ports`] is what the outside must bring.
+
+pub mod api_key;
+pub mod audit;
+pub mod catalogue;
+pub mod directory;
+pub mod entitlement;
+pub mod id;
+pub mod labels;
+pub mod ports;
+pub mod provider;
+pub mod quota;
+pub mod refusal;
+pub mod tenant;
+pub mod tier;
+pub mod time;
+pub mod usage;
+
+pub use id::{ApiKeyId, EndpointId, MemberId, OrgId, ProviderKeyId, RecordId, RequestId, WorkspaceId};
+pub use refusal::Refusal;
+pub use time::{Timestamp, UtcDay};

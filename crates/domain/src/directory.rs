@@ -1,0 +1,193 @@
+//! What a node knows of all tenants: an immutable snapshot behind an atomic pointer, so that finding a
+//! caller is a look-up without a lock, and a change is there for the very next request.
+
+use crate::api_key::{ApiKey, KeySecret, PublicId};
+use crate::quota::{Meter, OrgMeters};
+use crate::tenant::{Endpoint, Organisation, ProviderKey, Workspace};
+use crate::tier::{Limit, Tier, TierCatalogue};
+use crate::{OrgId, ProviderKeyId};
+use arc_swap::{ArcSwap, Guard};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Everything stored about an organisation that the path of a request needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrgFacts {
+    /// Itself.
+    pub organisation: Organisation,
+    /// Its workspaces.
+    pub workspaces: Vec<Workspace>,
+    /// Its live API keys, with their live secrets.
+    pub api_keys: Vec<ApiKey>,
+    /// Its live provider keys.
+    pub provider_keys: Vec<ProviderKey>,
+    /// Its custom endpoints.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// An organisation as the path of a request sees it.
+pub struct OrgView {
+    /// What is stored.
+    pub facts: OrgFacts,
+    /// Its tier, resolved.
+    pub tier: Arc<Tier>,
+    /// Its meters: the same through all changes.
+    pub meters: Arc<OrgMeters>,
+}
+
+/// A known key with the organisation it belongs to.
+#[derive(Clone)]
+pub struct Caller {
+    /// The organisation.
+    pub org: Arc<OrgView>,
+    /// The key.
+    pub key: Arc<ApiKey>,
+    /// The secret that was looked up.
+    pub secret: Arc<KeySecret>,
+    /// Counts against the key's own limit, where it has one.
+    pub key_meter: Option<Arc<Meter>>,
+}
+
+/// One state of the directory.
+#[derive(Clone, Default)]
+pub struct Snapshot {
+    callers: HashMap<PublicId, Caller>,
+    orgs: HashMap<OrgId, Arc<OrgView>>,
+}
+
+impl Snapshot {
+    /// The caller whose key has that public id.
+    #[must_use]
+    pub fn caller(&self, public_id: &PublicId) -> Option<&Caller> {
+        self.callers.get(public_id)
+    }
+
+    /// The organisation of that id.
+    #[must_use]
+    pub fn org(&self, id: OrgId) -> Option<&Arc<OrgView>> {
+        self.orgs.get(&id)
+    }
+
+    /// All organisations.
+    pub fn orgs(&self) -> impl Iterator<Item = &Arc<OrgView>> {
+        self.orgs.values()
+    }
+
+    fn remove(&mut self, org: OrgId) {
+        if let Some(view) = self.orgs.remove(&org) {
+            for secret in view.facts.api_keys.iter().flat_map(|key| &key.secrets) {
+                self.callers.remove(&secret.public_id);
+            }
+        }
+    }
+
+    fn insert(&mut self, view: Arc<OrgView>) {
+        for key in &view.facts.api_keys {
+            let shared = Arc::new(key.clone());
+            let is_limited = key.llm_requests_per_day != Limit::Unlimited;
+            let key_meter = is_limited.then(|| view.meters.of_key(key.id));
+            for secret in &key.secrets {
+                let secret_shared = Arc::new(secret.clone());
+                let caller = Caller {
+                    org: view.clone(),
+                    key: shared.clone(),
+                    secret: secret_shared,
+                    key_meter: key_meter.clone(),
+                };
+                self.callers.insert(secret.public_id, caller);
+            }
+        }
+        self.orgs.insert(view.facts.organisation.id, view);
+    }
+}
+
+/// The directory of a node.
+pub struct Directory {
+    snapshot: ArcSwap<Snapshot>,
+    tiers: ArcSwap<TierCatalogue>,
+    /// Changes are made one at a time; readers never wait for it.
+    change: Mutex<()>,
+}
+
+impl Directory {
+    /// An empty directory.
+    #[must_use]
+    pub fn new(tiers: TierCatalogue) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(Snapshot::default()),
+            tiers: ArcSwap::from_pointee(tiers),
+            change: Mutex::new(()),
+        }
+    }
+
+    /// The present state.
+    pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+
+    /// The tiers.
+    pub fn tiers(&self) -> Guard<Arc<TierCatalogue>> {
+        self.tiers.load()
+    }
+
+    /// Replaces everything known.
+    pub fn replace_all(&self, tiers: TierCatalogue, orgs: Vec<OrgFacts>) {
+        let _turn = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.snapshot.load_full();
+        let mut new = Snapshot::default();
+        for facts in orgs {
+            if let Some(view) = view(&old, &tiers, facts) {
+                new.insert(view);
+            }
+        }
+        self.tiers.store(Arc::new(tiers));
+        self.snapshot.store(Arc::new(new));
+    }
+
+    /// Replaces what is known of one organisation; `None`: it is gone.
+    pub fn replace_org(&self, id: OrgId, facts: Option<OrgFacts>) {
+        let _turn = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.snapshot.load_full();
+        let mut new = Snapshot::clone(&old);
+        new.remove(id);
+        if let Some(view) = facts.and_then(|facts| view(&old, &self.tiers.load(), facts)) {
+            new.insert(view);
+        }
+        self.snapshot.store(Arc::new(new));
+    }
+}
+
+/// The view of an organisation; its meters are those it had. None where its tier is not in the catalogue:
+/// who has no tier has no entitlements.
+fn view(old: &Snapshot, tiers: &TierCatalogue, facts: OrgFacts) -> Option<Arc<OrgView>> {
+    let id = facts.organisation.id;
+    let tier = tiers.find(&facts.organisation.tier)?.clone();
+    let meters = old
+        .org(id)
+        .map_or_else(|| Arc::new(OrgMeters::new(id)), |view| view.meters.clone());
+    Some(Arc::new(OrgView { facts, tier, meters }))
+}
+
+impl OrgView {
+    /// The newest live key for a provider; where there are several, the one made last.
+    #[must_use]
+    pub fn provider_key(&self, provider: &str) -> Option<&ProviderKey> {
+        self.facts
+            .provider_keys
+            .iter()
+            .filter(|k| k.provider.as_str() == provider)
+            .max_by_key(|k| (k.created_at, k.id))
+    }
+
+    /// The provider key of that id.
+    #[must_use]
+    pub fn provider_key_by_id(&self, id: ProviderKeyId) -> Option<&ProviderKey> {
+        self.facts.provider_keys.iter().find(|k| k.id == id)
+    }
+
+    /// The custom endpoint of that name.
+    #[must_use]
+    pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
+        self.facts.endpoints.iter().find(|e| e.name.as_str() == name)
+    }
+}

@@ -1,0 +1,110 @@
+//! Identifiers: UUIDv7 behind a type of its own, written with a prefix that says what it names.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// The text is not an identifier of the expected kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{prefix}` followed by 32 hexadecimal digits is expected here")]
+pub struct BadId {
+    /// The prefix that the identifier should have had.
+    pub prefix: &'static str,
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// What the written form begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new identifier, ordered by the time of its making.
+            #[must_use]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+
+            /// The identifier with these 128 bits.
+            #[must_use]
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The bare 128 bits.
+            #[must_use]
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut buffer = Uuid::encode_buffer();
+                f.write_str(Self::PREFIX)?;
+                f.write_str(self.0.simple().encode_lower(&mut buffer))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadId;
+
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                let bad = BadId { prefix: Self::PREFIX };
+                let hex = text.strip_prefix(Self::PREFIX).ok_or_else(|| bad.clone())?;
+                if hex.len() != 32 || hex.bytes().any(|b| b.is_ascii_uppercase()) {
+                    return Err(bad);
+                }
+                Uuid::try_parse(hex).map(Self).map_err(|_| bad)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+                text.parse().map_err(D::Error::custom)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// An organisation: the tenant, the owner of everything else.
+    OrgId = "org_";
+    /// A workspace of an organisation.
+    WorkspaceId = "ws_";
+    /// A person's membership of an organisation.
+    MemberId = "mem_";
+    /// A Top Dog API key, through all rotations of its secret.
+    ApiKeyId = "key_";
+    /// A provider key (BYOK), through all its versions.
+    ProviderKeyId = "pk_";
+    /// A custom, OpenAI-compatible endpoint of an organisation.
+    EndpointId = "ep_";
+    /// One request, from arrival to record.
+    RequestId = "req_";
+    /// One spooled record; what makes shipping idempotent.
+    RecordId = "rec_";
+}

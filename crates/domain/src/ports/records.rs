@@ -1,0 +1,91 @@
+use super::{Page, PageWish, PortError};
+use crate::audit::{AuditDraft, AuditEntry, ChainHash};
+use crate::usage::RequestRecord;
+use crate::{OrgId, RecordId, Timestamp};
+use async_trait::async_trait;
+
+/// What the shipper brings at once.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Settled requests: each becomes a usage event, a debug-log record and, where a provider key was used and
+    /// not yet audited, an audit entry.
+    pub requests: Vec<RequestRecord>,
+    /// Audit entries.
+    pub audits: Vec<AuditDraft>,
+}
+
+/// Where shipped records go.
+#[async_trait]
+pub trait RecordSink: Send + Sync {
+    /// Keeps a batch in one transaction. Records that are there already (by id) are passed over, so a batch
+    /// may be shipped again.
+    async fn ship(&self, batch: &Batch) -> Result<(), PortError>;
+
+    /// Deletes an organisation's debug logs from before `before`; how many.
+    async fn debug_log_prune(&self, org: OrgId, before: Timestamp) -> Result<u64, PortError>;
+}
+
+/// A usage event as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageRow {
+    /// Its place in the list.
+    pub id: RecordId,
+    /// The facts.
+    pub record: RequestRecord,
+}
+
+/// Usage summed by provider and model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageSum {
+    /// The provider.
+    pub provider: String,
+    /// The model, as the provider takes it.
+    pub model: String,
+    /// Requests that a provider accepted.
+    pub requests: u64,
+    /// Requests whose tokens are estimates.
+    pub estimated_requests: u64,
+    /// Fresh input tokens.
+    pub input: u64,
+    /// Input tokens read from caches.
+    pub cache_read: u64,
+    /// Input tokens written to caches.
+    pub cache_write: u64,
+    /// Output tokens.
+    pub output: u64,
+    /// Reasoning tokens.
+    pub reasoning: u64,
+    /// Known cost, nano-dollars.
+    pub cost_nanodollars: i64,
+    /// Requests whose cost is not known.
+    pub unpriced_requests: u64,
+}
+
+/// A debug-log record as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebugLogRow {
+    /// Its place in the list.
+    pub id: RecordId,
+    /// The facts.
+    pub record: RequestRecord,
+}
+
+/// Reading what was shipped.
+#[async_trait]
+pub trait RecordReader: Send + Sync {
+    /// Usage of `from..to`, summed by provider and model.
+    async fn usage_sum(&self, org: OrgId, from: Timestamp, to: Timestamp)
+    -> Result<Vec<UsageSum>, PortError>;
+
+    /// Usage events, newest first.
+    async fn usage_list(&self, org: OrgId, page: &PageWish) -> Result<Page<UsageRow>, PortError>;
+
+    /// Debug-log records, newest first.
+    async fn debug_log_list(&self, org: OrgId, page: &PageWish) -> Result<Page<DebugLogRow>, PortError>;
+
+    /// Audit entries in the order of the chain, from behind the place `after`.
+    async fn audit_list(&self, org: OrgId, after: u64, limit: u32) -> Result<Vec<AuditEntry>, PortError>;
+
+    /// The chain's last place and hash, as kept beside the chain.
+    async fn audit_head(&self, org: OrgId) -> Result<(u64, ChainHash), PortError>;
+}

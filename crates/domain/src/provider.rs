@@ -1,0 +1,207 @@
+//! Providers, and the kinds of request that can be made of them.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+/// A provider's name: `openai`, a custom endpoint's name, or `test` for the built-in echo.
+///
+/// Lower-case letters, digits, `-`, `_` and `.`, 1 to 64 of them, beginning with a letter or a digit:
+/// it becomes the part of a model name before the first `/`, so it can't hold one itself.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct ProviderName(Arc<str>);
+
+/// The text can't name a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a provider name is 1 to 64 lower-case letters, digits, `-`, `_` or `.`, beginning with a letter or digit"
+)]
+pub struct BadProviderName;
+
+impl ProviderName {
+    /// The name, where the text can be one.
+    ///
+    /// # Errors
+    /// Where it holds other characters, or is empty or too long.
+    pub fn parse(text: &str) -> Result<Self, BadProviderName> {
+        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+        let first = text.bytes().next().ok_or(BadProviderName)?;
+        if text.len() > 64 || !first.is_ascii_alphanumeric() || !text.bytes().all(good) {
+            return Err(BadProviderName);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// OpenAI itself.
+    #[must_use]
+    pub fn openai() -> Self {
+        Self("openai".into())
+    }
+
+    /// The built-in test provider, whose only model is `echo`.
+    #[must_use]
+    pub fn test() -> Self {
+        Self("test".into())
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for ProviderName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProviderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ProviderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ProviderName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The providers that Top Dog knows by name beside the customer's own endpoints.
+/// `TEAMS-*` may use these and custom ones; `ENTERPRISE-*` any.
+pub const MAJOR_PROVIDERS: &[&str] = &[
+    "openai",
+    "anthropic",
+    "cohere",
+    "azure",
+    "gemini",
+    "vertex",
+    "bedrock",
+    "mistral",
+    "groq",
+    "together",
+    "fireworks",
+    "deepseek",
+    "xai",
+    "perplexity",
+    "openrouter",
+    "cerebras",
+    "nvidia",
+    "huggingface",
+];
+
+/// One kind of request that may reach a model provider, by its endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// `POST /v1/chat/completions`
+    Chat,
+    /// `POST /v1/completions`
+    Completions,
+    /// `POST /v1/embeddings`
+    Embeddings,
+    /// `POST /v1/responses`
+    Responses,
+    /// `POST /v1/moderations`
+    Moderations,
+    /// `POST /v1/images/generations`
+    ImageGeneration,
+    /// `POST /v1/images/edits`
+    ImageEdit,
+    /// `POST /v1/images/variations`
+    ImageVariation,
+    /// `POST /v1/audio/speech`
+    Speech,
+    /// `POST /v1/audio/transcriptions`
+    Transcription,
+    /// `POST /v1/audio/translations`
+    AudioTranslation,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 11] = [
+        Self::Chat,
+        Self::Completions,
+        Self::Embeddings,
+        Self::Responses,
+        Self::Moderations,
+        Self::ImageGeneration,
+        Self::ImageEdit,
+        Self::ImageVariation,
+        Self::Speech,
+        Self::Transcription,
+        Self::AudioTranslation,
+    ];
+
+    /// The path behind `/v1/`, on our side and on an OpenAI-compatible provider's.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "chat/completions",
+            Self::Completions => "completions",
+            Self::Embeddings => "embeddings",
+            Self::Responses => "responses",
+            Self::Moderations => "moderations",
+            Self::ImageGeneration => "images/generations",
+            Self::ImageEdit => "images/edits",
+            Self::ImageVariation => "images/variations",
+            Self::Speech => "audio/speech",
+            Self::Transcription => "audio/transcriptions",
+            Self::AudioTranslation => "audio/translations",
+        }
+    }
+
+    /// The operation whose path that is.
+    #[must_use]
+    pub fn from_path(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|o| o.path() == path)
+    }
+
+    /// What records and metrics call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Completions => "completions",
+            Self::Embeddings => "embeddings",
+            Self::Responses => "responses",
+            Self::Moderations => "moderations",
+            Self::ImageGeneration => "image_generation",
+            Self::ImageEdit => "image_edit",
+            Self::ImageVariation => "image_variation",
+            Self::Speech => "speech",
+            Self::Transcription => "transcription",
+            Self::AudioTranslation => "audio_translation",
+        }
+    }
+
+    /// Is it part of *basic* OpenAI, all that FREE has of it (BRIEF part 2)?
+    #[must_use]
+    pub const fn is_basic(self) -> bool {
+        matches!(
+            self,
+            Self::Chat | Self::Completions | Self::Embeddings | Self::Responses
+        )
+    }
+
+    /// Is its request body `multipart/form-data` rather than JSON?
+    #[must_use]
+    pub const fn is_multipart(self) -> bool {
+        matches!(
+            self,
+            Self::ImageEdit | Self::ImageVariation | Self::Transcription | Self::AudioTranslation
+        )
+    }
+}

@@ -1,0 +1,370 @@
+//! Leased quota: exact daily limits that cost one compare-and-swap a request (DESIGN part 3).
+//!
+//! The ledger holds for each meter how much has been *granted*. A node leases a block and spends it
+//! from memory. A lease is spent at the grant, so no crash and no number of nodes can let in one too
+//! many; what a crashed node had not used is lost to the window, one lease at the most.
+
+use crate::entitlement::Resource;
+use crate::ports::{PortError, QuotaLedger};
+use crate::tier::Limit;
+use crate::{ApiKeyId, OrgId, Timestamp, UtcDay};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is counted: a resource of an organisation. The window is the UTC day.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MeterKey {
+    /// Whose.
+    pub org: OrgId,
+    /// Of what: a [`Resource`]'s name, or that of a key's own limit.
+    pub resource: String,
+}
+
+impl MeterKey {
+    /// The meter of a tier's resource.
+    #[must_use]
+    pub fn of(org: OrgId, resource: Resource) -> Self {
+        Self {
+            org,
+            resource: resource.name().to_owned(),
+        }
+    }
+}
+
+/// What the ledger answers to a wish for a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// Units that are now this node's; 0 where the limit is reached.
+    pub granted: u64,
+    /// Units granted to all nodes in the window, this lease included.
+    pub granted_in_all: u64,
+}
+
+/// How many units to lease where `granted_in_all` of `limit` are out: a sixteenth of what remains, at most
+/// 1,024, at least one; and one by one where the limit is small (FREE) or its end is near.
+#[must_use]
+pub const fn lease_size(limit: u64, granted_in_all: u64) -> u64 {
+    let remaining = limit.saturating_sub(granted_in_all);
+    if limit <= 64 {
+        return 1;
+    }
+    let part = remaining / 16;
+    if part > 1024 {
+        1024
+    } else if part == 0 {
+        1
+    } else {
+        part
+    }
+}
+
+/// The limit is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exhausted {
+    /// Its size.
+    pub limit: u64,
+    /// How much is used or on its way.
+    pub used: u64,
+    /// When it resets.
+    pub resets_at: Timestamp,
+}
+
+/// Why nothing could be taken from a meter.
+#[derive(Debug)]
+pub enum NotTaken {
+    /// The limit is reached.
+    Exhausted(Exhausted),
+    /// The ledger can't be asked, and nothing is left of the lease.
+    Unavailable(PortError),
+}
+
+/// One unit that was taken; give it back with [`Meter::give_back`] where it turns out not to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Unit {
+    day: Option<UtcDay>,
+}
+
+/// This node's view of one meter.
+pub struct Meter {
+    key: MeterKey,
+    /// What is left of the lease, with the day it is for: the day's number in the upper 24 bits.
+    lease: AtomicU64,
+    /// The limit under which the lease was taken: a changed limit ends the lease.
+    leased_under: AtomicI64,
+    /// What all nodes had been granted at the last answer of the ledger.
+    granted_in_all: AtomicU64,
+    /// Until when not to ask the ledger again, microseconds: it has just said that all is granted.
+    denied_until: AtomicI64,
+    refill: tokio::sync::Mutex<()>,
+}
+
+const COUNT_BITS: u32 = 40;
+const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
+/// Other nodes may give units back, so a denial is asked for again after this long.
+const DENIAL_LASTS_US: i64 = 200_000;
+
+impl Meter {
+    /// A meter with nothing leased yet.
+    #[must_use]
+    pub fn new(key: MeterKey) -> Self {
+        Self {
+            key,
+            lease: AtomicU64::new(0),
+            leased_under: AtomicI64::new(i64::MIN),
+            granted_in_all: AtomicU64::new(0),
+            denied_until: AtomicI64::new(i64::MIN),
+            refill: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Takes one unit of today's window: from the lease, else from the ledger.
+    ///
+    /// # Errors
+    /// [`NotTaken::Exhausted`] where the limit is reached; [`NotTaken::Unavailable`] where the lease is spent
+    /// and the ledger can't be asked.
+    pub async fn take(
+        &self,
+        limit: Limit,
+        ledger: &dyn QuotaLedger,
+        now: Timestamp,
+    ) -> Result<Unit, NotTaken> {
+        let Limit::Of(size) = limit else {
+            return Ok(Unit { day: None });
+        };
+        let day = now.day();
+        if self.is_leased_under(limit) && self.take_leased(day) {
+            return Ok(Unit { day: Some(day) });
+        }
+        self.take_after_refill(size, ledger, now, day).await
+    }
+
+    /// Takes one unit at once, where the lease has one or the limit is none; `None` where the ledger must be
+    /// asked by [`Meter::take`].
+    #[must_use]
+    pub fn try_take(&self, limit: Limit, now: Timestamp) -> Option<Unit> {
+        if limit == Limit::Unlimited {
+            return Some(Unit { day: None });
+        }
+        let day = now.day();
+        (self.is_leased_under(limit) && self.take_leased(day)).then_some(Unit { day: Some(day) })
+    }
+
+    /// Puts a unit back into the lease; one of a past day is gone with its window.
+    pub fn give_back(&self, unit: Unit) {
+        let Some(day) = unit.day else { return };
+        let update = |lease| (day_of(lease) == packed_day(day)).then(|| lease + 1);
+        if self
+            .lease
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, update)
+            .is_ok()
+        {
+            self.denied_until.store(i64::MIN, Ordering::Release);
+        }
+    }
+
+    /// How many units are left of the limit today, as far as this node knows.
+    #[must_use]
+    pub fn remaining(&self, limit: Limit, now: Timestamp) -> Option<u64> {
+        let Limit::Of(size) = limit else { return None };
+        let lease = self.lease.load(Ordering::Acquire);
+        if day_of(lease) != packed_day(now.day()) {
+            return Some(size);
+        }
+        let granted = self.granted_in_all.load(Ordering::Acquire);
+        Some(size.saturating_sub(granted) + (lease & COUNT_MASK))
+    }
+
+    /// Returns the whole lease to the ledger: on stopping, and when it has lain idle.
+    ///
+    /// # Errors
+    /// Where the ledger can't be told; the units are then lost to the window.
+    pub async fn return_lease(&self, ledger: &dyn QuotaLedger) -> Result<(), PortError> {
+        let _turn = self.refill.lock().await;
+        self.return_lease_in_turn(ledger).await
+    }
+
+    async fn return_lease_in_turn(&self, ledger: &dyn QuotaLedger) -> Result<(), PortError> {
+        self.leased_under.store(i64::MIN, Ordering::Release);
+        let lease = self.lease.swap(0, Ordering::AcqRel);
+        let count = lease & COUNT_MASK;
+        if count == 0 {
+            return Ok(());
+        }
+        let day = i64::try_from(day_of(lease)).unwrap_or_default();
+        ledger.give_back(&self.key, UtcDay::from_number(day), count).await
+    }
+
+    async fn take_after_refill(
+        &self,
+        size: u64,
+        ledger: &dyn QuotaLedger,
+        now: Timestamp,
+        day: UtcDay,
+    ) -> Result<Unit, NotTaken> {
+        let exhausted = |used| {
+            NotTaken::Exhausted(Exhausted {
+                limit: size,
+                used,
+                resets_at: day.end(),
+            })
+        };
+        let limit = Limit::Of(size);
+        if self.is_leased_under(limit) && now.micros() < self.denied_until.load(Ordering::Acquire) {
+            return Err(exhausted(self.granted_in_all.load(Ordering::Acquire)));
+        }
+        let _turn = self.refill.lock().await;
+        if self.is_leased_under(limit) {
+            if self.take_leased(day) {
+                return Ok(Unit { day: Some(day) });
+            }
+            if now.micros() < self.denied_until.load(Ordering::Acquire) {
+                return Err(exhausted(self.granted_in_all.load(Ordering::Acquire)));
+            }
+        } else {
+            self.return_lease_in_turn(ledger)
+                .await
+                .map_err(NotTaken::Unavailable)?;
+        }
+        let lease = ledger
+            .lease(&self.key, day, size)
+            .await
+            .map_err(NotTaken::Unavailable)?;
+        self.granted_in_all.store(lease.granted_in_all, Ordering::Release);
+        self.leased_under.store(limit.to_column(), Ordering::Release);
+        let Some(rest) = lease.granted.checked_sub(1) else {
+            self.denied_until
+                .store(now.micros().saturating_add(DENIAL_LASTS_US), Ordering::Release);
+            return Err(exhausted(lease.granted_in_all));
+        };
+        self.denied_until.store(i64::MIN, Ordering::Release);
+        self.add_lease(day, rest);
+        Ok(Unit { day: Some(day) })
+    }
+
+    fn is_leased_under(&self, limit: Limit) -> bool {
+        self.leased_under.load(Ordering::Acquire) == limit.to_column()
+    }
+
+    fn take_leased(&self, day: UtcDay) -> bool {
+        let has_one = |lease| (day_of(lease) == packed_day(day) && lease & COUNT_MASK > 0).then(|| lease - 1);
+        self.lease
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, has_one)
+            .is_ok()
+    }
+
+    fn add_lease(&self, day: UtcDay, count: u64) {
+        let add = |lease| {
+            let left = if day_of(lease) == packed_day(day) {
+                lease & COUNT_MASK
+            } else {
+                0
+            };
+            Some(packed_day(day) << COUNT_BITS | (left + count).min(COUNT_MASK))
+        };
+        // The closure never declines, so the update can't fail.
+        let _ = self.lease.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+    }
+}
+
+const fn packed_day(day: UtcDay) -> u64 {
+    day.number().unsigned_abs() & 0x00ff_ffff
+}
+
+const fn day_of(lease: u64) -> u64 {
+    lease >> COUNT_BITS
+}
+
+/// The meters of an organisation that every request touches.
+pub struct OrgMeters {
+    /// API calls a day.
+    pub api_calls: Meter,
+    /// LLM requests a day.
+    pub llm_requests: Meter,
+    /// Key-management calls a minute.
+    pub key_management: MinuteWindow,
+    /// LLM requests a day of the keys that have a limit of their own.
+    keys: Mutex<HashMap<ApiKeyId, Arc<Meter>>>,
+    org: OrgId,
+}
+
+impl OrgMeters {
+    /// Meters with nothing leased yet.
+    #[must_use]
+    pub fn new(org: OrgId) -> Self {
+        Self {
+            api_calls: Meter::new(MeterKey::of(org, Resource::ApiCallsPerDay)),
+            llm_requests: Meter::new(MeterKey::of(org, Resource::LlmRequestsPerDay)),
+            key_management: MinuteWindow::default(),
+            keys: Mutex::default(),
+            org,
+        }
+    }
+
+    /// The meter of a key's own limit: the same one through all changes of the directory.
+    #[must_use]
+    pub fn of_key(&self, key: ApiKeyId) -> Arc<Meter> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            Arc::new(Meter::new(MeterKey {
+                org: self.org,
+                resource: format!("llm_requests_per_day:{key}"),
+            }))
+        };
+        keys.entry(key).or_insert_with(new).clone()
+    }
+
+    /// Returns all leases to the ledger, for stopping.
+    ///
+    /// # Errors
+    /// The first failure; what could not be returned is lost to the window.
+    pub async fn return_leases(&self, ledger: &dyn QuotaLedger) -> Result<(), PortError> {
+        self.api_calls.return_lease(ledger).await?;
+        self.llm_requests.return_lease(ledger).await?;
+        let keys: Vec<_> = self
+            .keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect();
+        for meter in keys {
+            meter.return_lease(ledger).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A counter of one clock minute, for limits where a restart may begin anew.
+#[derive(Default)]
+pub struct MinuteWindow(AtomicU64);
+
+impl MinuteWindow {
+    /// Takes one of the minute's units; the second at which the minute ends where none is left.
+    ///
+    /// # Errors
+    /// [`Exhausted`] where the limit is reached.
+    pub fn take(&self, limit: Limit, now: Timestamp) -> Result<(), Exhausted> {
+        let Limit::Of(size) = limit else { return Ok(()) };
+        let minute = now.micros().div_euclid(60_000_000).unsigned_abs() & 0xffff_ffff;
+        let count = |window: u64| {
+            if window >> 32 == minute {
+                window & 0xffff_ffff
+            } else {
+                0
+            }
+        };
+        let update = |window| (count(window) < size).then(|| minute << 32 | (count(window) + 1));
+        match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, update) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Exhausted {
+                limit: size,
+                used: size,
+                resets_at: Timestamp::from_micros(
+                    now.micros().div_euclid(60_000_000).saturating_add(1) * 60_000_000,
+                ),
+            }),
+        }
+    }
+}

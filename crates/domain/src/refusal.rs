@@ -1,0 +1,271 @@
+//! The closed list of reasons a caller may hear for not getting what it asked for.
+
+use crate::Timestamp;
+use crate::api_key::Scope;
+use crate::labels::BadLabel;
+use crate::provider::ProviderName;
+use crate::tier::{Limit, Tier, TierName};
+use std::borrow::Cow;
+use std::fmt;
+
+/// Whose doing a refusal is; decides the class of its status and whether it is our alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The caller's: 4xx.
+    Caller,
+    /// The provider's: 502, 504.
+    Provider,
+    /// Ours: 500, 503.
+    Us,
+}
+
+/// A tier (or a limit set by the tier) does not allow it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TierRefusal {
+    /// The stable name of the limit, such as `llm_requests_per_day` or `provider:anthropic`.
+    pub limit: Cow<'static, str>,
+    /// The caller's tier.
+    pub tier: TierName,
+    /// Its size; 0 for a feature that the tier lacks.
+    pub allowed: Limit,
+    /// What is used of it, where that is a number.
+    pub used: Option<u64>,
+    /// When it resets, where it does.
+    pub resets_at: Option<Timestamp>,
+    /// The lowest tier that allows it, where one does.
+    pub lifted_by: Option<TierName>,
+}
+
+impl TierRefusal {
+    /// The refusal of a feature that the tier lacks altogether.
+    #[must_use]
+    pub fn lacks(tier: &Tier, limit: impl Into<Cow<'static, str>>, lifted_by: Option<TierName>) -> Self {
+        Self {
+            limit: limit.into(),
+            tier: tier.name.clone(),
+            allowed: Limit::Of(0),
+            used: None,
+            resets_at: None,
+            lifted_by,
+        }
+    }
+}
+
+/// Why a caller is refused. Every one has a stable `code`, a status and a message that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A label header outside its list.
+    BadLabel(BadLabel),
+    /// A header that can't be understood; its name is given, never its value.
+    BadHeader(&'static str),
+    /// The body can't be understood. `message` is fit for the caller.
+    BadBody {
+        /// What is wrong and what is expected.
+        message: String,
+        /// The field at fault.
+        param: Option<String>,
+        /// The dialect's code, such as `invalid_json`.
+        code: &'static str,
+    },
+    /// The body is larger than this many bytes.
+    BodyTooLarge(u64),
+    /// The body came too slowly.
+    BodyTimeout,
+    /// The content type is not what the endpoint takes, which is given.
+    UnsupportedMediaType(&'static str),
+    /// Nothing is at that path.
+    NoSuchPath,
+    /// The path takes another method, which is given.
+    MethodNotAllowed(&'static str),
+    /// No key was presented.
+    MissingKey,
+    /// The key is not one of ours: misspelt, unknown, revoked. One answer for all, on purpose.
+    UnknownKey,
+    /// The key is right but past its end.
+    ExpiredKey,
+    /// The key may not be used from this address.
+    IpNotAllowed,
+    /// The key lacks the scope.
+    ScopeMissing(Scope),
+    /// The key's model allow-list does not hold the model.
+    ModelNotAllowed(String),
+    /// The tier does not allow it.
+    Tier(Box<TierRefusal>),
+    /// No model has that plain name.
+    UnknownModel {
+        /// As asked for.
+        model: String,
+        /// The nearest names that exist.
+        nearest: Vec<String>,
+    },
+    /// The provider does not offer that endpoint.
+    OperationUnsupported(ProviderName),
+    /// The organisation has no key for the provider.
+    NoProviderKey(ProviderName),
+    /// The organisation's stored key for the provider can't be opened.
+    ProviderKeyUnreadable(ProviderName),
+    /// The key reference of the organisation leads nowhere just now.
+    ProviderKeyUnreachable(ProviderName),
+    /// The provider can't be reached.
+    UpstreamUnreachable(ProviderName),
+    /// The provider did not answer in time.
+    UpstreamTimeout(ProviderName),
+    /// The provider broke off, or spoke what can't be understood.
+    UpstreamBroken(ProviderName),
+    /// The ledger of limits can't be asked, and nothing is left of what was leased.
+    LedgerUnavailable,
+    /// Records can't be kept just now (full disk), and this request may not go unrecorded.
+    RecordsUnavailable,
+    /// The node is stopping, or has more to do than it may take on.
+    Overloaded,
+    /// Something is wrong with Top Dog.
+    Internal,
+}
+
+impl Refusal {
+    /// A refusal by tier.
+    #[must_use]
+    pub fn tier(refusal: TierRefusal) -> Self {
+        Self::Tier(Box::new(refusal))
+    }
+
+    /// The stable code, part of the API.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadLabel(_) => "invalid_label",
+            Self::BadHeader(_) => "invalid_header",
+            Self::BadBody { code, .. } => code,
+            Self::BodyTooLarge(_) => "body_too_large",
+            Self::BodyTimeout => "body_timeout",
+            Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::NoSuchPath => "not_found",
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::MissingKey => "missing_api_key",
+            Self::UnknownKey => "invalid_api_key",
+            Self::ExpiredKey => "expired_api_key",
+            Self::IpNotAllowed => "ip_not_allowed",
+            Self::ScopeMissing(_) => "scope_missing",
+            Self::ModelNotAllowed(_) => "model_not_allowed",
+            Self::Tier(_) => "tier_limit",
+            Self::UnknownModel { .. } => "model_not_found",
+            Self::OperationUnsupported(_) => "operation_unsupported",
+            Self::NoProviderKey(_) => "no_provider_key",
+            Self::ProviderKeyUnreadable(_) => "provider_key_unreadable",
+            Self::ProviderKeyUnreachable(_) => "provider_key_unreachable",
+            Self::UpstreamUnreachable(_) => "upstream_unreachable",
+            Self::UpstreamTimeout(_) => "upstream_timeout",
+            Self::UpstreamBroken(_) => "upstream_failed",
+            Self::LedgerUnavailable => "ledger_unavailable",
+            Self::RecordsUnavailable => "records_unavailable",
+            Self::Overloaded => "overloaded",
+            Self::Internal => "internal_error",
+        }
+    }
+
+    /// The HTTP status (DESIGN part 7).
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::BadLabel(_) | Self::BadHeader(_) | Self::BadBody { .. } | Self::OperationUnsupported(_) => {
+                400
+            }
+            Self::MissingKey | Self::UnknownKey | Self::ExpiredKey => 401,
+            Self::IpNotAllowed
+            | Self::ScopeMissing(_)
+            | Self::ModelNotAllowed(_)
+            | Self::NoProviderKey(_) => 403,
+            Self::Tier(t) if t.used.is_some() => 429,
+            Self::Tier(_) => 403,
+            Self::NoSuchPath | Self::UnknownModel { .. } => 404,
+            Self::MethodNotAllowed(_) => 405,
+            Self::BodyTimeout => 408,
+            Self::BodyTooLarge(_) => 413,
+            Self::UnsupportedMediaType(_) => 415,
+            Self::Internal | Self::ProviderKeyUnreadable(_) => 500,
+            Self::UpstreamUnreachable(_) | Self::UpstreamBroken(_) | Self::ProviderKeyUnreachable(_) => 502,
+            Self::LedgerUnavailable | Self::RecordsUnavailable | Self::Overloaded => 503,
+            Self::UpstreamTimeout(_) => 504,
+        }
+    }
+
+    /// Whose doing it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self.status() {
+            502 | 504 => Blame::Provider,
+            500 | 503 => Blame::Us,
+            _ => Blame::Caller,
+        }
+    }
+
+    /// The request field at fault, where one is.
+    #[must_use]
+    pub fn param(&self) -> Option<&str> {
+        match self {
+            Self::BadBody { param, .. } => param.as_deref(),
+            Self::UnknownModel { .. } | Self::ModelNotAllowed(_) => Some("model"),
+            _ => None,
+        }
+    }
+}
+
+/// What happened, why, and what to do next; fit for the caller.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadLabel(bad) => write!(f, "{bad}; send one of these values or leave the header out"),
+            Self::BadHeader(name) => write!(f, "the header {name} can't be understood; correct it or leave it out"),
+            Self::BadBody { message, .. } => f.write_str(message),
+            Self::BodyTooLarge(limit) => write!(f, "the request body is larger than {limit} bytes; send a smaller one"),
+            Self::BodyTimeout => f.write_str("the request body came too slowly; send it again without pauses"),
+            Self::UnsupportedMediaType(want) => write!(f, "this endpoint takes {want}; set content-type accordingly"),
+            Self::NoSuchPath => f.write_str("nothing is at this path; check the base URL (it ends in /v1) and the endpoint's name"),
+            Self::MethodNotAllowed(allow) => write!(f, "this endpoint takes {allow} only"),
+            Self::MissingKey => f.write_str("no Top Dog API key was sent; send one as `Authorization: Bearer td_live_…` or `x-api-key`"),
+            Self::UnknownKey => f.write_str("this is not a valid Top Dog API key; it is misspelt, unknown or revoked: check it, or have a new one made (a provider's own key belongs into the vault, not here)"),
+            Self::ExpiredKey => f.write_str("this Top Dog API key has expired; use its successor or have a new one made"),
+            Self::IpNotAllowed => f.write_str("this Top Dog API key may not be used from this address; use it from an allowed network or have its allow-list changed"),
+            Self::ScopeMissing(scope) => write!(f, "this Top Dog API key lacks the scope `{}`; use a key that has it", scope.name()),
+            Self::ModelNotAllowed(model) => write!(f, "this Top Dog API key may not use the model `{model}`; GET /v1/models lists those it may"),
+            Self::Tier(refusal) => write_tier(f, refusal),
+            Self::UnknownModel { model, nearest } => {
+                write!(f, "no model is called `{model}`")?;
+                if nearest.is_empty() {
+                    f.write_str("; write it as provider/model, such as openai/gpt-4o-mini")
+                } else {
+                    write!(f, "; did you mean {}? a model that is new can be written as provider/model", nearest.join(", "))
+                }
+            }
+            Self::OperationUnsupported(p) => write!(f, "the provider `{p}` does not offer this endpoint; use another model"),
+            Self::NoProviderKey(p) => write!(f, "your organisation has no key for the provider `{p}`; add one with `topdog provider-keys add --provider {p}`"),
+            Self::ProviderKeyUnreadable(p) => write!(f, "the stored key for the provider `{p}` can't be opened; add it again (its endpoint may have changed), or ask the operator"),
+            Self::ProviderKeyUnreachable(p) => write!(f, "the key for the provider `{p}` is a reference that can't be fetched just now; check the vault it refers to"),
+            Self::UpstreamUnreachable(p) => write!(f, "the provider `{p}` can't be reached; try again, and check its status page and base URL"),
+            Self::UpstreamTimeout(p) => write!(f, "the provider `{p}` did not answer in time; try again"),
+            Self::UpstreamBroken(p) => write!(f, "the provider `{p}` broke off its answer; try again"),
+            Self::LedgerUnavailable => f.write_str("limits can't be checked just now; try again in a moment"),
+            Self::RecordsUnavailable => f.write_str("this request could not be recorded, so it was not made; try again in a moment"),
+            Self::Overloaded => f.write_str("this node takes on no more just now; try again in a moment"),
+            Self::Internal => f.write_str("something is wrong with Top Dog; try again, and give the request id to the operator"),
+        }
+    }
+}
+
+fn write_tier(f: &mut fmt::Formatter<'_>, r: &TierRefusal) -> fmt::Result {
+    match r.used {
+        Some(used) => write!(
+            f,
+            "the limit {} of tier {} is reached: {used} of {} used",
+            r.limit, r.tier, r.allowed
+        )?,
+        None => write!(f, "tier {} does not include {}", r.tier, r.limit)?,
+    }
+    if let Some(at) = r.resets_at {
+        write!(f, "; it resets at {at}")?;
+    }
+    match &r.lifted_by {
+        Some(tier) => write!(f, "; tier {tier} allows more"),
+        None => Ok(()),
+    }
+}

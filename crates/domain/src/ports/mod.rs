@@ -27,7 +27,9 @@ pub use quota_ledger::{MeterUse, QuotaLedger};
 pub use records::{Batch, DebugLogRow, RecordReader, RecordSink, UsageRow, UsageSum};
 pub use spool::{Spool, SpoolHandle};
 pub use tiers::Tiers;
-pub use vault_keys::{RewrapCount, SealedSecret, VaultKeys, WrappedOrgKey, WrappedRoot};
+pub use vault_keys::{
+    InstallationSecrets, OrgKeys, RewrapCount, SealedSecret, SealedSecrets, WrappedOrgKey, WrappedRoot,
+};
 
 /// A page of a list, in the order of the list's key.
 #[derive(Debug, Clone, PartialEq, Eq)]

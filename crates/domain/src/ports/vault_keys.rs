@@ -71,9 +71,9 @@ pub struct RewrapCount {
     pub under_old_org_key: u64,
 }
 
-/// Everything wrapped and sealed. The adapter never sees a key in the clear.
+/// Organisations' keys, wrapped. The adapter never sees a key in the clear.
 #[async_trait]
-pub trait VaultKeys: Send + Sync {
+pub trait OrgKeys: Send + Sync {
     /// Keeps a new version of an organisation's key. [`PortError::Conflict`] where that version is there.
     async fn org_key_add(&self, key: &WrappedOrgKey) -> Result<(), PortError>;
 
@@ -95,6 +95,13 @@ pub trait VaultKeys: Send + Sync {
     /// Deletes versions of an organisation's key below `version` that no sealed secret uses any more; how many.
     async fn org_key_prune(&self, org: OrgId, version: u32) -> Result<u64, PortError>;
 
+    /// What rotations have still before them.
+    async fn rewrap_pending(&self, root_id: &str, root_version: u32) -> Result<RewrapCount, PortError>;
+}
+
+/// Provider keys, sealed. They come in with [`ProviderKeys`](super::ProviderKeys), which keeps the two together.
+#[async_trait]
+pub trait SealedSecrets: Send + Sync {
     /// A version of a secret.
     async fn secret_find(&self, key: ProviderKeyId, version: u32) -> Result<Option<SealedSecret>, PortError>;
 
@@ -109,13 +116,14 @@ pub trait VaultKeys: Send + Sync {
     /// Replaces the wrapping of a data key, where it is still under the version of `old` (compare and set);
     /// false where it is not.
     async fn secret_rewrap(&self, old: &SealedSecret, new: &SealedSecret) -> Result<bool, PortError>;
+}
 
+/// Secrets of the installation itself, wrapped by the root key.
+#[async_trait]
+pub trait InstallationSecrets: Send + Sync {
     /// Installation secrets of that name, newest first.
     async fn root_wrapped_list(&self, name: &str) -> Result<Vec<WrappedRoot>, PortError>;
 
     /// Keeps a version of an installation secret, replacing the wrapping of one that is there.
     async fn root_wrapped_put(&self, wrapped: &WrappedRoot) -> Result<(), PortError>;
-
-    /// What rotations have still before them.
-    async fn rewrap_pending(&self, root_id: &str, root_version: u32) -> Result<RewrapCount, PortError>;
 }

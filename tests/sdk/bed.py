@@ -162,7 +162,7 @@ class Bed:
 
     def note_secret(self, label, secret):
         with open(self.secrets_file, "a") as f:
-            f.write(f"{label}\t{secret}\n")
+            f.write("\t".join([label, secret, *public_part(secret)]) + "\n")
 
     def write_facts(self):
         self.facts_file.write_text(json.dumps(self.facts, indent=1))
@@ -172,6 +172,11 @@ class Bed:
         self.processes.append(subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log,
                                                stderr=subprocess.STDOUT, cwd=folder, env=dict(os.environ, **env)))
         return self.processes[-1]
+
+
+def public_part(secret):
+    """A Top Dog key's prefix and public id may be shown; all that follows them may not."""
+    return [secret[:len("td_live_") + 12]] if secret.startswith("td_") else []
 
 
 def stop(process):

@@ -241,7 +241,7 @@ describe("errors", { skip: bed.direct }, () => {
     assert.equal((await rejects(OpenAI.InternalServerError, chat(dead))).status, 502);
   });
 
-  test("the SDK's own retry waits for the provider's retry-after and is not doubled by the gateway", async () => {
+  test("a provider's 429 is not tried again behind the caller's back", async () => {
     const mark = records().length;
     await rejects(OpenAI.RateLimitError, chat(client(), chatModel, "fail with 429"));
     await recorded(mark);

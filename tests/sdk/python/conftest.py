@@ -53,7 +53,7 @@ class Bed:
     def create_key(self, name, *options, org="acme"):
         made = self.cli("api-keys", "create", "--org", org, "--name", name, "--output", "json", *options)
         with open(self.facts["secrets_file"], "a") as f:
-            f.write(f"api key {name}\t{made['secret']}\n")
+            f.write(f"api key {name}\t{made['secret']}\t{made['secret'][:len('td_live_') + 12]}\n")
         return made
 
 

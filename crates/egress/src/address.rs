@@ -35,7 +35,8 @@ pub(crate) fn is_metadata(ip: IpAddr) -> bool {
     match canonical(ip) {
         IpAddr::V4(ip) => is_metadata_v4(ip),
         IpAddr::V6(ip) => {
-            METADATA_V6.iter().any(|net| net.contains(&ip)) || hidden_v4(ip).into_iter().flatten().any(is_metadata_v4)
+            METADATA_V6.iter().any(|net| net.contains(&ip))
+                || hidden_v4(ip).into_iter().flatten().any(is_metadata_v4)
         }
     }
 }

@@ -258,7 +258,11 @@ fn has_dot_segments(path: &str) -> bool {
     if !path.contains('.') && !path.contains('%') {
         return false;
     }
-    let decoded = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+    let decoded = path
+        .to_ascii_lowercase()
+        .replace("%2e", ".")
+        .replace("%2f", "/")
+        .replace("%5c", "/");
     decoded.split(['/', '\\']).any(|segment| {
         // Some servers cut path parameters off first.
         let name = segment.split(';').next().unwrap_or(segment);

@@ -96,7 +96,8 @@ impl Pool {
                 Some(line) => (Carrier::Line(line), false),
                 None => match shelf.stream() {
                     Some(stream) => (Carrier::Stream(stream), false),
-                    None => self.dial(origin, &shelf).await?,
+                    // Boxed, so that the rare handshake's state does not weigh on every request.
+                    None => Box::pin(self.dial(origin, &shelf)).await?,
                 },
             };
             match exchange(head_timeout, carrier, origin, request, &shelf).await {

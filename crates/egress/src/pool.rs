@@ -91,21 +91,25 @@ impl Pool {
         mut request: Request<RequestBody>,
     ) -> Result<Response<UpstreamBody>, SendError> {
         let shelf = self.shelf(origin);
+        let mut failed_reuses = 0;
         loop {
-            let (carrier, is_new) = match shelf.take() {
-                Some(line) => (Carrier::Line(line), false),
-                None => match shelf.stream() {
-                    Some(stream) => (Carrier::Stream(stream), false),
-                    // Boxed, so that the rare handshake's state does not weigh on every request.
-                    None => Box::pin(self.dial(origin, &shelf)).await?,
-                },
+            let reused = if failed_reuses < MAX_REUSES {
+                reuse(&shelf)
+            } else {
+                None
+            };
+            let (carrier, is_new) = match reused {
+                Some(carrier) => (carrier, false),
+                // Boxed, so that the rare handshake's state does not weigh on every request.
+                None => Box::pin(self.dial(origin, &shelf)).await?,
             };
             match exchange(head_timeout, carrier, origin, request, &shelf).await {
                 Ok(response) => return Ok(response),
-                Err(Failure::Unsent(_)) if is_new => return Err(EgressError::ConnectFailed.into()),
-                Err(Failure::Unsent(unsent)) => request = *unsent,
+                Err(Failure::Unsent(unsent)) if !is_new && failed_reuses <= MAX_REUSES => request = *unsent,
+                Err(Failure::Unsent(_)) => return Err(EgressError::ConnectFailed.into()),
                 Err(Failure::Final(error)) => return Err(error),
             }
+            failed_reuses += 1;
         }
     }
 
@@ -182,6 +186,8 @@ impl Pool {
 }
 
 const FIRST_SWEEP: usize = 64;
+/// After so many pooled connections that were dead when used, a new one is made.
+const MAX_REUSES: u32 = 3;
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -195,6 +201,13 @@ impl fmt::Debug for Pool {
 enum Carrier {
     Line(Line),
     Stream(Stream),
+}
+
+fn reuse(shelf: &Shelf) -> Option<Carrier> {
+    shelf
+        .take()
+        .map(Carrier::Line)
+        .or_else(|| shelf.stream().map(Carrier::Stream))
 }
 
 enum Failure {

@@ -1,1 +1,33 @@
 //! How providers speak: request, response and stream types and pure translation between them; bytes in, bytes out.
+//!
+//! A request body is read once by [`json_head`] (or [`multipart`]), which checks all of it, and changed
+//! only where it must be by [`splice`]. An answer is weighed by [`usage`]; a stream passes through a
+//! [`relay`], which sends the bytes on as they came and learns from them on the way, event by event
+//! ([`sse`]). [`error_body`] and [`failure_event`] are how Top Dog itself fails in the caller's
+//! dialect, [`redact`] keeps keys out of what providers say when they fail. [`models`] lists models,
+//! [`echo`] is the built-in test provider.
+//!
+//! Both sides speak OpenAI's dialect here. Nothing in this crate waits, reads a clock or logs.
+
+pub mod bad_body;
+pub mod echo;
+pub mod error_body;
+pub mod failure_event;
+mod json;
+pub mod json_head;
+pub mod models;
+pub mod multipart;
+pub mod redact;
+pub mod relay;
+pub mod splice;
+pub mod sse;
+mod stream_facts;
+pub mod usage;
+
+pub use bad_body::BadBody;
+pub use error_body::{LimitDetails, PublicError, openai_error};
+pub use failure_event::failure_event;
+pub use json_head::{Marks, RequestHead, read_head};
+pub use relay::StreamRelay;
+pub use splice::splice;
+pub use usage::{estimate_input, usage_of_answer};

@@ -1,0 +1,293 @@
+//! What the events of a stream tell while they pass.
+
+use crate::json::{Cursor, Kind, Value};
+use crate::sse::Event;
+use crate::usage::usage_of_object;
+use memchr::memmem::Finder;
+use std::borrow::Cow;
+use topdog_domain::provider::Operation;
+use topdog_domain::usage::TokenUsage;
+
+/// An event longer than this is read by its beginning and end only, and never held back.
+pub(crate) const LONG_EVENT: usize = 64 * 1024;
+/// How much of a long event's beginning is read: its name and type.
+pub(crate) const HEAD_OF_LONG: usize = 4 * 1024;
+/// How much of a long event's end is read: where a finished response tells its usage.
+pub(crate) const TAIL_OF_LONG: usize = 16 * 1024;
+
+/// The facts, gathered event by event.
+pub(crate) struct StreamFacts {
+    operation: Operation,
+    needles: Needles,
+    pub(crate) usage: Option<TokenUsage>,
+    pub(crate) is_done: bool,
+    pub(crate) has_failed: bool,
+    pub(crate) text_bytes: u64,
+    pub(crate) sequence_number: Option<u64>,
+    pub(crate) response_id: Option<String>,
+}
+
+/// Is the event the usage chunk that `include_usage` adds, and nothing else?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noted {
+    UsageOnly,
+    Other,
+}
+
+/// The few words that make an event worth a closer look. Within a JSON string their quotes would be
+/// escaped, so text written by a model never matches.
+struct Needles {
+    usage: Finder<'static>,
+    error: Finder<'static>,
+    text: Finder<'static>,
+    kind: Finder<'static>,
+    sequence: Finder<'static>,
+}
+
+impl StreamFacts {
+    pub(crate) fn new(operation: Operation) -> Self {
+        let text = if operation == Operation::Completions {
+            "\"text\""
+        } else {
+            "\"delta\""
+        };
+        Self {
+            operation,
+            needles: Needles {
+                usage: Finder::new("\"usage\""),
+                error: Finder::new("\"error\""),
+                text: Finder::new(text),
+                kind: Finder::new("\"type\""),
+                sequence: Finder::new("\"sequence_number\""),
+            },
+            usage: None,
+            is_done: false,
+            has_failed: false,
+            text_bytes: 0,
+            sequence_number: None,
+            response_id: None,
+        }
+    }
+
+    /// Learns from one whole event.
+    pub(crate) fn note(&mut self, event: &[u8]) -> Noted {
+        if event.len() > LONG_EVENT {
+            let head = event.get(..HEAD_OF_LONG).unwrap_or_default();
+            let tail = event.get(event.len() - TAIL_OF_LONG..).unwrap_or_default();
+            self.note_long(head, tail, event.len());
+            return Noted::Other;
+        }
+        let Ok(text) = std::str::from_utf8(event) else {
+            return Noted::Other;
+        };
+        let event = Event::read(text);
+        let Some(data) = event.data.as_deref() else {
+            return Noted::Other;
+        };
+        if data.trim_ascii() == "[DONE]" {
+            self.is_done = true;
+            return Noted::Other;
+        }
+        self.note_data(event.name, data)
+    }
+
+    /// Learns from an event of which only the beginning and the end are at hand.
+    pub(crate) fn note_long(&mut self, head: &[u8], tail: &[u8], length: usize) {
+        let head = String::from_utf8_lossy(head);
+        let tail = String::from_utf8_lossy(tail);
+        let name = Event::read(&head).name.map(Cow::Borrowed).or_else(|| {
+            values_behind(&self.needles.kind, &head)
+                .find_map(|value| value.string_body().map(|body| Cow::Owned(body.to_owned())))
+        });
+        if let Some(name) = &name {
+            self.note_name(name);
+        }
+        self.note_sequence(&head);
+        self.note_sequence(&tail);
+        if let Some(usage) = last_object_behind(&self.needles.usage, &tail) {
+            self.note_usage(usage.raw);
+        }
+        let is_delta = name.is_none_or(|name| name.ends_with(".delta")) && !self.is_done;
+        if is_delta && self.needles.text.find(head.as_bytes()).is_some() {
+            self.text_bytes += length as u64;
+        }
+    }
+
+    fn note_data(&mut self, name: Option<&str>, data: &str) -> Noted {
+        if self.has_named_events() {
+            let first_type = || values_behind(&self.needles.kind, data).find_map(|value| value.string_body());
+            let name = name.or_else(first_type).unwrap_or_default();
+            self.note_name(name);
+            self.note_sequence(data);
+            if name == "response.created" {
+                self.response_id = id_of_response(data);
+            }
+            if name.ends_with(".delta") && !name.ends_with("audio.delta") {
+                self.note_text(data);
+            }
+        } else {
+            self.note_text(data);
+        }
+        if self.needles.error.find(data.as_bytes()).is_some() || name == Some("error") {
+            self.has_failed |= name == Some("error") || is_error(data);
+        }
+        match last_object_behind(&self.needles.usage, data) {
+            Some(_) => self.note_told(data),
+            None => Noted::Other,
+        }
+    }
+
+    /// Chat and completions have bare `data:` lines; all others name their events, in an `event:` line,
+    /// in `type`, or both.
+    const fn has_named_events(&self) -> bool {
+        !matches!(self.operation, Operation::Chat | Operation::Completions)
+    }
+
+    fn note_name(&mut self, name: &str) {
+        match name {
+            "response.failed" => {
+                self.is_done = true;
+                self.has_failed = true;
+            }
+            "response.completed" | "response.incomplete" => self.is_done = true,
+            "error" => self.has_failed = true,
+            "transcript.text.done"
+            | "speech.audio.done"
+            | "image_generation.completed"
+            | "image_edit.completed" => self.is_done = true,
+            _ => {}
+        }
+    }
+
+    fn note_sequence(&mut self, data: &str) {
+        if self.operation != Operation::Responses {
+            return;
+        }
+        let number = values_behind(&self.needles.sequence, data).find_map(|value| value.raw.parse().ok());
+        self.sequence_number = number.or(self.sequence_number);
+    }
+
+    fn note_text(&mut self, data: &str) {
+        let bytes: u64 = values_behind(&self.needles.text, data)
+            .map(|value| bytes_of_text(&value))
+            .sum();
+        self.text_bytes += bytes;
+    }
+
+    /// Takes the usage that an event tells where this family of events tells it.
+    fn note_told(&mut self, data: &str) -> Noted {
+        let Ok(chunk) = crate::json::document(data) else {
+            return Noted::Other;
+        };
+        let of_chunk = chunk.member("usage").filter(|usage| usage.kind == Kind::Object);
+        let nested = || {
+            let outer = if self.has_named_events() {
+                "response"
+            } else {
+                "x_groq"
+            };
+            chunk.member(outer)?.member("usage")
+        };
+        let Some(usage) = of_chunk.or_else(nested) else {
+            return Noted::Other;
+        };
+        self.note_usage(usage.raw);
+        let has_no_choice = chunk
+            .member("choices")
+            .is_some_and(|choices| is_empty_array(choices.raw));
+        if of_chunk.is_some() && has_no_choice && !self.has_named_events() {
+            Noted::UsageOnly
+        } else {
+            Noted::Other
+        }
+    }
+
+    fn note_usage(&mut self, raw: &str) {
+        self.usage = usage_of_object(raw).or(self.usage);
+    }
+}
+
+/// The values that follow a quoted name and a colon, wherever in `text` the name stands.
+fn values_behind<'t>(name: &Finder<'static>, text: &'t str) -> impl Iterator<Item = Value<'t>> {
+    name.find_iter(text.as_bytes())
+        .filter_map(|at| value_behind(text, at + name.needle().len()))
+}
+
+fn value_behind(text: &str, at: usize) -> Option<Value<'_>> {
+    let mut cursor = Cursor::at(text, at);
+    cursor.skip_space();
+    if !cursor.takes(b':') {
+        return None;
+    }
+    cursor.skip_space();
+    cursor.value(0).ok()
+}
+
+fn last_object_behind<'t>(name: &Finder<'static>, text: &'t str) -> Option<Value<'t>> {
+    values_behind(name, text)
+        .filter(|value| value.kind == Kind::Object)
+        .last()
+}
+
+/// The length of what a delta adds: its strings, without those that only label it.
+fn bytes_of_text(value: &Value<'_>) -> u64 {
+    let mut bytes = 0;
+    match value.kind {
+        Kind::String => bytes = value.string_body().map_or(0, unescaped_length),
+        Kind::Array => {
+            // A fault can't come: the value has been walked once to be here.
+            let _ = value.each_element(|element| bytes += bytes_of_text(&element));
+        }
+        Kind::Object => {
+            let _ = value.each_member(|member| {
+                if !matches!(member.key, "role" | "id" | "type" | "data") {
+                    bytes += bytes_of_text(&member.value);
+                }
+                Ok::<(), crate::json::Fault>(())
+            });
+        }
+        _ => {}
+    }
+    bytes
+}
+
+/// About how many bytes of UTF-8 an escaped text stands for: an escape is one, `\uXXXX` two.
+fn unescaped_length(body: &str) -> u64 {
+    let mut length = body.len();
+    let mut rest = body.as_bytes();
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        let (shortened, skipped) = if rest.get(at + 1) == Some(&b'u') {
+            (4, 6)
+        } else {
+            (1, 2)
+        };
+        length -= shortened;
+        rest = rest.get(at + skipped..).unwrap_or_default();
+    }
+    length as u64
+}
+
+/// An error sent within a stream: `{"error": …}`, or vLLM's `{"object": "error", …}`.
+fn is_error(data: &str) -> bool {
+    let Ok(chunk) = crate::json::document(data) else {
+        return false;
+    };
+    let has_error = chunk
+        .member("error")
+        .is_some_and(|error| error.kind != Kind::Null);
+    let is_error = ["object", "type"]
+        .iter()
+        .any(|name| chunk.member(name).and_then(|value| value.string_body()) == Some("error"));
+    has_error || is_error
+}
+
+fn id_of_response(data: &str) -> Option<String> {
+    let chunk = crate::json::document(data).ok()?;
+    let id = chunk.member("response")?.member("id")?.string_body()?;
+    (id.len() <= 128 && !id.contains('\\')).then(|| id.to_owned())
+}
+
+fn is_empty_array(raw: &str) -> bool {
+    raw.strip_prefix('[')
+        .is_some_and(|inner| inner.trim_ascii_start() == "]")
+}

@@ -1,0 +1,88 @@
+//! What a provider says a request used, put into buckets that never overlap.
+
+use crate::json;
+use serde::Deserialize;
+use topdog_domain::provider::Operation;
+use topdog_domain::usage::TokenUsage;
+
+/// The usage that a whole (not streamed) answer tells; none where it tells none in tokens.
+#[must_use]
+pub fn usage_of_answer(operation: Operation, body: &[u8]) -> Option<TokenUsage> {
+    match operation {
+        // Its answer is sound, never JSON, and can be long.
+        Operation::Speech => None,
+        _ => {
+            let text = std::str::from_utf8(body).ok()?;
+            usage_of_object(json::document(text).ok()?.member("usage")?.raw)
+        }
+    }
+}
+
+/// An estimate of the input tokens of a request body, used where the provider tells none: four bytes
+/// a token, rounded up.
+#[must_use]
+pub const fn estimate_input(body_bytes: usize) -> u64 {
+    estimate(body_bytes as u64)
+}
+
+/// Four bytes a token, rounded up.
+pub(crate) const fn estimate(bytes: u64) -> u64 {
+    bytes.div_ceil(4)
+}
+
+/// The buckets of one `usage` object in either of OpenAI's spellings.
+pub(crate) fn usage_of_object(raw: &str) -> Option<TokenUsage> {
+    serde_json::from_str::<Told>(raw).ok()?.buckets()
+}
+
+/// `usage` as OpenAI and those who speak like it send it: chat, completions and embeddings say
+/// `prompt` and `completion`, responses, images and transcriptions `input` and `output`.
+#[derive(Deserialize)]
+struct Told {
+    #[serde(alias = "input_tokens")]
+    prompt_tokens: Option<u64>,
+    #[serde(alias = "output_tokens")]
+    completion_tokens: Option<u64>,
+    #[serde(alias = "input_tokens_details", alias = "input_token_details")]
+    prompt_tokens_details: Option<ToldInput>,
+    #[serde(alias = "output_tokens_details", alias = "output_token_details")]
+    completion_tokens_details: Option<ToldOutput>,
+    /// DeepSeek's spelling of cached input.
+    prompt_cache_hit_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct ToldInput {
+    cached_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct ToldOutput {
+    reasoning_tokens: Option<u64>,
+}
+
+impl Told {
+    fn buckets(self) -> Option<TokenUsage> {
+        if self.prompt_tokens.is_none() && self.completion_tokens.is_none() {
+            return None;
+        }
+        let input = self.prompt_tokens.unwrap_or(0);
+        let output = self.completion_tokens.unwrap_or(0);
+        let cached = self
+            .prompt_tokens_details
+            .and_then(|details| details.cached_tokens)
+            .or(self.prompt_cache_hit_tokens)
+            .unwrap_or(0);
+        let reasoning = self
+            .completion_tokens_details
+            .and_then(|details| details.reasoning_tokens)
+            .unwrap_or(0);
+        Some(TokenUsage {
+            input: input.saturating_sub(cached),
+            cache_read: cached,
+            output: output.saturating_sub(reasoning),
+            reasoning,
+            ..TokenUsage::default()
+        })
+    }
+}

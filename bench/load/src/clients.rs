@@ -40,12 +40,19 @@ impl Tally {
     }
 }
 
-/// `conns` clients, each asking for one stream after another until the time is up.
-pub(crate) async fn stream(request: Request, conns: usize, time: Duration) -> Outcome<()> {
+/// `conns` clients, each asking for one stream after another until the time is up; each begins a `stagger` after the
+/// one before it, so that slow streams do not all ask at the same moment.
+pub(crate) async fn stream(request: Request, conns: usize, time: Duration, stagger: Duration) -> Outcome<()> {
     let tally = Rc::new(RefCell::new(Tally::default()));
     let started = Instant::now();
     let clients: Vec<_> = (0..conns)
-        .map(|_| tokio::task::spawn_local(stream_until(request.clone(), started + time, tally.clone())))
+        .map(|number| {
+            let (request, tally) = (request.clone(), tally.clone());
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(stagger * number as u32).await;
+                stream_until(request, started + time, tally).await;
+            })
+        })
         .collect();
     for client in clients {
         client.await?;

@@ -1,7 +1,8 @@
 //! The upstream and the load of `bench/run`: small enough that the gateways, not the measure, are the limit.
 //!
 //!     load upstream LISTEN                        a provider: fixed answers, and streams as the request says
-//!     load stream   URL HEADERS BODY CONNS SECS   streams back to back; first-event latency and events/s
+//!     load stream   URL HEADERS BODY CONNS SECS STAGGER_US   streams back to back, the clients' first ones staggered;
+//!                                                 first-event latency and events/s
 //!     load pace     URL HEADERS BODY CONNS SECS RATE   plain requests on a fixed timetable (open loop)
 //!     load hold     URL HEADERS BODY CONNS        opens streams, says so, holds them until standard input ends
 //!
@@ -28,8 +29,9 @@ fn main() -> Outcome<()> {
 async fn run(args: &[&str]) -> Outcome<()> {
     match *args {
         ["upstream", listen] => upstream::serve(listen).await,
-        ["stream", url, headers, body, conns, secs] => {
-            clients::stream(request(url, headers, body)?, conns.parse()?, seconds(secs)?).await
+        ["stream", url, headers, body, conns, secs, stagger_us] => {
+            let stagger = Duration::from_micros(stagger_us.parse()?);
+            clients::stream(request(url, headers, body)?, conns.parse()?, seconds(secs)?, stagger).await
         }
         ["pace", url, headers, body, conns, secs, rate] => {
             clients::pace(request(url, headers, body)?, conns.parse()?, seconds(secs)?, rate.parse()?).await

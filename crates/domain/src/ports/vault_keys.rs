@@ -95,6 +95,14 @@ pub trait OrgKeys: Send + Sync {
     /// Deletes versions of an organisation's key below `version` that no sealed secret uses any more; how many.
     async fn org_key_prune(&self, org: OrgId, version: u32) -> Result<u64, PortError>;
 
+    /// Organisations with more than one version of their key, by id, from behind `after`, at most `limit`:
+    /// where a rotation is under way or its old versions are not pruned yet.
+    async fn org_key_list_superseded(
+        &self,
+        after: Option<OrgId>,
+        limit: u32,
+    ) -> Result<Vec<OrgId>, PortError>;
+
     /// What rotations have still before them.
     async fn rewrap_pending(&self, root_id: &str, root_version: u32) -> Result<RewrapCount, PortError>;
 }
@@ -123,6 +131,10 @@ pub trait SealedSecrets: Send + Sync {
 pub trait InstallationSecrets: Send + Sync {
     /// Installation secrets of that name, newest first.
     async fn root_wrapped_list(&self, name: &str) -> Result<Vec<WrappedRoot>, PortError>;
+
+    /// Keeps a new installation secret. [`PortError::Conflict`] where that version is there: of many nodes that
+    /// start at once, one makes it.
+    async fn root_wrapped_add(&self, wrapped: &WrappedRoot) -> Result<(), PortError>;
 
     /// Keeps a version of an installation secret, replacing the wrapping of one that is there.
     async fn root_wrapped_put(&self, wrapped: &WrappedRoot) -> Result<(), PortError>;

@@ -19,15 +19,7 @@ pub fn failure_event(
     request_id: &str,
     sequence_number: u64,
 ) -> Bytes {
-    Failure {
-        operation,
-        code,
-        message,
-        request_id,
-        response_id: None,
-        sequence_number,
-    }
-    .event()
+    Failure { operation, code, message, request_id, response_id: None, sequence_number }.event()
 }
 
 /// The facts of one failure.
@@ -81,10 +73,7 @@ impl Failure<'_> {
                 id: self.response_id.unwrap_or(self.request_id),
                 object: "response",
                 status: "failed",
-                error: ResponseError {
-                    code: self.code,
-                    message,
-                },
+                error: ResponseError { code: self.code, message },
                 output: [],
                 usage: None,
             },

@@ -218,11 +218,7 @@ impl<'a> Cursor<'a> {
             self.skip_space();
             return Ok(true);
         }
-        if self.takes(bracket) {
-            Ok(false)
-        } else {
-            Err(self.fault())
-        }
+        if self.takes(bracket) { Ok(false) } else { Err(self.fault()) }
     }
 
     /// A member's name and its colon.
@@ -313,11 +309,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn skip_digits(&mut self) -> Result<(), Fault> {
-        let digits = self
-            .rest()
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.at += digits;
         if digits == 0 { Err(self.fault()) } else { Ok(()) }
     }
@@ -360,12 +352,7 @@ impl<'a> Cursor<'a> {
             }
             Some(b'u') => {
                 self.at += 1;
-                let hex = self
-                    .rest()
-                    .iter()
-                    .take(4)
-                    .take_while(|byte| byte.is_ascii_hexdigit())
-                    .count();
+                let hex = self.rest().iter().take(4).take_while(|byte| byte.is_ascii_hexdigit()).count();
                 self.at += hex;
                 if hex == 4 { Ok(()) } else { Err(self.fault()) }
             }
@@ -379,11 +366,7 @@ impl<'a> Cursor<'a> {
 }
 
 const fn deeper(depth: u32) -> Result<u32, Fault> {
-    if depth + 1 > MAX_DEPTH {
-        Err(Fault::TooDeep)
-    } else {
-        Ok(depth + 1)
-    }
+    if depth + 1 > MAX_DEPTH { Err(Fault::TooDeep) } else { Ok(depth + 1) }
 }
 
 /// The high bit of each byte that is a quote, a backslash or below a space; exact for the lowest such

@@ -68,9 +68,7 @@ pub(crate) enum StreamOptions {
 /// Where it isn't strict JSON in UTF-8 (RFC 8259) nested at most 128 deep, isn't an object, names a
 /// top-level field twice (however the name is escaped), or has a field read here of a wrong type.
 pub fn read_head(body: &[u8]) -> Result<RequestHead<'_>, BadBody> {
-    let text = std::str::from_utf8(body).map_err(|error| BadBody::NotJson {
-        offset: error.valid_up_to(),
-    })?;
+    let text = std::str::from_utf8(body).map_err(|error| BadBody::NotJson { offset: error.valid_up_to() })?;
     let mut cursor = Cursor::new(text);
     cursor.skip_space();
     if cursor.peek() != Some(b'{') {
@@ -113,15 +111,9 @@ impl<'a> RequestHead<'a> {
             "stream_options" => self.marks.stream_options = self.options_of(&value)?,
             "max_tokens" => raise(&mut self.max_output_tokens, count_of("max_tokens", &value)?),
             "max_completion_tokens" => {
-                raise(
-                    &mut self.max_output_tokens,
-                    count_of("max_completion_tokens", &value)?,
-                );
+                raise(&mut self.max_output_tokens, count_of("max_completion_tokens", &value)?);
             }
-            "max_output_tokens" => raise(
-                &mut self.max_output_tokens,
-                count_of("max_output_tokens", &value)?,
-            ),
+            "max_output_tokens" => raise(&mut self.max_output_tokens, count_of("max_output_tokens", &value)?),
             "n" => raise(&mut self.n, count_of("n", &value)?),
             "best_of" => raise(&mut self.n, count_of("best_of", &value)?),
             _ => {}
@@ -136,15 +128,10 @@ impl<'a> RequestHead<'a> {
             Kind::Object => {}
             _ => return Err(wrong_type("stream_options", "an object", options)),
         }
-        let mut standing = StreamOptions::Silent {
-            inside: options.start + 1,
-            is_empty: true,
-        };
+        let mut standing = StreamOptions::Silent { inside: options.start + 1, is_empty: true };
         let mut names = Names::default();
         options.each_member(|member| {
-            let key = resolve(member.key).ok_or(BadBody::NotJson {
-                offset: options.start,
-            })?;
+            let key = resolve(member.key).ok_or(BadBody::NotJson { offset: options.start })?;
             if key == "include_usage" {
                 self.asks_usage = truth_of(FIELD, &member.value)?;
                 standing = if self.asks_usage {
@@ -163,10 +150,7 @@ impl<'a> RequestHead<'a> {
 
 impl Span {
     fn of(value: &Value<'_>, base: usize) -> Self {
-        Self {
-            start: base + value.start,
-            end: base + value.end(),
-        }
+        Self { start: base + value.start, end: base + value.end() }
     }
 }
 
@@ -174,9 +158,7 @@ fn text_of<'a>(field: &'static str, value: &Value<'a>) -> Result<Option<Cow<'a, 
     match value.kind {
         Kind::Null => Ok(None),
         _ => match value.string_body() {
-            Some(body) => resolve(body)
-                .map(Some)
-                .ok_or(BadBody::NotJson { offset: value.start }),
+            Some(body) => resolve(body).map(Some).ok_or(BadBody::NotJson { offset: value.start }),
             None => Err(wrong_type(field, "a string", value)),
         },
     }
@@ -193,21 +175,15 @@ fn truth_of(field: &'static str, value: &Value<'_>) -> Result<bool, BadBody> {
 fn count_of(field: &'static str, value: &Value<'_>) -> Result<Option<u64>, BadBody> {
     match value.kind {
         Kind::Null => Ok(None),
-        Kind::Number => value
-            .raw
-            .parse()
-            .map(Some)
-            .map_err(|_| wrong_type(field, "an integer of 0 or more", value)),
+        Kind::Number => {
+            value.raw.parse().map(Some).map_err(|_| wrong_type(field, "an integer of 0 or more", value))
+        }
         _ => Err(wrong_type(field, "an integer", value)),
     }
 }
 
 fn wrong_type(field: &'static str, expected: &'static str, value: &Value<'_>) -> BadBody {
-    BadBody::WrongType {
-        field,
-        expected,
-        got: value.kind.name(),
-    }
+    BadBody::WrongType { field, expected, got: value.kind.name() }
 }
 
 fn raise(slot: &mut Option<u64>, count: Option<u64>) {
@@ -236,9 +212,7 @@ impl<'a> Names<'a> {
     fn add(&mut self, name: Cow<'a, str>) -> Result<(), BadBody> {
         let is_known = self.few.contains(&name) || (!self.many.is_empty() && self.many.contains(&name));
         if is_known {
-            return Err(BadBody::DuplicateKey {
-                key: name.chars().take(64).collect(),
-            });
+            return Err(BadBody::DuplicateKey { key: name.chars().take(64).collect() });
         }
         if self.few.len() < Self::FEW {
             if self.few.is_empty() {

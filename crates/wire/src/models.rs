@@ -23,10 +23,7 @@ pub fn model_list<'a>(entries: impl Iterator<Item = ModelEntry<'a>>) -> Bytes {
         object: &'static str,
         data: Vec<Model<'a>>,
     }
-    to_bytes(&List {
-        object: "list",
-        data: entries.map(Model::from).collect(),
-    })
+    to_bytes(&List { object: "list", data: entries.map(Model::from).collect() })
 }
 
 /// The body of one model.
@@ -45,11 +42,6 @@ struct Model<'a> {
 
 impl<'a> From<ModelEntry<'a>> for Model<'a> {
     fn from(entry: ModelEntry<'a>) -> Self {
-        Self {
-            id: entry.id,
-            object: "model",
-            created: entry.created,
-            owned_by: entry.owned_by,
-        }
+        Self { id: entry.id, object: "model", created: entry.created, owned_by: entry.owned_by }
     }
 }

@@ -14,11 +14,8 @@ pub const REDACTED: &str = "[redacted]";
 #[must_use]
 pub fn redact_error_body<'a>(body: &'a [u8], secret: &[u8]) -> Cow<'a, [u8]> {
     let is_json = std::str::from_utf8(body).is_ok_and(|text| crate::json::document(text).is_ok());
-    let without_secret = if secret.len() >= SHORT_SECRET {
-        replace_all(body, secret)
-    } else {
-        Cow::Borrowed(body)
-    };
+    let without_secret =
+        if secret.len() >= SHORT_SECRET { replace_all(body, secret) } else { Cow::Borrowed(body) };
     match redact_words(&without_secret, secret, is_json) {
         Some(redacted) => Cow::Owned(redacted),
         None => without_secret,
@@ -63,13 +60,9 @@ const PREFIXES: &[&str] = &[
 ];
 
 fn replace_all<'a>(body: &'a [u8], secret: &[u8]) -> Cow<'a, [u8]> {
-    let escaped = std::str::from_utf8(secret)
-        .map(|text| serde_json::Value::from(text).to_string())
-        .unwrap_or_default();
-    let escaped = escaped
-        .get(1..escaped.len().saturating_sub(1))
-        .unwrap_or_default()
-        .as_bytes();
+    let escaped =
+        std::str::from_utf8(secret).map(|text| serde_json::Value::from(text).to_string()).unwrap_or_default();
+    let escaped = escaped.get(1..escaped.len().saturating_sub(1)).unwrap_or_default().as_bytes();
     let mut replaced = Cow::Borrowed(body);
     for form in [secret, escaped] {
         if form.is_empty() || memchr::memmem::find(&replaced, form).is_none() {
@@ -100,10 +93,8 @@ fn redact_words(text: &[u8], secret: &[u8], is_json: bool) -> Option<Vec<u8>> {
         if word == 0 {
             let passed = passed_at(rest);
             is_within ^= is_json && rest.first() == Some(&b'"');
-            is_behind_bearer &= matches!(
-                rest.first(),
-                Some(b' ' | b'"' | b'\'' | b'\\' | b':' | b'`' | b'<')
-            );
+            is_behind_bearer &=
+                matches!(rest.first(), Some(b' ' | b'"' | b'\'' | b'\\' | b':' | b'`' | b'<'));
             at += passed;
             continue;
         }
@@ -147,10 +138,7 @@ const fn is_plain(byte: u8) -> bool {
 /// The length of an ellipsis or a bullet, in UTF-8 or as a JSON escape.
 fn mask_at(text: &[u8]) -> usize {
     const MASKS: [&str; 5] = ["…", "•", "\\u2026", "\\u2022", "×"];
-    MASKS
-        .iter()
-        .find(|mask| text.starts_with(mask.as_bytes()))
-        .map_or(0, |mask| mask.len())
+    MASKS.iter().find(|mask| text.starts_with(mask.as_bytes())).map_or(0, |mask| mask.len())
 }
 
 /// How far to pass where no word begins: an escape is one thing, so that the `n` of `\n` begins no word.
@@ -186,10 +174,7 @@ fn is_part(word: &[u8], secret: &[u8]) -> bool {
 fn begins_like_key(word: &[u8]) -> bool {
     PREFIXES.iter().any(|prefix| {
         memchr::memmem::find_iter(word, prefix.as_bytes()).any(|at| {
-            let is_begin = at == 0
-                || word
-                    .get(at - 1)
-                    .is_some_and(|before| !before.is_ascii_alphanumeric());
+            let is_begin = at == 0 || word.get(at - 1).is_some_and(|before| !before.is_ascii_alphanumeric());
             is_begin && word.len() - at - prefix.len() >= BEHIND_PREFIX
         })
     })

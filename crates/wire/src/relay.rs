@@ -95,9 +95,7 @@ impl StreamRelay {
     /// The number that the next event of a Responses stream has.
     #[must_use]
     pub fn next_sequence_number(&self) -> u64 {
-        self.facts
-            .sequence_number
-            .map_or(0, |last| last.saturating_add(1))
+        self.facts.sequence_number.map_or(0, |last| last.saturating_add(1))
     }
 
     /// What tells the client that this stream has died, in its family's own way.
@@ -223,11 +221,7 @@ impl Unfinished {
 
     /// What the client still waits for.
     fn held(&self) -> Bytes {
-        if self.is_let_go {
-            Bytes::new()
-        } else {
-            Bytes::copy_from_slice(&self.bytes)
-        }
+        if self.is_let_go { Bytes::new() } else { Bytes::copy_from_slice(&self.bytes) }
     }
 
     fn note(&self, facts: &mut StreamFacts) -> Noted {
@@ -235,10 +229,7 @@ impl Unfinished {
             return facts.note(&self.bytes);
         }
         let head = self.bytes.get(..HEAD_OF_LONG).unwrap_or_default();
-        let tail = self
-            .bytes
-            .get(self.bytes.len().saturating_sub(TAIL_OF_LONG)..)
-            .unwrap_or_default();
+        let tail = self.bytes.get(self.bytes.len().saturating_sub(TAIL_OF_LONG)..).unwrap_or_default();
         facts.note_long(head, tail, self.length);
         Noted::Other
     }

@@ -51,16 +51,10 @@ fn model_edit(body: &Bytes, marks: &Marks, model: &str) -> Option<Edit> {
     let value = serde_json::Value::from(model).to_string();
     match marks.model {
         Some(span) if body.get(span.start..span.end) == Some(value.as_bytes()) => None,
-        Some(span) => Some(Edit {
-            span,
-            text: Text::Made(value),
-        }),
+        Some(span) => Some(Edit { span, text: Text::Made(value) }),
         None => {
             let comma = if marks.is_empty { "" } else { "," };
-            Some(Edit {
-                span: at(marks.inside),
-                text: Text::Made(format!("\"model\":{value}{comma}")),
-            })
+            Some(Edit { span: at(marks.inside), text: Text::Made(format!("\"model\":{value}{comma}")) })
         }
     }
 }
@@ -70,27 +64,15 @@ fn usage_edit(marks: &Marks) -> Option<Edit> {
         StreamOptions::Asked => return None,
         StreamOptions::Declined(span) => (span, "true"),
         StreamOptions::Null(span) => (span, r#"{"include_usage":true}"#),
-        StreamOptions::Silent {
-            inside,
-            is_empty: true,
-        } => (at(inside), r#""include_usage":true"#),
-        StreamOptions::Silent {
-            inside,
-            is_empty: false,
-        } => (at(inside), r#""include_usage":true,"#),
+        StreamOptions::Silent { inside, is_empty: true } => (at(inside), r#""include_usage":true"#),
+        StreamOptions::Silent { inside, is_empty: false } => (at(inside), r#""include_usage":true,"#),
         StreamOptions::Missing => (at(marks.inside), r#""stream_options":{"include_usage":true},"#),
     };
-    Some(Edit {
-        span,
-        text: Text::Fixed(text),
-    })
+    Some(Edit { span, text: Text::Fixed(text) })
 }
 
 const fn at(offset: usize) -> Span {
-    Span {
-        start: offset,
-        end: offset,
-    }
+    Span { start: offset, end: offset }
 }
 
 fn apply(body: Bytes, edits: &[Option<Edit>]) -> Bytes {

@@ -105,9 +105,6 @@ fn first_line(text: &str) -> (&str, &str) {
         return (text, "");
     };
     let (line, ending) = text.split_at(length);
-    let after = ending
-        .strip_prefix("\r\n")
-        .or_else(|| ending.get(1..))
-        .unwrap_or_default();
+    let after = ending.strip_prefix("\r\n").or_else(|| ending.get(1..)).unwrap_or_default();
     (line, after)
 }

@@ -46,11 +46,7 @@ struct Needles {
 
 impl StreamFacts {
     pub(crate) fn new(operation: Operation) -> Self {
-        let text = if operation == Operation::Completions {
-            "\"text\""
-        } else {
-            "\"delta\""
-        };
+        let text = if operation == Operation::Completions { "\"text\"" } else { "\"delta\"" };
         Self {
             operation,
             needles: Needles {
@@ -168,9 +164,7 @@ impl StreamFacts {
     }
 
     fn note_text(&mut self, data: &str) {
-        let bytes: u64 = values_behind(&self.needles.text, data)
-            .map(|value| bytes_of_text(&value))
-            .sum();
+        let bytes: u64 = values_behind(&self.needles.text, data).map(|value| bytes_of_text(&value)).sum();
         self.text_bytes += bytes;
     }
 
@@ -181,20 +175,14 @@ impl StreamFacts {
         };
         let of_chunk = chunk.member("usage").filter(|usage| usage.kind == Kind::Object);
         let nested = || {
-            let outer = if self.has_named_events() {
-                "response"
-            } else {
-                "x_groq"
-            };
+            let outer = if self.has_named_events() { "response" } else { "x_groq" };
             chunk.member(outer)?.member("usage")
         };
         let Some(usage) = of_chunk.or_else(nested) else {
             return Noted::Other;
         };
         self.note_usage(usage.raw);
-        let has_no_choice = chunk
-            .member("choices")
-            .is_some_and(|choices| is_empty_array(choices.raw));
+        let has_no_choice = chunk.member("choices").is_some_and(|choices| is_empty_array(choices.raw));
         if of_chunk.is_some() && has_no_choice && !self.has_named_events() {
             Noted::UsageOnly
         } else {
@@ -209,8 +197,7 @@ impl StreamFacts {
 
 /// The values that follow a quoted name and a colon, wherever in `text` the name stands.
 fn values_behind<'t>(name: &Finder<'static>, text: &'t str) -> impl Iterator<Item = Value<'t>> {
-    name.find_iter(text.as_bytes())
-        .filter_map(|at| value_behind(text, at + name.needle().len()))
+    name.find_iter(text.as_bytes()).filter_map(|at| value_behind(text, at + name.needle().len()))
 }
 
 fn value_behind(text: &str, at: usize) -> Option<Value<'_>> {
@@ -224,9 +211,7 @@ fn value_behind(text: &str, at: usize) -> Option<Value<'_>> {
 }
 
 fn last_object_behind<'t>(name: &Finder<'static>, text: &'t str) -> Option<Value<'t>> {
-    values_behind(name, text)
-        .filter(|value| value.kind == Kind::Object)
-        .last()
+    values_behind(name, text).filter(|value| value.kind == Kind::Object).last()
 }
 
 /// The length of what a delta adds: its strings, without those that only label it.
@@ -256,11 +241,7 @@ fn unescaped_length(body: &str) -> u64 {
     let mut length = body.len();
     let mut rest = body.as_bytes();
     while let Some(at) = memchr::memchr(b'\\', rest) {
-        let (shortened, skipped) = if rest.get(at + 1) == Some(&b'u') {
-            (4, 6)
-        } else {
-            (1, 2)
-        };
+        let (shortened, skipped) = if rest.get(at + 1) == Some(&b'u') { (4, 6) } else { (1, 2) };
         length -= shortened;
         rest = rest.get(at + skipped..).unwrap_or_default();
     }
@@ -272,9 +253,7 @@ fn is_error(data: &str) -> bool {
     let Ok(chunk) = crate::json::document(data) else {
         return false;
     };
-    let has_error = chunk
-        .member("error")
-        .is_some_and(|error| error.kind != Kind::Null);
+    let has_error = chunk.member("error").is_some_and(|error| error.kind != Kind::Null);
     let is_error = ["object", "type"]
         .iter()
         .any(|name| chunk.member(name).and_then(|value| value.string_body()) == Some("error"));
@@ -288,6 +267,5 @@ fn id_of_response(data: &str) -> Option<String> {
 }
 
 fn is_empty_array(raw: &str) -> bool {
-    raw.strip_prefix('[')
-        .is_some_and(|inner| inner.trim_ascii_start() == "]")
+    raw.strip_prefix('[').is_some_and(|inner| inner.trim_ascii_start() == "]")
 }

@@ -73,10 +73,8 @@ impl Told {
             .and_then(|details| details.cached_tokens)
             .or(self.prompt_cache_hit_tokens)
             .unwrap_or(0);
-        let reasoning = self
-            .completion_tokens_details
-            .and_then(|details| details.reasoning_tokens)
-            .unwrap_or(0);
+        let reasoning =
+            self.completion_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0);
         Some(TokenUsage {
             input: input.saturating_sub(cached),
             cache_read: cached,

@@ -79,11 +79,7 @@ pub(super) fn response(question: &Question, status: &str) -> Value {
 
 /// The one message that a response puts out.
 pub(super) fn output_item(text: &str, status: &str) -> Value {
-    let content = if status == "completed" {
-        json!([output_part(text)])
-    } else {
-        json!([])
-    };
+    let content = if status == "completed" { json!([output_part(text)]) } else { json!([]) };
     json!({
         "id": format!("msg_{ECHO_NAME}"),
         "type": "message",
@@ -129,9 +125,7 @@ fn completion(question: &Question) -> Value {
 
 fn embeddings(body: &[u8], question: &Question) -> Value {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let is_base64 = body
-        .get("encoding_format")
-        .is_some_and(|format| format == "base64");
+    let is_base64 = body.get("encoding_format").is_some_and(|format| format == "base64");
     let inputs: &[Value] = match body.get("input") {
         Some(Value::Array(items)) if !items.iter().all(Value::is_number) => items,
         Some(one) => std::slice::from_ref(one),
@@ -142,11 +136,7 @@ fn embeddings(body: &[u8], question: &Question) -> Value {
         .enumerate()
         .map(|(index, input)| {
             let vector = vector_of(&input.to_string());
-            let embedding = if is_base64 {
-                json!(base64_of(&vector))
-            } else {
-                json!(vector)
-            };
+            let embedding = if is_base64 { json!(base64_of(&vector)) } else { json!(vector) };
             json!({"object": "embedding", "index": index, "embedding": embedding})
         })
         .collect();
@@ -177,16 +167,10 @@ fn base64_of(vector: &[f32]) -> String {
     let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0_u32, |bits, at| {
-            bits << 8 | u32::from(group.get(at).copied().unwrap_or(0))
-        });
+        let bits = (0..3).fold(0_u32, |bits, at| bits << 8 | u32::from(group.get(at).copied().unwrap_or(0)));
         for at in 0..4 {
             let digit = (bits >> (18 - 6 * at)) as usize & 63;
-            let sign = if at <= group.len() {
-                ALPHABET.get(digit).copied().unwrap_or(b'=')
-            } else {
-                b'='
-            };
+            let sign = if at <= group.len() { ALPHABET.get(digit).copied().unwrap_or(b'=') } else { b'=' };
             text.push(char::from(sign));
         }
     }

@@ -45,17 +45,11 @@ fn last_text(said: &Value) -> String {
             match last {
                 // A list of content parts is one message; a list of messages ends with the last one.
                 Some(part) if part.get("type").is_some() && part.get("role").is_none() => joined(items),
-                Some(message) => message
-                    .get("content")
-                    .map_or_else(|| last_text(message), joined_content),
+                Some(message) => message.get("content").map_or_else(|| last_text(message), joined_content),
                 None => String::new(),
             }
         }
-        Value::Object(part) => part
-            .get("text")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned(),
+        Value::Object(part) => part.get("text").and_then(Value::as_str).unwrap_or_default().to_owned(),
         _ => String::new(),
     }
 }
@@ -68,23 +62,16 @@ fn joined_content(content: &Value) -> String {
 }
 
 fn joined(parts: &[Value]) -> String {
-    parts
-        .iter()
-        .map(last_text)
-        .filter(|text| !text.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    parts.iter().map(last_text).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn words_of(said: &Value) -> u64 {
     match said {
         Value::String(text) => count(text),
         Value::Array(items) => items.iter().map(words_of).sum(),
-        Value::Object(fields) => ["content", "text"]
-            .iter()
-            .filter_map(|name| fields.get(*name))
-            .map(words_of)
-            .sum(),
+        Value::Object(fields) => {
+            ["content", "text"].iter().filter_map(|name| fields.get(*name)).map(words_of).sum()
+        }
         _ => 0,
     }
 }

@@ -66,9 +66,7 @@ fn chunks(family: &ChunkFamily, question: &Question, include_usage: bool) -> Vec
     let first = family.first.iter().map(|first| first());
     let words = question.pieces().into_iter().map(family.choice);
     let choices = first.chain(words).chain(std::iter::once((family.last)()));
-    let mut events: Vec<Bytes> = choices
-        .map(|choice| chunk(json!([choice]), Value::Null))
-        .collect();
+    let mut events: Vec<Bytes> = choices.map(|choice| chunk(json!([choice]), Value::Null)).collect();
     if include_usage {
         events.push(chunk(json!([]), usage(question)));
     }
@@ -88,46 +86,24 @@ fn response_events(question: &Question) -> Vec<Bytes> {
     };
     let item = |status| json!({"output_index": 0, "item": output_item(&question.text, status)});
     let mut events = vec![
-        (
-            "response.created",
-            json!({"response": response(question, "in_progress")}),
-        ),
-        (
-            "response.in_progress",
-            json!({"response": response(question, "in_progress")}),
-        ),
+        ("response.created", json!({"response": response(question, "in_progress")})),
+        ("response.in_progress", json!({"response": response(question, "in_progress")})),
         ("response.output_item.added", item("in_progress")),
-        (
-            "response.content_part.added",
-            place(json!({"part": output_part("")})),
-        ),
+        ("response.content_part.added", place(json!({"part": output_part("")}))),
     ];
-    events.extend(question.pieces().into_iter().map(|word| {
-        (
-            "response.output_text.delta",
-            place(json!({"delta": word, "logprobs": []})),
-        )
-    }));
+    events.extend(
+        question
+            .pieces()
+            .into_iter()
+            .map(|word| ("response.output_text.delta", place(json!({"delta": word, "logprobs": []})))),
+    );
     events.extend([
-        (
-            "response.output_text.done",
-            place(json!({"text": question.text, "logprobs": []})),
-        ),
-        (
-            "response.content_part.done",
-            place(json!({"part": output_part(&question.text)})),
-        ),
+        ("response.output_text.done", place(json!({"text": question.text, "logprobs": []}))),
+        ("response.content_part.done", place(json!({"part": output_part(&question.text)}))),
         ("response.output_item.done", item("completed")),
-        (
-            "response.completed",
-            json!({"response": response(question, "completed")}),
-        ),
+        ("response.completed", json!({"response": response(question, "completed")})),
     ]);
-    events
-        .into_iter()
-        .enumerate()
-        .map(|(number, (name, event))| numbered(number, name, event))
-        .collect()
+    events.into_iter().enumerate().map(|(number, (name, event))| numbered(number, name, event)).collect()
 }
 
 fn numbered(number: usize, name: &str, mut event: Value) -> Bytes {

@@ -185,28 +185,19 @@ impl ModelFinder {
         let new_model: String = new_model.chars().filter(|c| !c.is_control()).collect();
         let (old, new) = match &self.model {
             Some((_, range)) => (range.clone(), new_model),
-            None => (0..0, self.scanner.part("model", &new_model)),
+            None => {
+                let first = self.scanner.first_part();
+                (first..first, self.scanner.part("model", &new_model))
+            }
         };
         let growth = new.len() as i64 - old.len() as i64;
         let held = replace(self.held, &old, Bytes::from(new));
-        Spliced {
-            held,
-            rest: Rest {
-                scanner: self.scanner,
-            },
-            growth,
-        }
+        Spliced { held, rest: Rest { scanner: self.scanner }, growth }
     }
 
     fn model_at(&self, range: Range<usize>) -> Result<String, BadMultipart> {
-        let name = self
-            .held_text(range, MAX_MODEL_BYTES)
-            .ok_or(BadMultipart::ModelNotText)?;
-        if name.chars().any(char::is_control) {
-            Err(BadMultipart::ModelNotText)
-        } else {
-            Ok(name)
-        }
+        let name = self.held_text(range, MAX_MODEL_BYTES).ok_or(BadMultipart::ModelNotText)?;
+        if name.chars().any(char::is_control) { Err(BadMultipart::ModelNotText) } else { Ok(name) }
     }
 
     fn held_text(&self, range: Range<usize>, limit: usize) -> Option<String> {
@@ -242,11 +233,7 @@ impl Rest {
     /// # Errors
     /// Where the form has not.
     pub fn finish(&self) -> Result<(), BadMultipart> {
-        if self.scanner.has_ended() {
-            Ok(())
-        } else {
-            Err(BadMultipart::Truncated)
-        }
+        if self.scanner.has_ended() { Ok(()) } else { Err(BadMultipart::Truncated) }
     }
 }
 

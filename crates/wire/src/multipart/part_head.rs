@@ -24,9 +24,7 @@ pub(super) fn boundary_of(content_type: &str) -> Result<String, BadMultipart> {
             return Err(BadMultipart::ContentType);
         }
     }
-    boundary
-        .filter(|boundary| is_boundary(boundary))
-        .ok_or(BadMultipart::ContentType)
+    boundary.filter(|boundary| is_boundary(boundary)).ok_or(BadMultipart::ContentType)
 }
 
 /// Which field the part with these headers (the blank line included) is.
@@ -81,10 +79,7 @@ fn disposition_of(value: &str) -> Result<Disposition, BadMultipart> {
             _ => {}
         }
     }
-    Ok(Disposition {
-        name: name.ok_or(BadMultipart::Malformed)?,
-        is_file,
-    })
+    Ok(Disposition { name: name.ok_or(BadMultipart::Malformed)?, is_file })
 }
 
 struct Parameter<'a> {
@@ -138,10 +133,7 @@ fn token_value(text: &str) -> Option<(String, &str)> {
 /// RFC 9110, 5.6.2.
 fn is_token(text: &str) -> bool {
     const MARKS: &[u8] = b"!#$%&'*+-.^_`|~";
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || MARKS.contains(&byte))
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || MARKS.contains(&byte))
 }
 
 /// RFC 2046, 5.1.1.

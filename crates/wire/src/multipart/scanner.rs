@@ -27,16 +27,13 @@ pub(super) struct PartScanner {
     head: Vec<u8>,
     parts: u32,
     has_model: bool,
+    /// Where the first delimiter's dashes are.
+    first_part: usize,
 }
 
 enum Place {
     /// Within a part's value, or before the first part: so many bytes of the delimiter have matched.
-    Value {
-        matched: usize,
-        is_after_cr: bool,
-        field: Field,
-        start: usize,
-    },
+    Value { matched: usize, is_after_cr: bool, field: Field, start: usize },
     /// Behind a delimiter: a line end opens a part, two dashes close the form.
     BehindDelimiter { first: Option<u8> },
     /// Within a part's headers.
@@ -50,17 +47,13 @@ impl PartScanner {
         Self {
             delimiter: format!("\n--{boundary}").into_bytes(),
             // The first delimiter begins a line, and no line end needs to come before it.
-            place: Place::Value {
-                matched: 1,
-                is_after_cr: true,
-                field: Field::Preamble,
-                start: 0,
-            },
+            place: Place::Value { matched: 1, is_after_cr: true, field: Field::Preamble, start: 0 },
             offset: 0,
             previous: b'\n',
             head: Vec::new(),
             parts: 0,
             has_model: false,
+            first_part: 0,
         }
     }
 
@@ -68,7 +61,12 @@ impl PartScanner {
         matches!(self.place, Place::Epilogue { .. })
     }
 
-    /// A part to be put before all others.
+    /// Where a part can be put before all others.
+    pub(super) const fn first_part(&self) -> usize {
+        self.first_part
+    }
+
+    /// A part to be put there.
     pub(super) fn part(&self, name: &str, value: &str) -> String {
         let dashes = String::from_utf8_lossy(self.delimiter.get(1..).unwrap_or_default());
         format!("{dashes}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
@@ -88,13 +86,7 @@ impl PartScanner {
     }
 
     fn value(&mut self, rest: &[u8], found: &mut impl FnMut(Spot)) -> Result<(), BadMultipart> {
-        let Place::Value {
-            matched,
-            is_after_cr,
-            field,
-            start,
-        } = &mut self.place
-        else {
+        let Place::Value { matched, is_after_cr, field, start } = &mut self.place else {
             return Ok(());
         };
         let mut passed = 0;
@@ -105,10 +97,7 @@ impl PartScanner {
                     break;
                 };
                 passed += plain;
-                let before = passed
-                    .checked_sub(1)
-                    .and_then(|at| rest.get(at))
-                    .unwrap_or(&self.previous);
+                let before = passed.checked_sub(1).and_then(|at| rest.get(at)).unwrap_or(&self.previous);
                 *is_after_cr = *before == b'\r';
                 *matched = 1;
                 passed += 1;
@@ -124,12 +113,11 @@ impl PartScanner {
             }
         }
         self.offset += passed;
-        self.previous = passed
-            .checked_sub(1)
-            .and_then(|at| rest.get(at))
-            .copied()
-            .unwrap_or(self.previous);
-        if *field == Field::Preamble && !is_line_end(rest.get(..passed).unwrap_or_default(), *matched) {
+        self.previous = passed.checked_sub(1).and_then(|at| rest.get(at)).copied().unwrap_or(self.previous);
+        let before = self.offset.saturating_sub(*matched);
+        let is_cr = if *matched == 0 { self.previous == b'\r' } else { *is_after_cr };
+        // Before the first delimiter there may be one line end and nothing else.
+        if *field == Field::Preamble && before > usize::from(is_cr) {
             return Err(BadMultipart::Malformed);
         }
         if *matched < self.delimiter.len() {
@@ -143,7 +131,8 @@ impl PartScanner {
         match field {
             Field::Model => found(Spot::Model(*start..end)),
             Field::Stream => found(Spot::Stream(*start..end)),
-            Field::Preamble | Field::Other => {}
+            Field::Preamble => self.first_part = self.offset - (self.delimiter.len() - 1),
+            Field::Other => {}
         }
         self.place = Place::BehindDelimiter { first: None };
         Ok(())
@@ -196,12 +185,7 @@ impl PartScanner {
             self.has_model = true;
         }
         // The line end of the headers counts as matched, so that a delimiter that borrows it is seen.
-        self.place = Place::Value {
-            matched: 1,
-            is_after_cr: true,
-            field,
-            start: self.offset,
-        };
+        self.place = Place::Value { matched: 1, is_after_cr: true, field, start: self.offset };
         self.previous = b'\n';
         Ok(())
     }
@@ -219,12 +203,4 @@ impl PartScanner {
         }
         Ok(())
     }
-}
-
-/// Before the first delimiter there may be one line end and nothing else.
-fn is_line_end(passed: &[u8], matched: usize) -> bool {
-    let before = passed
-        .get(..passed.len().saturating_sub(matched))
-        .unwrap_or_default();
-    matches!(before, [] | [b'\r'])
 }

@@ -3,7 +3,7 @@
 //!     load upstream LISTEN                        a provider: fixed answers, and streams as the request says
 //!     load stream   URL HEADERS BODY CONNS SECS STAGGER_US   streams back to back, the clients' first ones staggered;
 //!                                                 first-event latency and events/s
-//!     load pace     URL HEADERS BODY CONNS SECS RATE   plain requests on a fixed timetable (open loop)
+//!     load pace     URL HEADERS BODY SECS RATE      plain requests on a fixed timetable (open loop)
 //!     load hold     URL HEADERS BODY CONNS        opens streams, says so, holds them until standard input ends
 //!
 //! HEADERS and BODY are files: complete header lines, and the request's body. Each load prints one line of JSON.
@@ -33,8 +33,8 @@ async fn run(args: &[&str]) -> Outcome<()> {
             let stagger = Duration::from_micros(stagger_us.parse()?);
             clients::stream(request(url, headers, body)?, conns.parse()?, seconds(secs)?, stagger).await
         }
-        ["pace", url, headers, body, conns, secs, rate] => {
-            clients::pace(request(url, headers, body)?, conns.parse()?, seconds(secs)?, rate.parse()?).await
+        ["pace", url, headers, body, secs, rate] => {
+            clients::pace(request(url, headers, body)?, seconds(secs)?, rate.parse()?).await
         }
         ["hold", url, headers, body, conns] => {
             clients::hold(request(url, headers, body)?, conns.parse()?).await

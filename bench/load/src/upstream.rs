@@ -57,7 +57,10 @@ fn plain_answer() -> Vec<u8> {
     let body = format!(
         "{{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":\"bench\",\"choices\":[{{\"index\":0,\"message\":{{\"role\":\"assistant\",\"content\":\"A fox is a small wild dog with a bushy tail, and this is {MARKER}.\"}},\"finish_reason\":\"stop\"}}],\"usage\":{{\"prompt_tokens\":14,\"completion_tokens\":21,\"total_tokens\":35}}}}"
     );
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     (head + &body).into_bytes()
 }
 
@@ -70,7 +73,11 @@ struct Plan {
 impl Plan {
     fn of(request: &[u8]) -> Self {
         let micros = |name: &str| Duration::from_micros(number(request, name).unwrap_or(0));
-        Self { chunks: number(request, "chunks=").unwrap_or(20), delay: micros("delay_us="), first: micros("first_us=") }
+        Self {
+            chunks: number(request, "chunks=").unwrap_or(20),
+            delay: micros("delay_us="),
+            first: micros("first_us="),
+        }
     }
 }
 
@@ -96,7 +103,12 @@ async fn stream(socket: &mut TcpStream, plan: &Plan) -> Outcome<()> {
         }
     }
     socket.write_all(&event("{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}", "")).await?;
-    socket.write_all(&event("", ",\"usage\":{\"prompt_tokens\":14,\"completion_tokens\":200,\"total_tokens\":214}")).await?;
+    socket
+        .write_all(&event(
+            "",
+            ",\"usage\":{\"prompt_tokens\":14,\"completion_tokens\":200,\"total_tokens\":214}",
+        ))
+        .await?;
     socket.write_all(&chunk("data: [DONE]\n\n")).await?;
     socket.write_all(b"0\r\n\r\n").await?;
     Ok(())

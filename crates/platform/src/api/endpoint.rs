@@ -1,0 +1,73 @@
+use super::UtcTime;
+use serde::{Deserialize, Serialize};
+use topdog_domain::EndpointId;
+use topdog_domain::provider::ProviderName;
+use topdog_domain::tenant;
+use utoipa::ToSchema;
+
+/// A new OpenAI-compatible endpoint of the organisation's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateEndpoint {
+    /// Its name: the provider part of its models' names.
+    #[schema(value_type = String)]
+    pub name: ProviderName,
+    /// Up to and with `/v1`, such as `https://llm.example.com/v1`.
+    pub base_url: String,
+    /// The models that `/v1/models` lists for it; others are passed on all the same.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Does it take requests without any key?
+    #[serde(default)]
+    pub is_keyless: bool,
+}
+
+/// What the endpoint of that name is to be from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplaceEndpoint {
+    /// Up to and with `/v1`.
+    pub base_url: String,
+    /// The models that `/v1/models` lists for it.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Does it take requests without any key?
+    #[serde(default)]
+    pub is_keyless: bool,
+}
+
+/// An OpenAI-compatible endpoint of the organisation's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Endpoint {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: EndpointId,
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: ProviderName,
+    /// Up to and with `/v1`.
+    pub base_url: String,
+    /// The models that `/v1/models` lists for it.
+    pub models: Vec<String>,
+    /// Does it take requests without any key?
+    pub is_keyless: bool,
+    /// When it was made.
+    pub created_at: UtcTime,
+    /// Which keys a change has made unusable, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+impl From<tenant::Endpoint> for Endpoint {
+    fn from(endpoint: tenant::Endpoint) -> Self {
+        Self {
+            id: endpoint.id,
+            name: endpoint.name,
+            base_url: endpoint.base_url,
+            models: endpoint.models,
+            is_keyless: endpoint.is_keyless,
+            created_at: endpoint.created_at.into(),
+            warning: None,
+        }
+    }
+}

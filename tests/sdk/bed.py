@@ -119,7 +119,9 @@ class Bed:
         data, config = self.gateway / name, self.gateway / f"{name}.toml"
         data.mkdir(mode=0o700)
         config.write_text(CONFIG.format(openai_url=openai_url, decoy_url=self.decoy_url))
-        self.spawn(f"serve-{name}", self.gateway, [TOPDOG, "serve", "--data-dir", data, "--config", config])
+        # References such as env:BED_PROVIDER_KEY are followed by the server, so it has them too.
+        self.spawn(f"serve-{name}", self.gateway, [TOPDOG, "serve", "--data-dir", data, "--config", config],
+                   **self.provider_keys())
         listen = data / "run/listen.json"
         wait_for(lambda: listen.exists() and answers_at(json.loads(listen.read_text())["gateway"], "/readyz"),
                  f"topdog serve ({name}); see {self.gateway}/serve-{name}.log")
@@ -134,7 +136,7 @@ class Bed:
         target.mkdir()
         file = target / "topdog.org.toml"
         file.write_text(text.replace(str(self.outside), str(target)))
-        env = dict(os.environ, BED_PROVIDER_KEY=self.provider_key, BED_WRONG_KEY=self.wrong_provider_key)
+        env = os.environ | self.provider_keys()
         for _ in range(2):  # the second run changes nothing: apply is idempotent
             done = subprocess.run([TOPDOG, "apply", "--data-dir", self.gateway / name, "-f", file],
                                   env=env, capture_output=True, text=True, cwd=target)
@@ -148,6 +150,9 @@ class Bed:
             keys[file.stem] = file.read_text().strip()
             self.note_secret(f"api key {name}/{file.stem}", keys[file.stem])
         return keys
+
+    def provider_keys(self):
+        return {"BED_PROVIDER_KEY": self.provider_key, "BED_WRONG_KEY": self.wrong_provider_key}
 
     def collect(self):
         """Everything that a person may look at lands in gateway/ too, for the canary to search."""
@@ -244,7 +249,7 @@ plain_http = true
 
 # The organisations of the suites, and why each is there.
 ORGANISATIONS = {
-    # An ordinary customer: everything it asks for is allowed.
+    # An ordinary customer: everything it asks for is allowed. Its provider key is sealed, the others' are references.
     "acme": """
 [[organisation]]
 name = "acme"
@@ -252,6 +257,7 @@ tier = "PRO-PLUS"
 [[organisation.provider_key]]
 provider = "openai"
 from = "env:BED_PROVIDER_KEY"
+seal = true
 [[organisation.api_key]]
 name = "ci"
 scopes = ["llm"]

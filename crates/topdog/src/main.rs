@@ -1,2 +1,4 @@
 //! The binary: configuration, wiring, CLI.
+mod config;
+
 fn main() {}

@@ -1,6 +1,8 @@
 //! The fuzz targets' checks, tried for a moment on mutations of good inputs. The seed is printed; to
 //! try longer or again: `TOPDOG_FUZZ_SECONDS=60 TOPDOG_FUZZ_SEED=7`.
 
+#![cfg(test)]
+
 #[path = "../../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "the same files are a library for the fuzz targets")]
 mod checks;

@@ -13,6 +13,7 @@ mod provider_keys;
 mod quota_ledger;
 mod records;
 mod spool;
+mod spool_source;
 mod tiers;
 mod vault_keys;
 
@@ -26,6 +27,7 @@ pub use provider_keys::ProviderKeys;
 pub use quota_ledger::{MeterUse, QuotaLedger};
 pub use records::{Batch, DebugLogRow, RecordReader, RecordSink, UsageRow, UsageSum};
 pub use spool::{Spool, SpoolHandle};
+pub use spool_source::{SpoolPosition, SpoolSource};
 pub use tiers::Tiers;
 pub use vault_keys::{
     InstallationSecrets, OrgKeys, RewrapCount, SealedSecret, SealedSecrets, WrappedOrgKey, WrappedRoot,

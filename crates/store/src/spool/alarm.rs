@@ -1,0 +1,59 @@
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+/// How the committer is woken: for whoever appends, one load while it is awake.
+#[derive(Default)]
+pub(super) struct Alarm {
+    sleeper: OnceLock<Thread>,
+    is_asleep: AtomicBool,
+    is_urgent: AtomicBool,
+}
+
+impl Alarm {
+    /// There is work. Call it after the work can be seen.
+    pub(super) fn ring(&self) {
+        if self.is_asleep.load(Ordering::Acquire) && self.is_asleep.swap(false, Ordering::AcqRel) {
+            self.unpark();
+        }
+    }
+
+    /// There is work, and someone waits for it.
+    pub(super) fn hurry(&self) {
+        self.is_urgent.store(true, Ordering::Release);
+        self.unpark();
+    }
+
+    /// Sleeps until [`Alarm::ring`] or [`Alarm::hurry`], where `has_work` says that there is none.
+    pub(super) fn sleep(&self, has_work: impl FnOnce() -> bool) {
+        self.sleeper.get_or_init(thread::current);
+        // Raised before looking, and whoever appends looks at it after appending: one of the two sees the other.
+        self.is_asleep.store(true, Ordering::Release);
+        if !has_work() {
+            while self.is_asleep.load(Ordering::Acquire) && !self.is_urgent.load(Ordering::Acquire) {
+                thread::park();
+            }
+        }
+        self.is_asleep.store(false, Ordering::Release);
+    }
+
+    /// Waits for `duration`, or until [`Alarm::hurry`].
+    pub(super) fn pause(&self, duration: Duration) {
+        self.sleeper.get_or_init(thread::current);
+        let end = Instant::now() + duration;
+        while !self.is_urgent.swap(false, Ordering::AcqRel) {
+            let rest = end.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return;
+            }
+            thread::park_timeout(rest);
+        }
+    }
+
+    fn unpark(&self) {
+        if let Some(sleeper) = self.sleeper.get() {
+            sleeper.unpark();
+        }
+    }
+}

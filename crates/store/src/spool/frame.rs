@@ -1,0 +1,110 @@
+//! A record on the disk: `u32` length, `u32` CRC-32 (IEEE), `u8` kind, JSON. Little-endian; length and checksum
+//! are of the kind and the JSON together.
+
+use serde::Serialize;
+use topdog_domain::audit::AuditDraft;
+use topdog_domain::ports::Batch;
+use topdog_domain::usage::RequestRecord;
+
+/// Bytes before the kind.
+const HEAD_BYTES: usize = 8;
+/// Bytes of the longest frame. A record is about 700 bytes; what a caller can put into one is limited long before.
+pub(super) const MAX_FRAME_BYTES: usize = 1024 * 1024;
+
+/// What a frame holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// A [`RequestRecord`].
+    Request = 1,
+    /// An [`AuditDraft`].
+    Audit = 2,
+}
+
+impl Kind {
+    const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::Request),
+            2 => Some(Self::Audit),
+            _ => None,
+        }
+    }
+}
+
+/// The record is too long for a frame, or can't be written as JSON.
+#[derive(Debug)]
+pub(super) struct Unframeable;
+
+/// Appends the record's frame; where it fails, `bytes` may end in a part of it.
+pub(super) fn encode<T: Serialize>(bytes: &mut Vec<u8>, kind: Kind, record: &T) -> Result<(), Unframeable> {
+    let start = bytes.len();
+    bytes.extend_from_slice(&[0; HEAD_BYTES]);
+    bytes.push(kind as u8);
+    serde_json::to_writer(&mut *bytes, record).map_err(|_| Unframeable)?;
+    let frame = bytes.get_mut(start..).ok_or(Unframeable)?;
+    if frame.len() > MAX_FRAME_BYTES {
+        return Err(Unframeable);
+    }
+    let (head, body) = frame.split_at_mut_checked(HEAD_BYTES).ok_or(Unframeable)?;
+    let length = u32::try_from(body.len()).map_err(|_| Unframeable)?.to_le_bytes();
+    let sum = crc32fast::hash(body).to_le_bytes();
+    for (to, from) in head.iter_mut().zip(length.into_iter().chain(sum)) {
+        *to = from;
+    }
+    Ok(())
+}
+
+/// An intact frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame<'a> {
+    kind: Kind,
+    json: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// The frame at the beginning of `bytes`; none where there is no intact one.
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (sum, rest) = rest.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        if length > MAX_FRAME_BYTES - HEAD_BYTES {
+            return None;
+        }
+        let body = rest.get(..length)?;
+        let (kind, json) = body.split_first()?;
+        // Cheaper than the checksum, and says no to nearly every place where no frame begins.
+        let kind = Kind::from_byte(*kind).filter(|_| json.first() == Some(&b'{'))?;
+        (crc32fast::hash(body) == u32::from_le_bytes(*sum)).then_some(Self { kind, json })
+    }
+
+    /// Bytes of the whole frame.
+    pub(super) const fn len(&self) -> usize {
+        HEAD_BYTES + 1 + self.json.len()
+    }
+
+    /// Adds the record to the batch; false where the frame is intact but says what this version can't read.
+    pub(super) fn add_to(&self, batch: &mut Batch) -> bool {
+        match self.kind {
+            Kind::Request => serde_json::from_slice::<RequestRecord>(self.json)
+                .map(|record| batch.requests.push(record))
+                .is_ok(),
+            Kind::Audit => serde_json::from_slice::<AuditDraft>(self.json)
+                .map(|draft| batch.audits.push(draft))
+                .is_ok(),
+        }
+    }
+}
+
+/// Bytes of the intact frames that `bytes` begins with.
+pub(super) fn intact_len(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(frame) = bytes.get(at..).and_then(Frame::parse) {
+        at += frame.len();
+    }
+    at
+}
+
+/// Where the next intact frame begins.
+pub(super) fn find(bytes: &[u8]) -> Option<usize> {
+    (0..bytes.len()).find(|at| bytes.get(*at..).and_then(Frame::parse).is_some())
+}

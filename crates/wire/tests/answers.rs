@@ -1,0 +1,172 @@
+//! Usage of whole answers, error bodies, model lists and the test provider.
+#![cfg(test)]
+
+use serde_json::{Value, json};
+use topdog_domain::provider::Operation;
+use topdog_domain::usage::TokenUsage;
+use topdog_wire::echo::{ECHO_NAME, can_echo, echo_answer, echo_stream_events};
+use topdog_wire::models::{ModelEntry, model_list, model_object};
+use topdog_wire::{
+    LimitDetails, PublicError, StreamRelay, estimate_input, openai_error, read_head, usage_of_answer,
+};
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/tests/fixtures/openai/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+fn parsed(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+fn tokens(input: u64, cache_read: u64, output: u64, reasoning: u64) -> Option<TokenUsage> {
+    Some(TokenUsage { input, cache_read, output, reasoning, ..TokenUsage::default() })
+}
+
+#[test]
+fn answers_tell_their_usage_in_buckets_that_do_not_overlap() {
+    let cases = [
+        (Operation::Chat, "chat_answer.json", tokens(1006, 1000, 50, 250)),
+        (Operation::Embeddings, "embeddings_answer.json", tokens(8, 0, 0, 0)),
+        (Operation::Responses, "responses_answer.json", tokens(36, 64, 23, 64)),
+        (Operation::ImageGeneration, "image_answer.json", tokens(50, 0, 50, 0)),
+        (Operation::Transcription, "transcription_answer.json", tokens(14, 0, 45, 0)),
+        (Operation::Transcription, "transcription_by_duration.json", None),
+        (Operation::Moderations, "moderation_answer.json", None),
+    ];
+    for (operation, name, expected) in cases {
+        assert_eq!(usage_of_answer(operation, &fixture(name)), expected, "{name}");
+    }
+}
+
+#[test]
+fn strange_usage_is_no_usage_and_never_wraps() {
+    let usage = |body: &str| usage_of_answer(Operation::Chat, body.as_bytes());
+    assert_eq!(usage(r#"{"usage":null}"#), None);
+    assert_eq!(usage(r#"{"usage":{}}"#), None);
+    assert_eq!(usage(r#"{"usage":{"prompt_tokens":"3"}}"#), None);
+    assert_eq!(usage(r#"{"choices":[{"usage":{"prompt_tokens":3}}]}"#), None);
+    assert_eq!(usage(r#"{"usage":{"prompt_tokens":3}"#), None, "torn");
+    assert_eq!(usage_of_answer(Operation::Speech, br#"{"usage":{"prompt_tokens":3}}"#), None);
+    let over = r#"{"usage":{"prompt_tokens":3,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":5},
+                   "completion_tokens_details":{"reasoning_tokens":9,"other":null}}}"#;
+    assert_eq!(usage(over), tokens(0, 5, 0, 9));
+    let deepseek = r#"{"usage":{"prompt_tokens":10,"completion_tokens":2,"prompt_cache_hit_tokens":4}}"#;
+    assert_eq!(usage(deepseek), tokens(6, 4, 2, 0));
+}
+
+#[test]
+fn input_is_estimated_at_four_bytes_a_token() {
+    assert_eq!([0, 1, 4, 5].map(estimate_input), [0, 1, 1, 2]);
+}
+
+#[test]
+fn refusals_have_openais_shape_and_the_limits_facts() {
+    let mut error = PublicError {
+        message: "You have used your 2 LLM requests of today.".into(),
+        kind: "rate_limit_error".into(),
+        param: None,
+        code: "tier_limit".into(),
+        details: None,
+    };
+    assert_eq!(
+        openai_error(&error),
+        r#"{"error":{"message":"You have used your 2 LLM requests of today.","type":"rate_limit_error","param":null,"code":"tier_limit"}}"#
+    );
+    error.details = Some(LimitDetails {
+        limit: "llm_requests_per_day".into(),
+        allowed: Some(2),
+        used: Some(2),
+        resets_at: Some("2026-11-25T00:00:00Z".into()),
+        lifted_by: Some("PRO".into()),
+        plans_url: None,
+    });
+    let body = parsed(&openai_error(&error));
+    let facts = json!({"limit": "llm_requests_per_day", "allowed": 2, "used": 2,
+        "resets_at": "2026-11-25T00:00:00Z", "lifted_by": "PRO"});
+    for (name, value) in facts.as_object().unwrap() {
+        assert_eq!(&body["error"][name], value);
+    }
+    assert_eq!(body["error"].get("plans_url"), None);
+}
+
+#[test]
+fn models_are_listed_as_openai_lists_them() {
+    let entry = ModelEntry { id: "openai/gpt-4o", owned_by: "openai", created: 1_700_000_000 };
+    let object = r#"{"id":"openai/gpt-4o","object":"model","created":1700000000,"owned_by":"openai"}"#;
+    assert_eq!(model_object(entry), object);
+    assert_eq!(model_list([entry].into_iter()), format!(r#"{{"object":"list","data":[{object}]}}"#));
+    assert_eq!(model_list(std::iter::empty()), r#"{"object":"list","data":[]}"#);
+}
+
+const CHAT: &[u8] = br#"{"model":"test/echo","messages":[{"role":"system","content":"be kind"},
+    {"role":"user","content":[{"type":"text","text":"hello there,"},{"type":"image_url","image_url":{"url":"x"}},
+    {"type":"text","text":"top dog"}]}]}"#;
+
+#[test]
+fn the_test_provider_echoes_and_says_that_it_is_a_test() {
+    let answer = parsed(&echo_answer(Operation::Chat, CHAT));
+    assert_eq!(answer["choices"][0]["message"]["content"], "hello there, top dog");
+    assert_eq!((&answer["model"], &answer["system_fingerprint"]), (&json!(ECHO_NAME), &json!(ECHO_NAME)));
+    assert_eq!(answer["id"], format!("chatcmpl-{ECHO_NAME}"));
+    assert_eq!(answer["usage"]["prompt_tokens"], 6);
+    assert_eq!(answer["usage"]["completion_tokens"], 4);
+
+    let answer = parsed(&echo_answer(Operation::Responses, br#"{"input":"one two"}"#));
+    assert_eq!(answer["output"][0]["content"][0]["text"], "one two");
+    let messages = br#"{"input":[{"role":"user","content":[{"type":"input_text","text":"a"}]},{"role":"assistant","content":"b"}]}"#;
+    assert_eq!(parsed(&echo_answer(Operation::Responses, messages))["output"][0]["content"][0]["text"], "a");
+    let answer = parsed(&echo_answer(Operation::Completions, br#"{"prompt":["x y","z"]}"#));
+    assert_eq!(answer["choices"][0]["text"], "z");
+}
+
+#[test]
+fn the_test_provider_refuses_what_it_does_not_serve() {
+    for operation in Operation::ALL {
+        let answer = parsed(&echo_answer(operation, b"{}"));
+        assert_eq!(answer["error"].is_null(), can_echo(operation), "{operation:?}");
+    }
+}
+
+#[test]
+fn embeddings_of_the_test_provider_depend_on_the_text_alone() {
+    let embed = |body: Value| parsed(&echo_answer(Operation::Embeddings, body.to_string().as_bytes()));
+    let two = embed(json!({"input": ["a", "b"]}));
+    let vector = |answer: &Value, at: usize| -> Vec<f64> {
+        answer["data"][at]["embedding"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect()
+    };
+    assert_eq!(vector(&two, 0), vector(&embed(json!({"input": "a"})), 0));
+    assert_ne!(vector(&two, 0), vector(&two, 1));
+    let length: f64 = vector(&two, 0).iter().map(|n| n * n).sum();
+    assert!((length - 1.0).abs() < 1e-5);
+    assert_eq!(embed(json!({"input": [1, 2, 3]}))["data"].as_array().unwrap().len(), 1, "one list of tokens");
+    let base64 = embed(json!({"input": "a", "encoding_format": "base64"}));
+    assert_eq!(base64["data"][0]["embedding"].as_str().unwrap().len(), 44, "32 bytes");
+}
+
+#[test]
+fn long_questions_are_echoed_in_part_and_on_a_character() {
+    let body = json!({"messages": [{"role": "user", "content": "é".repeat(40_000)}]}).to_string();
+    let answer = parsed(&echo_answer(Operation::Chat, body.as_bytes()));
+    assert_eq!(answer["choices"][0]["message"]["content"].as_str().unwrap().len(), 64 * 1024);
+}
+
+#[test]
+fn echoed_streams_read_like_a_providers() {
+    for operation in [Operation::Chat, Operation::Completions, Operation::Responses] {
+        let body =
+            br#"{"messages":[{"role":"user","content":"one two"}],"prompt":"one two","input":"one two"}"#;
+        assert!(read_head(body).is_ok());
+        let mut relay = StreamRelay::new(operation, false);
+        for event in echo_stream_events(operation, body, true) {
+            assert!(event.ends_with(b"\n\n"));
+            relay.feed(event, &mut |_| {});
+        }
+        assert!(relay.is_done() && !relay.has_failed(), "{operation:?}");
+        assert_eq!(relay.usage(), tokens(2, 0, 2, 0), "{operation:?}");
+        assert_eq!(relay.delivered_text_bytes(), "one two".len() as u64, "{operation:?}");
+    }
+    let unasked = echo_stream_events(Operation::Chat, CHAT, false);
+    assert!(unasked.iter().all(|event| !String::from_utf8_lossy(event).contains("usage")));
+    assert_eq!(unasked.last().unwrap().as_ref(), b"data: [DONE]\n\n");
+    assert!(echo_stream_events(Operation::Embeddings, b"{}", true).is_empty());
+}

@@ -301,8 +301,9 @@ impl ApiKey {
         self.models.is_empty()
             || self.models.iter().any(|allowed| match allowed.split_once('/') {
                 Some((p, "*")) => p == provider,
-                Some((p, m)) if p == provider && m == model => true,
-                _ => allowed == model,
+                // A slash makes it provider and model, also where another provider's model has one in its name.
+                Some((p, m)) => p == provider && m == model,
+                None => allowed == model,
             })
     }
 }

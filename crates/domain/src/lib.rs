@@ -8,6 +8,7 @@
 pub mod api_key;
 pub mod audit;
 pub mod catalogue;
+pub mod delegation;
 pub mod directory;
 pub mod entitlement;
 pub mod id;

@@ -1,0 +1,129 @@
+//! Opening: from memory, from the store, or from where the customer keeps the key.
+
+use std::sync::Arc;
+
+use topdog_domain::tenant::{KeySource, ProviderKey};
+use topdog_domain::{OrgId, ProviderKeyId, Timestamp};
+
+use crate::cache::OpenedKey;
+use crate::envelope::open_secret;
+use crate::error::VaultError;
+use crate::references::{Reference, ReferenceError};
+use crate::seal::Slot;
+use crate::secret::SecretText;
+use crate::vault::Vault;
+
+/// Where an opened key came from, for the audit log: every use is recorded, and every opening too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// From memory: no new opening.
+    Cached,
+    /// From the sealed store.
+    FromStore,
+    /// By its reference, from where it lives.
+    Fetched,
+}
+
+impl Opening {
+    /// What records call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cached => "cached",
+            Self::FromStore => "from_store",
+            Self::Fetched => "fetched",
+        }
+    }
+}
+
+impl Vault {
+    /// The newest version of a provider key, where it is in memory: the hot path, which never waits.
+    #[must_use]
+    pub fn cached(&self, key: &ProviderKey, now: Timestamp) -> Option<Arc<OpenedKey>> {
+        self.0.cache.find(key, now)
+    }
+
+    /// The newest version of a provider key, and where it came from. Many who ask for the same key at the same
+    /// time open it once.
+    ///
+    /// # Errors
+    /// [`VaultError::Tampered`] where anything stored was changed or moved, also where the key's origin is no
+    /// longer the one it was sealed for; [`VaultError::NoOrgKey`] where the organisation was destroyed;
+    /// [`VaultError::Reference`] where it lives elsewhere and can't be fetched.
+    pub async fn open(
+        &self,
+        key: &ProviderKey,
+        now: Timestamp,
+    ) -> Result<(Arc<OpenedKey>, Opening), VaultError> {
+        if let Some(opened) = self.cached(key, now) {
+            return Ok((opened, Opening::Cached));
+        }
+        let opening = Box::pin(self.open_afresh(key, now));
+        let (outcome, has_led) = self.0.flights.join((key.id, key.version), key.org, opening).await;
+        let (opened, opening) = outcome?;
+        if !opened.fits(key) {
+            return Err(VaultError::Tampered { what: "secret's place" });
+        }
+        Ok((opened, if has_led { opening } else { Opening::Cached }))
+    }
+
+    /// Drops all plaintext of an organisation from memory, at once.
+    pub fn forget_org(&self, org: OrgId) {
+        self.forget(|there, _| there == org);
+    }
+
+    /// Drops all plaintext of a provider key from memory, at once.
+    pub fn forget_key(&self, key: ProviderKeyId) {
+        self.forget(|_, there| there == key);
+    }
+
+    /// Drops what nobody asked for again before its time was up; to be called now and then.
+    pub fn forget_expired(&self, now: Timestamp) {
+        self.0.cache.forget_expired(now);
+    }
+
+    fn forget(&self, is_meant: impl Fn(OrgId, ProviderKeyId) -> bool) {
+        self.0.flights.forget(&is_meant);
+        self.0.cache.forget(is_meant);
+    }
+
+    async fn open_afresh(
+        &self,
+        key: &ProviderKey,
+        now: Timestamp,
+    ) -> Result<(Arc<OpenedKey>, Opening), VaultError> {
+        let began = self.0.cache.begin_read();
+        let slot = Slot::from(key);
+        let (secret, opening) = match &key.source {
+            KeySource::Sealed => (self.open_sealed(&slot).await?, Opening::FromStore),
+            KeySource::Reference(text) => (self.fetch(text).await?, Opening::Fetched),
+        };
+        Ok((self.0.cache.keep(slot, secret, began, now), opening))
+    }
+
+    async fn fetch(&self, text: &str) -> Result<SecretText, VaultError> {
+        let reference: Reference = text.parse().map_err(ReferenceError::from)?;
+        let secret = self.0.references.fetch(&reference).await?;
+        secret.check_as_key()?;
+        Ok(secret)
+    }
+
+    async fn open_sealed(&self, slot: &Slot) -> Result<SecretText, VaultError> {
+        match self.open_stored(slot).await {
+            // The row may have been re-wrapped between reading it and reading the key that it names.
+            Err(VaultError::Tampered { .. } | VaultError::UnknownVersion(_)) => self.open_stored(slot).await,
+            other => other,
+        }
+    }
+
+    async fn open_stored(&self, slot: &Slot) -> Result<SecretText, VaultError> {
+        let row = self.0.secrets.secret_find(slot.provider_key, slot.version).await?;
+        // Asked even where the row is gone too: that the organisation was destroyed is the better answer.
+        let Some(row) = row else {
+            let is_destroyed = self.0.org_keys.org_key_list(slot.org).await?.is_empty();
+            return Err(if is_destroyed { VaultError::NoOrgKey } else { VaultError::NoSecret });
+        };
+        let org_key = self.org_key(slot.org, row.org_key_version).await?;
+        open_secret(&org_key, slot, &row)
+    }
+}

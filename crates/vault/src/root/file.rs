@@ -1,0 +1,128 @@
+//! The root key's file: only its owner's, written durably, replaced as one step.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::error::{RootFileFault, VaultError};
+
+/// Larger than any keyring; what is larger is some other file.
+const MAX_BYTES: u64 = 256 * 1024;
+
+/// The text of the file, where only its owner has any right to it.
+pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, VaultError> {
+    let file = open(path)?;
+    read_open(path, &file)
+}
+
+/// Writes a new file, mode 0600; one that is there stays as it is.
+pub(super) fn create(path: &Path, text: &str) -> Result<(), VaultError> {
+    write_new(path, text).map_err(|error| io_fault(path, &error))?;
+    sync_folder_of(path).map_err(|error| io_fault(path, &error))
+}
+
+/// Replaces the file by what `change` makes of its text; of two at once, one waits for the other.
+pub(super) fn replace<T>(
+    path: &Path,
+    change: impl FnOnce(&str) -> Result<(Zeroizing<String>, T), VaultError>,
+) -> Result<T, VaultError> {
+    // Where the path is a link, as in mounted secrets, the link must stay one.
+    let real = fs::canonicalize(path).map_err(|error| missing_or(path, &error))?;
+    let locked = lock(&real)?;
+    let (text, made) = change(&read_open(path, &locked)?)?;
+    let beside = beside(&real);
+    let swap = || -> io::Result<()> {
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            // One that a kill left behind: nobody but the holder of the lock writes it.
+            _ => write_new(&beside, &text)?,
+        }
+        fs::rename(&beside, &real)?;
+        sync_folder_of(&real)
+    };
+    swap().map_err(|error| io_fault(path, &error))?;
+    Ok(made)
+}
+
+pub(super) fn fault(path: &Path, fault: RootFileFault) -> VaultError {
+    VaultError::RootFile { path: path.to_owned(), fault }
+}
+
+fn open(path: &Path) -> Result<File, VaultError> {
+    File::open(path).map_err(|error| missing_or(path, &error))
+}
+
+fn read_open(path: &Path, file: &File) -> Result<Zeroizing<String>, VaultError> {
+    let about = file.metadata().map_err(|error| io_fault(path, &error))?;
+    if !about.is_file() {
+        return Err(fault(path, RootFileFault::Io(ErrorKind::InvalidInput)));
+    }
+    let mode = about.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(fault(path, RootFileFault::OpenToOthers(mode)));
+    }
+    if about.len() > MAX_BYTES {
+        return Err(fault(path, RootFileFault::Io(ErrorKind::FileTooLarge)));
+    }
+    // Room for all of it at once: a growing buffer would leave copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(MAX_BYTES as usize + 1));
+    file.take(MAX_BYTES).read_to_string(&mut text).map_err(|error| io_fault(path, &error))?;
+    Ok(text)
+}
+
+/// The file as it is now, locked: a waiter may find that what it waited for has been replaced.
+fn lock(path: &Path) -> Result<File, VaultError> {
+    loop {
+        let file = open(path)?;
+        let is_current = || -> io::Result<bool> {
+            file.lock()?;
+            let (held, there) = (file.metadata()?, fs::metadata(path)?);
+            Ok((held.dev(), held.ino()) == (there.dev(), there.ino()))
+        };
+        if is_current().map_err(|error| io_fault(path, &error))? {
+            return Ok(file);
+        }
+    }
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+fn missing_or(path: &Path, error: &io::Error) -> VaultError {
+    match error.kind() {
+        ErrorKind::NotFound => VaultError::NoRootKey,
+        _ => io_fault(path, error),
+    }
+}
+
+fn io_fault(path: &Path, error: &io::Error) -> VaultError {
+    fault(
+        path,
+        match error.kind() {
+            ErrorKind::AlreadyExists => RootFileFault::Exists,
+            kind => RootFileFault::Io(kind),
+        },
+    )
+}

@@ -105,9 +105,7 @@ impl<'a> Token<'a> {
         if text.len() != TOKEN_LEN || !text.is_ascii() {
             return None;
         }
-        let mode = [KeyMode::Live, KeyMode::Test]
-            .into_iter()
-            .find(|m| text.starts_with(m.prefix()))?;
+        let mode = [KeyMode::Live, KeyMode::Test].into_iter().find(|m| text.starts_with(m.prefix()))?;
         let body = text.get(PREFIX_LEN..)?;
         if !body.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return None;
@@ -116,11 +114,7 @@ impl<'a> Token<'a> {
         if checksum(signed).as_slice() != sum.as_bytes() {
             return None;
         }
-        Some(Self {
-            mode,
-            public_id: PublicId::parse(body.get(..PUBLIC_ID_LEN)?)?,
-            whole: text,
-        })
+        Some(Self { mode, public_id: PublicId::parse(body.get(..PUBLIC_ID_LEN)?)?, whole: text })
     }
 
     /// What it is for.
@@ -244,9 +238,7 @@ pub struct KeySecret {
 
 impl fmt::Debug for KeySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeySecret")
-            .field("public_id", &self.public_id)
-            .finish_non_exhaustive()
+        f.debug_struct("KeySecret").field("public_id", &self.public_id).finish_non_exhaustive()
     }
 }
 

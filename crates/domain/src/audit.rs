@@ -101,14 +101,10 @@ impl ChainHash {
     /// The hash written as 64 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let digits: Vec<u8> = text
-            .chars()
-            .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))
-            .collect::<Option<_>>()?;
-        let bytes: Vec<u8> = digits
-            .chunks_exact(2)
-            .map(|pair| pair.iter().fold(0, |n, d| n << 4 | d))
-            .collect();
+        let digits: Vec<u8> =
+            text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect::<Option<_>>()?;
+        let bytes: Vec<u8> =
+            digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |n, d| n << 4 | d)).collect();
         if digits.len() != 64 {
             return None;
         }
@@ -151,14 +147,7 @@ impl AuditEntry {
     pub fn append(last_seq: u64, last_hash: ChainHash, draft: &AuditDraft) -> Self {
         let seq = last_seq.saturating_add(1);
         let body = canonical_body(seq, draft);
-        Self {
-            seq,
-            id: draft.id,
-            org: draft.org,
-            hash: link(last_hash, &body),
-            prev: last_hash,
-            body,
-        }
+        Self { seq, id: draft.id, org: draft.org, hash: link(last_hash, &body), prev: last_hash, body }
     }
 }
 
@@ -232,11 +221,7 @@ impl ChainVerifier {
     /// A verifier at the beginning of the organisation's chain.
     #[must_use]
     pub const fn new(org: OrgId) -> Self {
-        Self {
-            org,
-            last_seq: 0,
-            last_hash: ChainHash::GENESIS,
-        }
+        Self { org, last_seq: 0, last_hash: ChainHash::GENESIS }
     }
 
     /// Checks the next entry.

@@ -78,11 +78,7 @@ impl ModelCatalogue {
     /// Where the text is no such list.
     pub fn from_json(text: &str) -> Result<Self, BadCatalogue> {
         let models: Vec<Model> = serde_json::from_str(text)?;
-        let by_name = models
-            .iter()
-            .enumerate()
-            .map(|(i, m)| (m.name.clone(), i))
-            .collect();
+        let by_name = models.iter().enumerate().map(|(i, m)| (m.name.clone(), i)).collect();
         Ok(Self { models, by_name })
     }
 
@@ -108,21 +104,10 @@ impl ModelCatalogue {
             && !model.is_empty()
         {
             let provider = ProviderName::parse(provider).ok()?;
-            let price = self
-                .find(model)
-                .filter(|m| m.provider == provider)
-                .and_then(|m| m.price);
-            return Some(Resolved {
-                provider,
-                model,
-                price,
-            });
+            let price = self.find(model).filter(|m| m.provider == provider).and_then(|m| m.price);
+            return Some(Resolved { provider, model, price });
         }
-        self.find(name).map(|m| Resolved {
-            provider: m.provider.clone(),
-            model: name,
-            price: m.price,
-        })
+        self.find(name).map(|m| Resolved { provider: m.provider.clone(), model: name, price: m.price })
     }
 
     /// The three known names nearest to one that is not known; none that is far off.

@@ -162,9 +162,7 @@ impl Directory {
 fn view(old: &Snapshot, tiers: &TierCatalogue, facts: OrgFacts) -> Option<Arc<OrgView>> {
     let id = facts.organisation.id;
     let tier = tiers.find(&facts.organisation.tier)?.clone();
-    let meters = old
-        .org(id)
-        .map_or_else(|| Arc::new(OrgMeters::new(id)), |view| view.meters.clone());
+    let meters = old.org(id).map_or_else(|| Arc::new(OrgMeters::new(id)), |view| view.meters.clone());
     Some(Arc::new(OrgView { facts, tier, meters }))
 }
 

@@ -176,11 +176,7 @@ impl TierCatalogue {
         if tier.has(feature) {
             return Ok(());
         }
-        Err(Refusal::tier(TierRefusal::lacks(
-            tier,
-            feature.name(),
-            self.lifting(tier, |t| t.has(feature)),
-        )))
+        Err(Refusal::tier(TierRefusal::lacks(tier, feature.name(), self.lifting(tier, |t| t.has(feature)))))
     }
 
     /// The provider, or the refusal that says which tier may use it.
@@ -198,11 +194,7 @@ impl TierCatalogue {
             return Ok(());
         }
         let lifted_by = self.lifting(tier, |t| t.may_use_provider(name, is_custom));
-        Err(Refusal::tier(TierRefusal::lacks(
-            tier,
-            format!("provider:{name}"),
-            lifted_by,
-        )))
+        Err(Refusal::tier(TierRefusal::lacks(tier, format!("provider:{name}"), lifted_by)))
     }
 
     /// The operation, or the refusal that says which tier has it.
@@ -214,11 +206,7 @@ impl TierCatalogue {
             return Ok(());
         }
         let lifted_by = self.lifting(tier, |t| t.may_perform(operation));
-        Err(Refusal::tier(TierRefusal::lacks(
-            tier,
-            format!("operation:{}", operation.name()),
-            lifted_by,
-        )))
+        Err(Refusal::tier(TierRefusal::lacks(tier, format!("operation:{}", operation.name()), lifted_by)))
     }
 
     /// Room for one more of a standing resource, or the refusal that says which tier gives it.

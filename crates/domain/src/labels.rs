@@ -124,12 +124,9 @@ impl SentLabels {
     /// Names the header whose value is not one of its list.
     pub fn parse(plan: Option<&[u8]>, segment: Option<&[u8]>) -> Result<Self, BadLabel> {
         let text = |b: Option<&[u8]>| b.map(|b| String::from_utf8_lossy(b).into_owned());
-        let plan = text(plan)
-            .map(|p| Plan::from_name(&p).ok_or(BadLabel::Plan))
-            .transpose()?;
-        let segment = text(segment)
-            .map(|s| DataSegment::from_name(&s).ok_or(BadLabel::Segment))
-            .transpose()?;
+        let plan = text(plan).map(|p| Plan::from_name(&p).ok_or(BadLabel::Plan)).transpose()?;
+        let segment =
+            text(segment).map(|s| DataSegment::from_name(&s).ok_or(BadLabel::Segment)).transpose()?;
         Ok(Self { plan, segment })
     }
 }
@@ -177,10 +174,6 @@ impl Labels {
 
 impl LabelDefaults {
     const fn missing_segment(&self) -> DataSegment {
-        if self.is_regulated_enabled {
-            self.regulated_segment
-        } else {
-            self.segment
-        }
+        if self.is_regulated_enabled { self.regulated_segment } else { self.segment }
     }
 }

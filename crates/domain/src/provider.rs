@@ -190,18 +190,12 @@ impl Operation {
     /// Is it part of *basic* OpenAI, all that FREE has of it (BRIEF part 2)?
     #[must_use]
     pub const fn is_basic(self) -> bool {
-        matches!(
-            self,
-            Self::Chat | Self::Completions | Self::Embeddings | Self::Responses
-        )
+        matches!(self, Self::Chat | Self::Completions | Self::Embeddings | Self::Responses)
     }
 
     /// Is its request body `multipart/form-data` rather than JSON?
     #[must_use]
     pub const fn is_multipart(self) -> bool {
-        matches!(
-            self,
-            Self::ImageEdit | Self::ImageVariation | Self::Transcription | Self::AudioTranslation
-        )
+        matches!(self, Self::ImageEdit | Self::ImageVariation | Self::Transcription | Self::AudioTranslation)
     }
 }

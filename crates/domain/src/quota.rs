@@ -25,10 +25,7 @@ impl MeterKey {
     /// The meter of a tier's resource.
     #[must_use]
     pub fn of(org: OrgId, resource: Resource) -> Self {
-        Self {
-            org,
-            resource: resource.name().to_owned(),
-        }
+        Self { org, resource: resource.name().to_owned() }
     }
 }
 
@@ -155,11 +152,7 @@ impl Meter {
     pub fn give_back(&self, unit: Unit) {
         let Some(day) = unit.day else { return };
         let update = |lease| (day_of(lease) == packed_day(day)).then(|| lease + 1);
-        if self
-            .lease
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, update)
-            .is_ok()
-        {
+        if self.lease.fetch_update(Ordering::AcqRel, Ordering::Acquire, update).is_ok() {
             self.denied_until.store(i64::MIN, Ordering::Release);
         }
     }
@@ -203,13 +196,7 @@ impl Meter {
         now: Timestamp,
         day: UtcDay,
     ) -> Result<Unit, NotTaken> {
-        let exhausted = |used| {
-            NotTaken::Exhausted(Exhausted {
-                limit: size,
-                used,
-                resets_at: day.end(),
-            })
-        };
+        let exhausted = |used| NotTaken::Exhausted(Exhausted { limit: size, used, resets_at: day.end() });
         let limit = Limit::Of(size);
         if self.is_leased_under(limit) && now.micros() < self.denied_until.load(Ordering::Acquire) {
             return Err(exhausted(self.granted_in_all.load(Ordering::Acquire)));
@@ -223,19 +210,13 @@ impl Meter {
                 return Err(exhausted(self.granted_in_all.load(Ordering::Acquire)));
             }
         } else {
-            self.return_lease_in_turn(ledger)
-                .await
-                .map_err(NotTaken::Unavailable)?;
+            self.return_lease_in_turn(ledger).await.map_err(NotTaken::Unavailable)?;
         }
-        let lease = ledger
-            .lease(&self.key, day, size)
-            .await
-            .map_err(NotTaken::Unavailable)?;
+        let lease = ledger.lease(&self.key, day, size).await.map_err(NotTaken::Unavailable)?;
         self.granted_in_all.store(lease.granted_in_all, Ordering::Release);
         self.leased_under.store(limit.to_column(), Ordering::Release);
         let Some(rest) = lease.granted.checked_sub(1) else {
-            self.denied_until
-                .store(now.micros().saturating_add(DENIAL_LASTS_US), Ordering::Release);
+            self.denied_until.store(now.micros().saturating_add(DENIAL_LASTS_US), Ordering::Release);
             return Err(exhausted(lease.granted_in_all));
         };
         self.denied_until.store(i64::MIN, Ordering::Release);
@@ -249,18 +230,12 @@ impl Meter {
 
     fn take_leased(&self, day: UtcDay) -> bool {
         let has_one = |lease| (day_of(lease) == packed_day(day) && lease & COUNT_MASK > 0).then(|| lease - 1);
-        self.lease
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, has_one)
-            .is_ok()
+        self.lease.fetch_update(Ordering::AcqRel, Ordering::Acquire, has_one).is_ok()
     }
 
     fn add_lease(&self, day: UtcDay, count: u64) {
         let add = |lease| {
-            let left = if day_of(lease) == packed_day(day) {
-                lease & COUNT_MASK
-            } else {
-                0
-            };
+            let left = if day_of(lease) == packed_day(day) { lease & COUNT_MASK } else { 0 };
             Some(packed_day(day) << COUNT_BITS | (left + count).min(COUNT_MASK))
         };
         // The closure never declines, so the update can't fail.
@@ -307,10 +282,7 @@ impl OrgMeters {
     pub fn of_key(&self, key: ApiKeyId) -> Arc<Meter> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
-            Arc::new(Meter::new(MeterKey {
-                org: self.org,
-                resource: format!("llm_requests_per_day:{key}"),
-            }))
+            Arc::new(Meter::new(MeterKey { org: self.org, resource: format!("llm_requests_per_day:{key}") }))
         };
         keys.entry(key).or_insert_with(new).clone()
     }
@@ -322,13 +294,8 @@ impl OrgMeters {
     pub async fn return_leases(&self, ledger: &dyn QuotaLedger) -> Result<(), PortError> {
         self.api_calls.return_lease(ledger).await?;
         self.llm_requests.return_lease(ledger).await?;
-        let keys: Vec<_> = self
-            .keys
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect();
+        let keys: Vec<_> =
+            self.keys.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for meter in keys {
             meter.return_lease(ledger).await?;
         }
@@ -349,11 +316,7 @@ impl MinuteWindow {
         let Limit::Of(size) = limit else { return Ok(()) };
         let minute = now.micros().div_euclid(60_000_000).unsigned_abs() & 0xffff_ffff;
         let count = |window: u64| {
-            if window >> 32 == minute {
-                window & 0xffff_ffff
-            } else {
-                0
-            }
+            if window >> 32 == minute { window & 0xffff_ffff } else { 0 }
         };
         let update = |window| (count(window) < size).then(|| minute << 32 | (count(window) + 1));
         match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, update) {

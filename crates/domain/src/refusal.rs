@@ -254,11 +254,9 @@ impl fmt::Display for Refusal {
 
 fn write_tier(f: &mut fmt::Formatter<'_>, r: &TierRefusal) -> fmt::Result {
     match r.used {
-        Some(used) => write!(
-            f,
-            "the limit {} of tier {} is reached: {used} of {} used",
-            r.limit, r.tier, r.allowed
-        )?,
+        Some(used) => {
+            write!(f, "the limit {} of tier {} is reached: {used} of {} used", r.limit, r.tier, r.allowed)?
+        }
         None => write!(f, "tier {} does not include {}", r.tier, r.limit)?,
     }
     if let Some(at) = r.resets_at {

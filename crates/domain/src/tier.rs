@@ -72,9 +72,7 @@ impl<'de> Deserialize<'de> for Limit {
         match Written::deserialize(deserializer) {
             Ok(Written::Number(n)) => Ok(Self::Of(n)),
             Ok(Written::Word(w)) if w == "unlimited" => Ok(Self::Unlimited),
-            _ => Err(serde::de::Error::custom(
-                "a limit is a whole number or \"unlimited\"",
-            )),
+            _ => Err(serde::de::Error::custom("a limit is a whole number or \"unlimited\"")),
         }
     }
 }
@@ -170,15 +168,9 @@ impl Family {
     /// The family with that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::Free,
-            Self::Pro,
-            Self::ProPlus,
-            Self::Teams,
-            Self::Enterprise,
-        ]
-        .into_iter()
-        .find(|f| f.name() == name)
+        [Self::Free, Self::Pro, Self::ProPlus, Self::Teams, Self::Enterprise]
+            .into_iter()
+            .find(|f| f.name() == name)
     }
 }
 
@@ -198,9 +190,7 @@ impl ProviderSet {
     pub fn contains(&self, provider: &str, is_custom: bool) -> bool {
         match self {
             Self::All => true,
-            Self::Of(names) => names
-                .iter()
-                .any(|n| n == if is_custom { "custom" } else { provider }),
+            Self::Of(names) => names.iter().any(|n| n == if is_custom { "custom" } else { provider }),
         }
     }
 }
@@ -210,13 +200,7 @@ impl From<String> for ProviderSet {
         if text.trim() == "*" {
             return Self::All;
         }
-        Self::Of(
-            text.split(',')
-                .map(str::trim)
-                .filter(|n| !n.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        )
+        Self::Of(text.split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect())
     }
 }
 
@@ -362,9 +346,6 @@ impl TierCatalogue {
     /// The lowest tier above `tier` that passes the test: the one that lifts a refusal.
     #[must_use]
     pub fn lifting(&self, tier: &Tier, allows: impl Fn(&Tier) -> bool) -> Option<TierName> {
-        self.tiers
-            .iter()
-            .find(|t| t.rank > tier.rank && allows(t))
-            .map(|t| t.name.clone())
+        self.tiers.iter().find(|t| t.rank > tier.rank && allows(t)).map(|t| t.name.clone())
     }
 }

@@ -37,11 +37,7 @@ impl Timestamp {
     #[must_use]
     pub const fn seconds_until(self, later: Self) -> u64 {
         let micros = later.0.saturating_sub(self.0);
-        if micros <= 0 {
-            0
-        } else {
-            (micros as u64).div_ceil(1_000_000)
-        }
+        if micros <= 0 { 0 } else { (micros as u64).div_ceil(1_000_000) }
     }
 
     /// The instant written in RFC 3339, UTC.
@@ -49,9 +45,7 @@ impl Timestamp {
     /// # Errors
     /// Where the text is no RFC 3339 instant.
     pub fn parse(text: &str) -> Result<Self, BadTimestamp> {
-        text.parse::<jiff::Timestamp>()
-            .map(|t| Self(t.as_microsecond()))
-            .map_err(|_| BadTimestamp)
+        text.parse::<jiff::Timestamp>().map(|t| Self(t.as_microsecond())).map_err(|_| BadTimestamp)
     }
 }
 

@@ -1,1 +1,48 @@
 //! The journey of a model request, one file a step.
+//!
+//! Each step takes what the one before made, so that none can be skipped or done twice; [`journey`] calls
+//! them in order.
+//!
+//! 1. **arrive** (`arrive.rs`): request id, labels, which operation. The body is not read yet: a stranger
+//!    can't make us hold one.
+//! 2. **authenticate** (`authenticate.rs`): the Top Dog key is found by its public id in the directory and its
+//!    keyed hash compared in constant time. No database is asked, also not for an unknown key.
+//! 3. **entitle** (`entitle.rs`): the body is read and checked, the model resolved; tier, scope, and the key's
+//!    own bounds. Nothing is counted yet: what is refused here counts nothing.
+//! 4. **reserve** (`reserve.rs`): one API call and one LLM request, from memory as long as the lease lasts; all
+//!    or nothing. From here on the [`reserve::Reservation`] settles itself, whatever happens.
+//! 5. **open** (`open_key.rs`): the newest version of the provider key, from the cache or the vault. The
+//!    plaintext is not copied here; only step 6 reads it. In regulated segments the audit entry is on the disk
+//!    before the key is used.
+//! 6. **forward** (`forward/`): model and key are spliced in, the rest goes through as it came. Nothing is
+//!    retried once a byte may have left. The client's leaving drops everything, and that cancels the upstream.
+//! 7. **settle** (`settle.rs`): exactly once, at the end of the answer or at its drop: tokens as the provider
+//!    told them, else an estimate marked so; a request that no provider accepted gives its LLM request back.
+//! 8. **record** (`record.rs`): one frame into the spool. The client waits for it in regulated segments only.
+//!
+//! `answer.rs` is the one table from every refusal to what the caller sees. `edge/` accepts connections.
+
+mod answer;
+mod arrive;
+mod authenticate;
+mod config;
+mod edge;
+mod entitle;
+mod forward;
+mod identity;
+mod journey;
+mod metrics;
+mod models;
+mod open_key;
+mod record;
+mod reserve;
+mod routes;
+mod settle;
+mod test_provider;
+mod worker;
+
+pub use answer::{AnswerBody, ControlBody};
+pub use config::{GatewayConfig, GatewayParts};
+pub use edge::ControlPlane;
+pub use metrics::Metrics;
+pub use worker::Gateway;

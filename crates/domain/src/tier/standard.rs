@@ -22,15 +22,7 @@ impl Tier {
             custom_integrations_limit: Limit::Unlimited,
             first_response_hours: 12,
             key_management_calls_per_minute: Limit::Of(60),
-            ..paid(
-                &pro,
-                "PRO-PLUS",
-                Family::ProPlus,
-                30,
-                (50_000, 5_000),
-                250_000_000_000,
-                8,
-            )
+            ..paid(&pro, "PRO-PLUS", Family::ProPlus, 30, (50_000, 5_000), 250_000_000_000, 8)
         };
         let teams = |name, rank, calls, jobs, members, hours| Self {
             api_keys_limit: Limit::Unlimited,
@@ -77,9 +69,7 @@ impl Tier {
         let standard = enterprise("ENTERPRISE-STANDARD", 70, 10 * TB, 50, false, false);
         let premium = enterprise("ENTERPRISE-PREMIUM", 80, 25 * TB, 100, true, false);
         let ultimate = enterprise("ENTERPRISE-ULTIMATE", 90, 100 * TB, 200, true, true);
-        vec![
-            free, pro, pro_plus, small, medium, large, standard, premium, ultimate,
-        ]
+        vec![free, pro, pro_plus, small, medium, large, standard, premium, ultimate]
     }
 
     fn free() -> Self {

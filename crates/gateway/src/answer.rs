@@ -1,0 +1,153 @@
+//! The one table from every refusal and failure to what the caller sees, and the bodies of answers.
+
+use crate::arrive::Trail;
+use crate::forward::Relay;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use topdog_domain::tier::Limit;
+use topdog_domain::{Refusal, RequestId, Timestamp};
+use topdog_wire::{LimitDetails, PublicError, openai_error};
+
+/// An answer of the data plane.
+pub(crate) type Answer = Response<AnswerBody>;
+
+/// The body of an answer of the control plane.
+pub type ControlBody = UnsyncBoxBody<Bytes, BodyBroken>;
+
+/// The body of any answer.
+pub enum AnswerBody {
+    /// Whole in memory.
+    Full(Bytes),
+    /// A provider's, on its way through.
+    #[expect(private_interfaces, reason = "only the gateway makes and reads a relay")]
+    Relay(Box<Relay>),
+    /// The control plane's.
+    Control(ControlBody),
+}
+
+/// An answer broke off; the connection is closed, so that its end can't be mistaken for a whole one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer broke off")]
+pub struct BodyBroken;
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyBroken;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        match self.get_mut() {
+            Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Relay(relay) => relay.poll_frame(cx),
+            Self::Control(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Relay(relay) => relay.is_over(),
+            Self::Control(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Relay(_) => SizeHint::default(),
+            Self::Control(body) => body.size_hint(),
+        }
+    }
+}
+
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_ERROR_SOURCE: HeaderName = HeaderName::from_static("x-topdog-error-source");
+const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The answer to a refused request, in the caller's dialect.
+pub(crate) fn refused(trail: &Trail, refusal: &Refusal) -> Answer {
+    let body = openai_error(&PublicError {
+        message: Cow::Owned(refusal.to_string()),
+        kind: Cow::Borrowed(kind(refusal.status())),
+        param: refusal.param().map(|p| Cow::Owned(p.to_owned())),
+        code: Cow::Borrowed(refusal.code()),
+        details: details(refusal),
+    });
+    let mut answer = json(refusal.status(), body, trail.request);
+    let headers = answer.headers_mut();
+    headers.insert(X_ERROR_SOURCE, HeaderValue::from_static("gateway"));
+    advise(headers, refusal, trail.at);
+    answer
+}
+
+/// A whole JSON answer of our own.
+pub(crate) fn json(status: u16, body: Bytes, request: RequestId) -> Answer {
+    let mut answer = Response::new(AnswerBody::Full(body));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    answer.headers_mut().insert(CONTENT_TYPE, JSON);
+    answer.headers_mut().insert(X_REQUEST_ID, request_id(request));
+    answer
+}
+
+/// The request id as a header.
+pub(crate) fn request_id(request: RequestId) -> HeaderValue {
+    // Hexadecimal digits behind a prefix of letters: always a header value.
+    HeaderValue::try_from(request.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// OpenAI's class of error for a status.
+const fn kind(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        _ => "server_error",
+    }
+}
+
+fn details(refusal: &Refusal) -> Option<LimitDetails> {
+    let Refusal::Tier(tier) = refusal else { return None };
+    Some(LimitDetails {
+        limit: tier.limit.clone(),
+        allowed: match tier.allowed {
+            Limit::Of(n) => Some(n),
+            Limit::Unlimited => None,
+        },
+        used: tier.used,
+        resets_at: tier.resets_at.map(|at| at.to_string()),
+        lifted_by: tier.lifted_by.as_ref().map(ToString::to_string),
+        plans_url: Some("/docs/quotas".to_owned()),
+    })
+}
+
+/// When, and whether, to try again.
+fn advise(headers: &mut HeaderMap, refusal: &Refusal, now: Timestamp) {
+    match refusal {
+        Refusal::Tier(tier) => {
+            if let Some(resets_at) = tier.resets_at {
+                headers.insert(RETRY_AFTER, HeaderValue::from(now.seconds_until(resets_at)));
+            }
+            // The SDKs would try again at once: the window is a day.
+            headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        Refusal::LedgerUnavailable | Refusal::RecordsUnavailable | Refusal::Overloaded => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        Refusal::MethodNotAllowed(allow) => {
+            headers.insert(http::header::ALLOW, HeaderValue::from_static(allow));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,136 @@
+//! Step 1: what is asked for, before anything of it is believed.
+
+use crate::worker::Worker;
+use http::header::HeaderName;
+use http::{HeaderMap, Method, Request};
+use hyper::body::Incoming;
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::time::Instant;
+use topdog_domain::labels::{Labels, SentLabels};
+use topdog_domain::provider::Operation;
+use topdog_domain::{Refusal, RequestId, Timestamp};
+
+/// What is known of a request wherever it ends; refusals are answered and measured by it.
+pub(crate) struct Trail {
+    pub(crate) request: RequestId,
+    pub(crate) at: Timestamp,
+    pub(crate) started: Instant,
+    /// The labels as far as they are known: a stranger's, then the tenant's.
+    pub(crate) labels: Cell<Labels>,
+    pub(crate) operation: Cell<Option<Operation>>,
+}
+
+impl Trail {
+    pub(crate) fn new(worker: &Worker) -> Self {
+        let at = worker.parts().clock.now();
+        Self {
+            request: worker.ids.next(at),
+            at,
+            started: Instant::now(),
+            labels: Cell::new(Labels::of_stranger(SentLabels::default(), &worker.config().labels)),
+            operation: Cell::new(None),
+        }
+    }
+}
+
+/// What the request wants.
+pub(crate) enum Wanted {
+    /// Something of a model.
+    Operation(Operation),
+    /// The list of models.
+    ModelList,
+    /// One model of the list.
+    Model(String),
+}
+
+/// A request that has arrived.
+pub(crate) struct Arrived {
+    pub(crate) wanted: Wanted,
+    pub(crate) headers: HeaderMap,
+    pub(crate) query: Option<String>,
+    pub(crate) body: Incoming,
+    pub(crate) client_ip: IpAddr,
+    pub(crate) sent_labels: SentLabels,
+    pub(crate) is_front_trusted: bool,
+}
+
+const X_PLAN: HeaderName = HeaderName::from_static("x-plan");
+const X_DATA_SEGMENT: HeaderName = HeaderName::from_static("x-data-segment");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+pub(crate) fn arrive(
+    worker: &Worker,
+    trail: &Trail,
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> Result<Arrived, Refusal> {
+    let (parts, body) = request.into_parts();
+    let value = |name: &HeaderName| parts.headers.get(name).map(|v| v.as_bytes());
+    let sent_labels = SentLabels::parse(value(&X_PLAN), value(&X_DATA_SEGMENT)).map_err(Refusal::BadLabel)?;
+    trail.labels.set(Labels::of_stranger(sent_labels, &worker.config().labels));
+    let wanted = wanted(&parts.method, parts.uri.path())?;
+    if let Wanted::Operation(operation) = wanted {
+        trail.operation.set(Some(operation));
+    }
+    let is_front_trusted = is_trusted(worker, peer);
+    let client_ip =
+        if is_front_trusted { forwarded_for(worker, &parts.headers).unwrap_or(peer) } else { peer };
+    Ok(Arrived {
+        wanted,
+        query: parts.uri.query().map(str::to_owned),
+        headers: parts.headers,
+        body,
+        client_ip,
+        sent_labels,
+        is_front_trusted,
+    })
+}
+
+fn wanted(method: &Method, path: &str) -> Result<Wanted, Refusal> {
+    let path = path.strip_prefix("/v1/").ok_or(Refusal::NoSuchPath)?;
+    if let Some(operation) = Operation::from_path(path) {
+        return if method == Method::POST {
+            Ok(Wanted::Operation(operation))
+        } else {
+            Err(Refusal::MethodNotAllowed("POST"))
+        };
+    }
+    let wanted = match path.strip_prefix("models") {
+        Some("") => Wanted::ModelList,
+        Some(model) if model.len() > 1 && model.starts_with('/') => {
+            Wanted::Model(decoded(model.get(1..).unwrap_or_default())?)
+        }
+        _ => return Err(Refusal::NoSuchPath),
+    };
+    if method == Method::GET { Ok(wanted) } else { Err(Refusal::MethodNotAllowed("GET")) }
+}
+
+/// The SDKs percent-encode the `/` of `provider/model`.
+fn decoded(segment: &str) -> Result<String, Refusal> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || rest.next().and_then(|d| char::from(d).to_digit(16));
+        let (high, low) = (digit().ok_or(Refusal::NoSuchPath)?, digit().ok_or(Refusal::NoSuchPath)?);
+        bytes.push(u8::try_from(high * 16 + low).map_err(|_| Refusal::NoSuchPath)?);
+    }
+    String::from_utf8(bytes).map_err(|_| Refusal::NoSuchPath)
+}
+
+fn is_trusted(worker: &Worker, ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    worker.config().trusted_proxies.iter().any(|net| net.contains(&ip))
+}
+
+/// The right-most address that is not one of our own proxies: those to its left are hearsay.
+fn forwarded_for(worker: &Worker, headers: &HeaderMap) -> Option<IpAddr> {
+    let lines: Vec<&str> = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|v| v.to_str().ok()).collect();
+    let hops = lines.iter().flat_map(|line| line.split(',')).map(|hop| hop.trim().parse::<IpAddr>());
+    let hops: Vec<IpAddr> = hops.collect::<Result<_, _>>().ok()?;
+    hops.iter().rev().find(|ip| !is_trusted(worker, **ip)).or(hops.first()).copied()
+}

@@ -1,0 +1,77 @@
+//! Step 2: whose request it is.
+
+use crate::arrive::{Arrived, Trail};
+use crate::worker::Worker;
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderName};
+use topdog_domain::Refusal;
+use topdog_domain::api_key::{Scope, Token};
+use topdog_domain::directory::Caller;
+use topdog_domain::labels::Labels;
+
+/// A request whose caller is known.
+pub(crate) struct Authenticated {
+    pub(crate) arrived: Arrived,
+    pub(crate) caller: Caller,
+}
+
+/// Where a Top Dog key may be, in the order in which they are looked at: SDKs of all dialects work as they are.
+const OTHER_KEY_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
+
+pub(crate) fn authenticate(
+    worker: &Worker,
+    trail: &Trail,
+    arrived: Arrived,
+) -> Result<Authenticated, Refusal> {
+    let text = presented(&arrived.headers)?;
+    let token = Token::parse(text).ok_or(Refusal::UnknownKey)?;
+    let snapshot = worker.parts().directory.snapshot();
+    let caller = snapshot.caller(token.public_id()).ok_or(Refusal::UnknownKey)?;
+    if !worker.parts().hasher.verify(&token, &caller.secret) {
+        return Err(Refusal::UnknownKey);
+    }
+    let caller = caller.clone();
+    trail.labels.set(Labels::of_tenant(
+        arrived.sent_labels,
+        arrived.is_front_trusted,
+        caller.org.tier.plan(),
+        segment_of(&caller),
+        &worker.config().labels,
+    ));
+    let has_ended = |end: Option<_>| end.is_some_and(|end| end <= trail.at);
+    if has_ended(caller.key.expires_at) || has_ended(caller.secret.not_after) {
+        return Err(Refusal::ExpiredKey);
+    }
+    if !caller.key.allows_ip(arrived.client_ip) {
+        return Err(Refusal::IpNotAllowed);
+    }
+    if !caller.key.has(Scope::Llm) {
+        return Err(Refusal::ScopeMissing(Scope::Llm));
+    }
+    Ok(Authenticated { arrived, caller })
+}
+
+fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let text = value.to_str().map_err(|_| Refusal::BadHeader("authorization"))?;
+        let (scheme, token) = text.split_once(' ').ok_or(Refusal::UnknownKey)?;
+        return if scheme.eq_ignore_ascii_case("bearer") {
+            Ok(token.trim())
+        } else {
+            Err(Refusal::UnknownKey)
+        };
+    }
+    let value = OTHER_KEY_HEADERS.iter().find_map(|name| headers.get(name)).ok_or(Refusal::MissingKey)?;
+    value.to_str().map(str::trim).map_err(|_| Refusal::UnknownKey)
+}
+
+/// The stricter of what the organisation and the key's workspace have.
+fn segment_of(caller: &Caller) -> Option<topdog_domain::labels::DataSegment> {
+    let facts = &caller.org.facts;
+    let workspace = caller.key.workspace.and_then(|id| facts.workspaces.iter().find(|w| w.id == id));
+    facts.organisation.data_segment.max(workspace.and_then(|w| w.data_segment))
+}

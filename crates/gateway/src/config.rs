@@ -1,0 +1,71 @@
+//! What a gateway is made of; the binary fills it in.
+
+use crate::edge::ControlPlane;
+use crate::metrics::Metrics;
+use ipnet::IpNet;
+use std::sync::Arc;
+use std::time::Duration;
+use topdog_domain::catalogue::ModelCatalogue;
+use topdog_domain::directory::Directory;
+use topdog_domain::labels::LabelDefaults;
+use topdog_domain::ports::{Clock, QuotaLedger, Spool};
+use topdog_domain::provider::ProviderName;
+use topdog_egress::{BaseUrl, Egress};
+use topdog_vault::{KeyHasher, Vault};
+
+/// Limits and settings of the data plane.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Largest request body, bytes.
+    pub max_body_bytes: u64,
+    /// Largest request head, bytes.
+    pub max_head_bytes: usize,
+    /// A request's head must be whole within this time.
+    pub header_timeout: Duration,
+    /// A request's body may pause for this long, and take ten times as long in all.
+    pub body_idle_timeout: Duration,
+    /// A provider must begin its answer within this time.
+    pub upstream_head_timeout: Duration,
+    /// A provider may pause in its answer for this long.
+    pub upstream_idle_timeout: Duration,
+    /// A client may leave what is sent to it unread for this long.
+    pub send_idle_timeout: Duration,
+    /// Open client connections of all threads.
+    pub max_connections: usize,
+    /// Is HTTP/2 without TLS accepted (prior knowledge)?
+    pub is_h2c_allowed: bool,
+    /// Gateways in front: only from these are `X-Forwarded-For` and `X-Plan` believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Labels of requests that carry none.
+    pub labels: LabelDefaults,
+    /// Where each provider is, up to and with `/v1`.
+    pub providers: Vec<(ProviderName, BaseUrl)>,
+    /// Does the built-in provider `test` answer?
+    pub is_test_provider_enabled: bool,
+    /// When records can't be kept, are all requests refused, or only those of regulated segments?
+    pub does_full_spool_refuse_all: bool,
+}
+
+/// What the data plane works with.
+pub struct GatewayParts {
+    /// All tenants.
+    pub directory: Arc<Directory>,
+    /// The ledger of daily limits.
+    pub ledger: Arc<dyn QuotaLedger>,
+    /// Provider keys.
+    pub vault: Vault,
+    /// Top Dog keys.
+    pub hasher: Arc<KeyHasher>,
+    /// Where records go.
+    pub spool: Arc<dyn Spool>,
+    /// The way out.
+    pub egress: Egress,
+    /// Known models.
+    pub catalogue: Arc<ModelCatalogue>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The service-level metrics.
+    pub metrics: Arc<Metrics>,
+    /// Everything that is not a model request.
+    pub control: Arc<dyn ControlPlane>,
+}

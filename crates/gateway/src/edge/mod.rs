@@ -1,0 +1,260 @@
+//! Accepting connections, and telling the data plane's requests from the control plane's.
+
+pub(crate) mod body;
+mod stall;
+
+use crate::answer::{AnswerBody, ControlBody};
+use crate::journey::travel;
+use crate::worker::Worker;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use stall::StallGuard;
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// Everything that is not a model request: the management API, the console, the manual.
+pub trait ControlPlane: Send + Sync {
+    /// Answers a request, on a runtime of its own: the data plane never waits for it.
+    fn call(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Pin<Box<dyn Future<Output = Response<ControlBody>> + Send>>;
+}
+
+/// How long after the last accepted connection failed another is tried, where descriptors have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often connections to providers that nobody uses are closed.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    stop: watch::Receiver<bool>,
+) {
+    let mut stopping = stop.clone();
+    let tls = tls.map(TlsAcceptor::from);
+    let open = Rc::new(OpenConnections::default());
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => accept(&worker, &open, stream, peer, tls.clone(), stop.clone()),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection can't be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            _ = sweep.tick() => worker.pool.sweep(),
+            _ = stopping.wait_for(|is_stopping| *is_stopping) => break,
+        }
+    }
+    drop(listener);
+    open.none_left().await;
+}
+
+fn accept(
+    worker: &Rc<Worker>,
+    open: &Rc<OpenConnections>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    stop: watch::Receiver<bool>,
+) {
+    let Some(place) = Place::take(worker, open) else {
+        tracing::warn!("more connections than max_connections: one was closed");
+        return;
+    };
+    let worker = worker.clone();
+    tokio::task::spawn_local(async move {
+        // Nagle's algorithm would hold small events of a stream back for the client's acknowledgement.
+        let _ = stream.set_nodelay(true);
+        match tls {
+            Some(tls) => secured(&worker, stream, peer, tls, stop).await,
+            None => cleartext(&worker, stream, peer, stop).await,
+        }
+        drop(place);
+    });
+}
+
+async fn secured(
+    worker: &Rc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: TlsAcceptor,
+    stop: watch::Receiver<bool>,
+) {
+    let Ok(Ok(stream)) = timeout(worker.config().header_timeout, tls.accept(stream)).await else { return };
+    let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    converse(worker, stream, peer, is_h2, stop).await;
+}
+
+async fn cleartext(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+    let is_h2 = worker.config().is_h2c_allowed
+        && match timeout(worker.config().header_timeout, begins_with_h2_preface(&stream)).await {
+            Ok(Ok(is_h2)) => is_h2,
+            _ => return,
+        };
+    converse(worker, stream, peer, is_h2, stop).await;
+}
+
+/// Does the client begin with HTTP/2's preface (RFC 9113, 3.4)? Looks without taking.
+async fn begins_with_h2_preface(stream: &TcpStream) -> std::io::Result<bool> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+    let mut seen = [0; PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut seen).await?;
+        let so_far = seen.get(..length).unwrap_or_default();
+        if length == 0 || !PREFACE.starts_with(so_far) {
+            return Ok(false);
+        }
+        if length == PREFACE.len() {
+            return Ok(true);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn converse<S>(
+    worker: &Rc<Worker>,
+    stream: S,
+    peer: SocketAddr,
+    is_h2: bool,
+    mut stop: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let io = TokioIo::new(StallGuard::new(stream, worker.config().send_idle_timeout));
+    let service = service_fn(|request| {
+        let worker = worker.clone();
+        async move { Ok::<_, Infallible>(answer(&worker, request, peer).await) }
+    });
+    if is_h2 {
+        let mut connection = pin!(h2(worker).serve_connection(io, service));
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = stop.wait_for(|is_stopping| *is_stopping) => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    } else {
+        let mut connection = pin!(h1(worker).serve_connection(io, service));
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = stop.wait_for(|is_stopping| *is_stopping) => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+}
+
+fn h1(worker: &Worker) -> http1::Builder {
+    let config = worker.config();
+    let mut builder = http1::Builder::new();
+    builder
+        // Without a timer hyper would silently ignore the time limit for heads.
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.header_timeout)
+        .max_buf_size(config.max_head_bytes.max(8192))
+        .half_close(false);
+    builder
+}
+
+fn h2(worker: &Worker) -> http2::Builder<LocalExecutor> {
+    let config = worker.config();
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(MOST_H2_STREAMS)
+        .max_pending_accept_reset_streams(MOST_H2_RESETS)
+        .max_local_error_reset_streams(MOST_H2_RESETS)
+        .max_send_buf_size(H2_SEND_BUFFER)
+        .keep_alive_interval(config.send_idle_timeout)
+        .keep_alive_timeout(config.header_timeout);
+    builder
+}
+
+const MOST_H2_STREAMS: u32 = 100;
+/// Rapid reset (CVE-2023-44487): a client that opens and resets more than this is cut off.
+const MOST_H2_RESETS: usize = 50;
+/// A slow reader of one stream holds at most this many bytes.
+const H2_SEND_BUFFER: usize = 64 * 1024;
+
+async fn answer(worker: &Rc<Worker>, request: Request<Incoming>, peer: SocketAddr) -> Response<AnswerBody> {
+    if request.uri().path().starts_with("/v1/") {
+        return travel(worker, request, peer.ip()).await;
+    }
+    Box::pin(worker.parts().control.call(request, peer)).await.map(AnswerBody::Control)
+}
+
+/// Runs HTTP/2's tasks on the thread that has the connection.
+#[derive(Clone, Copy)]
+struct LocalExecutor;
+
+impl<F> Executor<F> for LocalExecutor
+where
+    F: Future + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+/// The open connections of a thread.
+#[derive(Default)]
+struct OpenConnections {
+    count: Cell<usize>,
+    changed: Notify,
+}
+
+impl OpenConnections {
+    async fn none_left(&self) {
+        while self.count.get() > 0 {
+            self.changed.notified().await;
+        }
+    }
+}
+
+/// One connection's place among those that may be open.
+struct Place {
+    worker: Rc<Worker>,
+    open: Rc<OpenConnections>,
+}
+
+impl Place {
+    fn take(worker: &Rc<Worker>, open: &Rc<OpenConnections>) -> Option<Self> {
+        let before = worker.gateway.connections.fetch_add(1, Ordering::Relaxed);
+        if before >= worker.config().max_connections {
+            worker.gateway.connections.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        open.count.set(open.count.get() + 1);
+        Some(Self { worker: worker.clone(), open: open.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.worker.gateway.connections.fetch_sub(1, Ordering::Relaxed);
+        self.open.count.set(self.open.count.get().saturating_sub(1));
+        self.open.changed.notify_one();
+    }
+}

@@ -1,0 +1,266 @@
+//! The answer on its way through: sent on as it comes, as fast as the client reads.
+
+use super::watch::Watch;
+use crate::answer::BodyBroken;
+use crate::arrive::Trail;
+use crate::settle::Settlement;
+use crate::test_provider::EchoBody;
+use crate::worker::Worker;
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::time::Sleep;
+use topdog_domain::ports::PortError;
+use topdog_domain::usage::Outcome;
+use topdog_domain::{Refusal, RequestId};
+use topdog_egress::UpstreamBody;
+
+/// Where an answer comes from.
+pub(crate) enum Source {
+    /// A provider; dropping it early cancels the request there.
+    Upstream(UpstreamBody),
+    /// The built-in test provider.
+    Echo(EchoBody),
+}
+
+/// An answer that is being relayed. It settles at its end; dropped before, it settles as left by its client.
+pub(crate) struct Relay {
+    source: Source,
+    watch: Watch,
+    settlement: Option<Settlement>,
+    /// To be sent on next.
+    ready: VecDeque<Bytes>,
+    /// The last bytes of a regulated answer: not sent before its record is on the disk.
+    held: VecDeque<Bytes>,
+    phase: Phase,
+    waiting_since: Option<Instant>,
+    silence: Silence,
+    worker: Rc<Worker>,
+    request: RequestId,
+    is_regulated: bool,
+}
+
+enum Phase {
+    Relaying,
+    /// All is settled; the last bytes wait for the disk.
+    Confirming(Pin<Box<dyn Future<Output = Result<(), PortError>>>>),
+    Over,
+    /// What can't be told inside the body is told by breaking the connection.
+    Broken,
+}
+
+impl Relay {
+    pub(crate) fn new(
+        worker: &Rc<Worker>,
+        trail: &Trail,
+        source: Source,
+        watch: Watch,
+        settlement: Settlement,
+    ) -> Self {
+        Self {
+            source,
+            watch,
+            settlement: Some(settlement),
+            ready: VecDeque::new(),
+            held: VecDeque::new(),
+            phase: Phase::Relaying,
+            waiting_since: None,
+            silence: Silence::new(worker.config().upstream_idle_timeout),
+            worker: worker.clone(),
+            request: trail.request,
+            is_regulated: trail.labels.get().segment.is_regulated(),
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.ready.is_empty() && matches!(self.phase, Phase::Over)
+    }
+
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            match &mut self.phase {
+                Phase::Relaying => std::task::ready!(self.poll_source(cx)),
+                Phase::Confirming(durable) => {
+                    let is_kept = std::task::ready!(durable.as_mut().poll(cx)).is_ok();
+                    self.confirmed(is_kept);
+                }
+                Phase::Over => return Poll::Ready(None),
+                Phase::Broken => {
+                    self.phase = Phase::Over;
+                    return Poll::Ready(Some(Err(BodyBroken)));
+                }
+            }
+        }
+    }
+
+    /// Takes the next piece, or the end, from the source.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = match &mut self.source {
+            Source::Upstream(body) => {
+                Pin::new(body).poll_frame(cx).map(|f| f.map(|r| r.map_err(|_| BodyBroken)))
+            }
+            Source::Echo(body) => Pin::new(body).poll_frame(cx).map(|f| f.map(|r| r.map_err(|_| BodyBroken))),
+        };
+        let Poll::Ready(frame) = polled else {
+            let since = *self.waiting_since.get_or_insert_with(Instant::now);
+            if self.silence.poll_too_long(since, cx) {
+                self.die(&Refusal::UpstreamTimeout(self.provider()));
+                return Poll::Ready(());
+            }
+            return Poll::Pending;
+        };
+        let waited = self.waiting_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        match frame {
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    self.took(data, waited);
+                }
+                // A client that was told the length does not wait for the end.
+                if self.source_has_ended() {
+                    self.end();
+                }
+            }
+            Some(Err(BodyBroken)) => self.die(&Refusal::UpstreamBroken(self.provider())),
+            None => self.end(),
+        }
+        Poll::Ready(())
+    }
+
+    fn source_has_ended(&self) -> bool {
+        match &self.source {
+            Source::Upstream(body) => body.is_end_stream(),
+            Source::Echo(body) => body.is_end_stream(),
+        }
+    }
+
+    fn took(&mut self, data: Bytes, waited: Duration) {
+        if let Some(settlement) = &mut self.settlement {
+            settlement.relayed(data.len(), waited);
+        }
+        self.watch.feed(data, &mut self.ready);
+        if self.is_regulated {
+            self.hold_last();
+        }
+    }
+
+    /// Keeps back what must not be sent before the record is on the disk: all from a stream's last event on,
+    /// and of other answers the last piece that has come.
+    fn hold_last(&mut self) {
+        if !self.watch.is_stream() {
+            self.held.append(&mut self.ready);
+            let last = self.held.pop_back();
+            self.ready.append(&mut self.held);
+            self.held.extend(last);
+        } else if self.watch.is_done() {
+            self.held.append(&mut self.ready);
+        }
+    }
+
+    /// The source has ended: whole, or not.
+    fn end(&mut self) {
+        let is_whole = self.watch.finish(&mut self.ready);
+        if !is_whole {
+            return self.die(&Refusal::UpstreamBroken(self.provider()));
+        }
+        if self.is_regulated {
+            self.held.append(&mut self.ready);
+        }
+        self.settle(if self.watch.has_failed() { Outcome::UpstreamError } else { Outcome::Completed });
+    }
+
+    /// The source has died: the client is told so in its own dialect, and never that all is well.
+    fn die(&mut self, refusal: &Refusal) {
+        tracing::warn!(request = %self.request, code = refusal.code(), "a provider's answer broke off");
+        if let Some(settlement) = &mut self.settlement {
+            settlement.failed(refusal.code());
+        }
+        self.settle(Outcome::UpstreamFailed);
+        self.tell(refusal);
+    }
+
+    fn tell(&mut self, refusal: &Refusal) {
+        let request = self.request.to_string();
+        match self.watch.failure_event(refusal.code(), &refusal.to_string(), &request) {
+            Some(event) => {
+                self.ready.push_back(event);
+                self.phase = Phase::Over;
+            }
+            None => self.phase = Phase::Broken,
+        }
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        let Some(mut settlement) = self.settlement.take() else { return };
+        let (tokens, text_bytes) = self.watch.learnt();
+        settlement.learnt(tokens, text_bytes);
+        settlement.settle(outcome);
+        self.phase = if self.is_regulated {
+            let worker = self.worker.clone();
+            Phase::Confirming(Box::pin(async move { worker.spool.durable().await }))
+        } else {
+            Phase::Over
+        };
+    }
+
+    fn confirmed(&mut self, is_kept: bool) {
+        if is_kept {
+            self.ready.append(&mut self.held);
+            self.phase = Phase::Over;
+        } else {
+            self.held.clear();
+            self.tell(&Refusal::RecordsUnavailable);
+        }
+    }
+
+    fn provider(&self) -> topdog_domain::provider::ProviderName {
+        self.settlement
+            .as_ref()
+            .map_or_else(topdog_domain::provider::ProviderName::test, Settlement::provider)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Some(mut settlement) = self.settlement.take() {
+            let (tokens, text_bytes) = self.watch.learnt();
+            settlement.learnt(tokens, text_bytes);
+            settlement.settle(Outcome::ClientGone);
+        }
+    }
+}
+
+/// Measures how long a provider has been silent; costs a timer only while it is.
+struct Silence {
+    most: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Silence {
+    const fn new(most: Duration) -> Self {
+        Self { most, timer: None }
+    }
+
+    fn poll_too_long(&mut self, since: Instant, cx: &mut Context<'_>) -> bool {
+        let most = self.most;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(most)));
+        while timer.as_mut().poll(cx).is_ready() {
+            let silent = since.elapsed();
+            if silent >= most {
+                return true;
+            }
+            timer.as_mut().reset(tokio::time::Instant::now() + (most - silent));
+        }
+        false
+    }
+}

@@ -1,0 +1,117 @@
+//! The request as the provider gets it.
+
+use super::headers;
+use crate::arrive::Trail;
+use crate::edge::body::BodyReader;
+use crate::entitle::{Entitled, Outgoing};
+use crate::routes::Target;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request};
+use http_body::{Body, Frame, SizeHint};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use topdog_domain::Refusal;
+use topdog_egress::{BoxError, RequestBody};
+use topdog_vault::OpenedKey;
+use topdog_wire::multipart::{ModelFinder, Rest};
+use topdog_wire::splice::{splice, tells_usage_when_asked};
+
+/// The same dialect on both sides: the model's name and the key are spliced in, all else stays as it came.
+pub(super) fn request(
+    trail: &Trail,
+    target: &Target,
+    key: Option<&OpenedKey>,
+    entitled: Entitled,
+) -> Result<Request<RequestBody>, Refusal> {
+    let operation = entitled.operation;
+    let uri = target.uri(operation, entitled.query.as_deref()).ok_or(Refusal::BadHeader("the query"))?;
+    let body = match entitled.outgoing {
+        Outgoing::Json { body, marks } => {
+            RequestBody::Full(splice(body, &marks, &entitled.route.model, tells_usage_when_asked(operation)))
+        }
+        Outgoing::Form { finder, rest } => {
+            RequestBody::stream(Form::new(*finder, *rest, &entitled.route.model))
+        }
+    };
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers::out(&entitled.headers, trail);
+    if let Some(key) = key {
+        authorise(request.headers_mut(), key)?;
+    }
+    Ok(request)
+}
+
+/// The only place that reads a provider key.
+fn authorise(headers: &mut HeaderMap, key: &OpenedKey) -> Result<(), Refusal> {
+    let secret = key.expose();
+    let mut value = Vec::with_capacity("Bearer ".len() + secret.len());
+    value.extend_from_slice(b"Bearer ");
+    value.extend_from_slice(secret.as_bytes());
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|_| Refusal::Internal)?;
+    value.set_sensitive(true);
+    headers.insert(http::header::AUTHORIZATION, value);
+    Ok(())
+}
+
+/// A form on its way through: what was held until its model had come, then the rest as it comes.
+struct Form {
+    held: VecDeque<Bytes>,
+    rest: Rest,
+    reader: BodyReader,
+    /// Bytes still to come, where the client has told.
+    length: Option<u64>,
+    has_ended: bool,
+}
+
+impl Form {
+    fn new(finder: ModelFinder, reader: BodyReader, model: &str) -> Self {
+        let spliced = finder.splice(model);
+        let held_bytes: usize = spliced.held.iter().map(Bytes::len).sum();
+        let length = reader.announced().map(|rest| rest + held_bytes as u64);
+        Self { held: spliced.held.into(), rest: spliced.rest, reader, length, has_ended: false }
+    }
+
+    fn sent(&mut self, bytes: Bytes) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.length = self.length.map(|left| left.saturating_sub(bytes.len() as u64));
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
+    }
+}
+
+impl Body for Form {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let form = self.get_mut();
+        if let Some(bytes) = form.held.pop_front() {
+            return form.sent(bytes);
+        }
+        if form.has_ended {
+            return Poll::Ready(None);
+        }
+        match std::task::ready!(form.reader.poll_next(cx)) {
+            Ok(Some(bytes)) => match form.rest.feed(&bytes) {
+                Ok(()) => form.sent(bytes),
+                Err(bad) => Poll::Ready(Some(Err(bad.into()))),
+            },
+            Ok(None) => {
+                form.has_ended = true;
+                match form.rest.finish() {
+                    Ok(()) => Poll::Ready(None),
+                    Err(bad) => Poll::Ready(Some(Err(bad.into()))),
+                }
+            }
+            Err(refusal) => Poll::Ready(Some(Err(refusal.to_string().into()))),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

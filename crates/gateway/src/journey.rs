@@ -1,0 +1,46 @@
+//! The eight steps, in order.
+
+use crate::answer::{self, Answer};
+use crate::arrive::{Arrived, Trail, Wanted, arrive};
+use crate::authenticate::authenticate;
+use crate::entitle::entitle;
+use crate::forward::forward;
+use crate::models;
+use crate::open_key::open_key;
+use crate::reserve::reserve;
+use crate::worker::Worker;
+use http::Request;
+use hyper::body::Incoming;
+use std::net::IpAddr;
+use std::rc::Rc;
+use topdog_domain::Refusal;
+
+/// Answers a request of the data plane. Whatever happens, there is an answer, and it is measured.
+pub(crate) async fn travel(worker: &Rc<Worker>, request: Request<Incoming>, peer: IpAddr) -> Answer {
+    let trail = Trail::new(worker);
+    match journey(worker, &trail, request, peer).await {
+        Ok(answer) => answer,
+        Err(refusal) => {
+            worker.parts().metrics.refused(&trail, &refusal);
+            answer::refused(&trail, &refusal)
+        }
+    }
+}
+
+async fn journey(
+    worker: &Rc<Worker>,
+    trail: &Trail,
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> Result<Answer, Refusal> {
+    let arrived: Arrived = arrive(worker, trail, request, peer)?;
+    let authenticated = authenticate(worker, trail, arrived)?;
+    if !matches!(authenticated.arrived.wanted, Wanted::Operation(_)) {
+        return models::models(worker, trail, authenticated).await;
+    }
+    let entitled = entitle(worker, authenticated).await?;
+    let reserved = reserve(worker, trail, entitled).await?;
+    let opened = open_key(worker, trail, reserved).await?;
+    // Steps 7 and 8 happen where the answer's body ends, or is dropped.
+    forward(worker, trail, opened).await
+}

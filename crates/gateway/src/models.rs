@@ -1,0 +1,76 @@
+//! `GET /v1/models`: only what this key may use.
+
+use crate::answer::{self, Answer};
+use crate::arrive::{Trail, Wanted};
+use crate::authenticate::Authenticated;
+use crate::edge::body::shown;
+use crate::entitle::route;
+use crate::reserve::reserve_api_call;
+use crate::worker::Worker;
+use topdog_domain::Refusal;
+use topdog_domain::directory::Caller;
+use topdog_domain::provider::Operation;
+use topdog_wire::models::{ModelEntry, model_list, model_object};
+
+/// The list, or one model of it. Counts as an API call; it can reach no provider.
+pub(crate) async fn models(
+    worker: &Worker,
+    trail: &Trail,
+    authenticated: Authenticated,
+) -> Result<Answer, Refusal> {
+    let Authenticated { arrived, caller } = authenticated;
+    let reservation = reserve_api_call(worker, trail, &caller).await?;
+    let usable = usable(worker, &caller);
+    let body = match &arrived.wanted {
+        Wanted::Model(id) => {
+            let found = usable.iter().find(|model| model.id == *id || model.plain.as_deref() == Some(id));
+            found.map(|model| model_object(model.entry())).ok_or_else(|| Refusal::UnknownModel {
+                model: shown(id),
+                nearest: worker.parts().catalogue.nearest(id),
+            })?
+        }
+        _ => model_list(usable.iter().map(Usable::entry)),
+    };
+    reservation.keep();
+    worker.parts().metrics.listed(trail);
+    Ok(answer::json(200, body, trail.request))
+}
+
+struct Usable {
+    id: String,
+    /// The name without the provider, where that is enough.
+    plain: Option<String>,
+    owned_by: String,
+    created: i64,
+}
+
+impl Usable {
+    fn entry(&self) -> ModelEntry<'_> {
+        ModelEntry { id: &self.id, owned_by: &self.owned_by, created: self.created }
+    }
+}
+
+fn usable(worker: &Worker, caller: &Caller) -> Vec<Usable> {
+    let is_usable = |id: &str| route(worker, caller, Operation::Chat, id).is_ok();
+    let known = worker.parts().catalogue.iter().map(|model| Usable {
+        id: format!("{}/{}", model.provider, model.name),
+        plain: Some(model.name.clone()),
+        owned_by: model.provider.to_string(),
+        created: model.created,
+    });
+    let own = caller.org.facts.endpoints.iter().flat_map(|endpoint| {
+        endpoint.models.iter().map(|name| Usable {
+            id: format!("{}/{name}", endpoint.name),
+            plain: None,
+            owned_by: endpoint.name.to_string(),
+            created: endpoint.created_at.micros() / 1_000_000,
+        })
+    });
+    let test = std::iter::once(Usable {
+        id: "test/echo".to_owned(),
+        plain: None,
+        owned_by: "topdog-test".to_owned(),
+        created: 0,
+    });
+    known.chain(own).chain(test).filter(|model| is_usable(&model.id)).collect()
+}

@@ -1,0 +1,117 @@
+//! Step 5: the provider key, opened but not looked at.
+
+use crate::arrive::Trail;
+use crate::entitle::Destination;
+use crate::reserve::Reserved;
+use crate::worker::Worker;
+use std::sync::Arc;
+use topdog_domain::Refusal;
+use topdog_domain::audit::{Actor, AuditDraft, AuditOutcome};
+use topdog_domain::tenant::ProviderKey;
+use topdog_domain::usage::{KeyUse, Outcome};
+use topdog_vault::{OpenedKey, Opening, VaultError};
+
+/// A request with the key it will be sent with; none where its destination takes none.
+pub(crate) struct Opened {
+    pub(crate) reserved: Reserved,
+    pub(crate) key: Option<Arc<OpenedKey>>,
+}
+
+pub(crate) async fn open_key(
+    worker: &Worker,
+    trail: &Trail,
+    mut reserved: Reserved,
+) -> Result<Opened, Refusal> {
+    match find_key(worker, trail, &mut reserved).await {
+        Ok(key) => Ok(Opened { reserved, key }),
+        Err(refusal) => {
+            reserved.settlement.rejected(refusal.status(), refusal.code());
+            reserved.settlement.settle(Outcome::InternalError);
+            Err(refusal)
+        }
+    }
+}
+
+async fn find_key(
+    worker: &Worker,
+    trail: &Trail,
+    reserved: &mut Reserved,
+) -> Result<Option<Arc<OpenedKey>>, Refusal> {
+    let Destination::Upstream { target, key: Some(id) } = &reserved.entitled.route.destination else {
+        return Ok(None);
+    };
+    let provider = &reserved.entitled.route.provider;
+    let org = reserved.entitled.caller.org.clone();
+    let key = org.provider_key_by_id(*id).ok_or_else(|| Refusal::NoProviderKey(provider.clone()))?;
+    if key.origin != target.origin().as_str() {
+        // A changed base URL never gets the key that was brought for the old one.
+        fail(worker, trail, reserved, key, "origin_changed");
+        return Err(Refusal::ProviderKeyUnreadable(provider.clone()));
+    }
+    let opened = match worker.parts().vault.cached(key, trail.at) {
+        Some(opened) => opened,
+        None => Box::pin(open_from_vault(worker, trail, reserved, key)).await?,
+    };
+    let is_audited = trail.labels.get().segment.is_regulated();
+    if is_audited {
+        worker.spool.append_audit(&draft(trail, reserved, key, "provider_key.use"));
+        worker.spool.durable().await.map_err(|_| Refusal::RecordsUnavailable)?;
+    }
+    reserved.settlement.key_opened(KeyUse { provider_key: key.id, version: opened.version(), is_audited });
+    Ok(Some(opened))
+}
+
+async fn open_from_vault(
+    worker: &Worker,
+    trail: &Trail,
+    reserved: &Reserved,
+    key: &ProviderKey,
+) -> Result<Arc<OpenedKey>, Refusal> {
+    match worker.parts().vault.open(key, trail.at).await {
+        Ok((opened, Opening::Cached)) => Ok(opened),
+        Ok((opened, _)) => {
+            worker.spool.append_audit(&draft(trail, reserved, key, "provider_key.open"));
+            Ok(opened)
+        }
+        Err(error) => Err(unopened(worker, trail, reserved, key, &error)),
+    }
+}
+
+fn unopened(
+    worker: &Worker,
+    trail: &Trail,
+    reserved: &Reserved,
+    key: &ProviderKey,
+    error: &VaultError,
+) -> Refusal {
+    tracing::error!(request = %trail.request, provider_key = %key.id, %error, "a provider key can't be opened");
+    let provider = key.provider.clone();
+    match error {
+        VaultError::Reference(_) => {
+            fail(worker, trail, reserved, key, "reference_unreachable");
+            Refusal::ProviderKeyUnreachable(provider)
+        }
+        VaultError::Store(_) => Refusal::LedgerUnavailable,
+        _ => {
+            fail(worker, trail, reserved, key, "unreadable");
+            Refusal::ProviderKeyUnreadable(provider)
+        }
+    }
+}
+
+fn fail(worker: &Worker, trail: &Trail, reserved: &Reserved, key: &ProviderKey, reason: &str) {
+    let draft =
+        draft(trail, reserved, key, "provider_key.open").ended(AuditOutcome::Failure).with("reason", reason);
+    worker.spool.append_audit(&draft);
+}
+
+fn draft(trail: &Trail, reserved: &Reserved, key: &ProviderKey, action: &str) -> AuditDraft {
+    let caller = &reserved.entitled.caller.key;
+    let mut draft = AuditDraft::new(trail.at, key.org, Actor::ApiKey(caller.id.to_string()), action, key.id);
+    draft.request = Some(trail.request);
+    draft.ip = Some(reserved.entitled.client_ip.to_string());
+    draft
+        .with("version", key.version)
+        .with("provider", &key.provider)
+        .with("model", &reserved.entitled.route.model)
+}

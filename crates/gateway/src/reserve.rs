@@ -1,0 +1,152 @@
+//! Step 4: one API call and one LLM request, all or nothing.
+
+use crate::arrive::Trail;
+use crate::entitle::Entitled;
+use crate::settle::Settlement;
+use crate::worker::Worker;
+use std::rc::Rc;
+use std::sync::Arc;
+use topdog_domain::directory::{Caller, OrgView};
+use topdog_domain::entitlement::Resource;
+use topdog_domain::quota::{Exhausted, Meter, NotTaken, Unit};
+use topdog_domain::refusal::TierRefusal;
+use topdog_domain::tier::Limit;
+use topdog_domain::{Refusal, Timestamp};
+
+/// A request with its place in the limits.
+pub(crate) struct Reserved {
+    pub(crate) entitled: Entitled,
+    pub(crate) settlement: Settlement,
+}
+
+/// The units of one request. They are given back at drop, unless [`Reservation::keep`] made them facts.
+///
+/// Not `Clone`, and consumed by either end: neither a hang-up nor a failure leaks quota. A crash leaks at
+/// most the node's lease, which the ledger has counted as spent.
+pub(crate) struct Reservation {
+    org: Arc<OrgView>,
+    key_meter: Option<Arc<Meter>>,
+    api_call: Option<Unit>,
+    llm_request: Option<Unit>,
+    key_request: Option<Unit>,
+}
+
+impl Reservation {
+    const fn empty(org: Arc<OrgView>) -> Self {
+        Self { org, key_meter: None, api_call: None, llm_request: None, key_request: None }
+    }
+
+    /// The request counts: nothing is given back.
+    pub(crate) fn keep(mut self) {
+        self.api_call = None;
+        self.llm_request = None;
+        self.key_request = None;
+    }
+
+    /// No provider accepted the request: the LLM request is given back, the API call stays counted.
+    pub(crate) fn keep_api_call(mut self) {
+        self.api_call = None;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(unit) = self.api_call.take() {
+            self.org.meters.api_calls.give_back(unit);
+        }
+        if let Some(unit) = self.llm_request.take() {
+            self.org.meters.llm_requests.give_back(unit);
+        }
+        if let (Some(meter), Some(unit)) = (&self.key_meter, self.key_request.take()) {
+            meter.give_back(unit);
+        }
+    }
+}
+
+pub(crate) async fn reserve(
+    worker: &Rc<Worker>,
+    trail: &Trail,
+    entitled: Entitled,
+) -> Result<Reserved, Refusal> {
+    let labels = trail.labels.get();
+    let must_be_recorded = labels.segment.is_regulated() || worker.config().does_full_spool_refuse_all;
+    if must_be_recorded && !worker.parts().spool.is_healthy() {
+        return Err(Refusal::RecordsUnavailable);
+    }
+    let mut reservation = reserve_api_call(worker, trail, &entitled.caller).await?;
+    let tier = &entitled.caller.org.tier;
+    let limit = tier.llm_requests_per_day;
+    let meter = &entitled.caller.org.meters.llm_requests;
+    let unit = take(worker, meter, limit, trail.at).await;
+    reservation.llm_request =
+        Some(unit.map_err(|e| denied(worker, &entitled.caller, Resource::LlmRequestsPerDay, e))?);
+    if let Some(meter) = &entitled.caller.key_meter {
+        let unit = take(worker, meter, entitled.caller.key.llm_requests_per_day, trail.at).await;
+        reservation.key_meter = Some(meter.clone());
+        reservation.key_request = Some(unit.map_err(|e| denied_by_key(&entitled.caller, e))?);
+    }
+    let settlement = Settlement::new(worker, trail, &entitled, reservation);
+    Ok(Reserved { entitled, settlement })
+}
+
+/// The API call of a request that can reach no provider.
+pub(crate) async fn reserve_api_call(
+    worker: &Worker,
+    trail: &Trail,
+    caller: &Caller,
+) -> Result<Reservation, Refusal> {
+    let mut reservation = Reservation::empty(caller.org.clone());
+    let unit = take(worker, &caller.org.meters.api_calls, caller.org.tier.api_calls_per_day, trail.at).await;
+    reservation.api_call = Some(unit.map_err(|e| denied(worker, caller, Resource::ApiCallsPerDay, e))?);
+    Ok(reservation)
+}
+
+async fn take(worker: &Worker, meter: &Meter, limit: Limit, now: Timestamp) -> Result<Unit, NotTaken> {
+    match meter.try_take(limit, now) {
+        Some(unit) => Ok(unit),
+        // Boxed: the way to the ledger is rare, and must not weigh on the journey's state.
+        None => Box::pin(meter.take(limit, worker.parts().ledger.as_ref(), now)).await,
+    }
+}
+
+fn denied(worker: &Worker, caller: &Caller, resource: Resource, not_taken: NotTaken) -> Refusal {
+    let tier = &caller.org.tier;
+    match not_taken {
+        NotTaken::Unavailable(error) => unavailable(&error),
+        NotTaken::Exhausted(exhausted) => {
+            let tiers = worker.parts().directory.tiers();
+            let lifted_by = tiers.lifting(tier, |t| t.limit(resource).allows_one_more(exhausted.limit));
+            refusal(caller, resource.name().into(), &exhausted, lifted_by)
+        }
+    }
+}
+
+fn denied_by_key(caller: &Caller, not_taken: NotTaken) -> Refusal {
+    match not_taken {
+        NotTaken::Unavailable(error) => unavailable(&error),
+        NotTaken::Exhausted(exhausted) => {
+            refusal(caller, "key_llm_requests_per_day".into(), &exhausted, None)
+        }
+    }
+}
+
+fn refusal(
+    caller: &Caller,
+    limit: std::borrow::Cow<'static, str>,
+    exhausted: &Exhausted,
+    lifted_by: Option<topdog_domain::tier::TierName>,
+) -> Refusal {
+    Refusal::tier(TierRefusal {
+        limit,
+        tier: caller.org.tier.name.clone(),
+        allowed: Limit::Of(exhausted.limit),
+        used: Some(exhausted.used),
+        resets_at: Some(exhausted.resets_at),
+        lifted_by,
+    })
+}
+
+fn unavailable(error: &topdog_domain::ports::PortError) -> Refusal {
+    tracing::error!(%error, "the ledger of limits can't be asked");
+    Refusal::LedgerUnavailable
+}

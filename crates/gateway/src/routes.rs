@@ -1,0 +1,70 @@
+//! Where providers are: base URLs taken apart once, not for every request.
+
+use http::Uri;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use topdog_domain::provider::{Operation, ProviderName};
+use topdog_egress::{BaseUrl, Origin};
+
+/// A place that requests can be sent to.
+pub(crate) struct Target {
+    base: BaseUrl,
+    paths: [Option<Uri>; Operation::ALL.len()],
+}
+
+impl Target {
+    fn new(base: BaseUrl) -> Self {
+        let paths = Operation::ALL.map(|operation| base.join(&format!("/{}", operation.path())).ok());
+        Self { base, paths }
+    }
+
+    /// The origin, which a provider key must be bound to.
+    pub(crate) fn origin(&self) -> &Origin {
+        self.base.origin()
+    }
+
+    /// The path of an operation there, with the client's query where it sent one.
+    pub(crate) fn uri(&self, operation: Operation, query: Option<&str>) -> Option<Uri> {
+        match query {
+            None => self.paths.get(operation as usize)?.clone(),
+            Some(query) => self.base.join(&format!("/{}?{query}", operation.path())).ok(),
+        }
+    }
+}
+
+/// A thread's targets: the configured providers', and those of the customers' endpoints it has met.
+pub(crate) struct Routes {
+    providers: HashMap<ProviderName, Rc<Target>>,
+    endpoints: RefCell<HashMap<String, Rc<Target>>>,
+}
+
+/// Beyond this many, endpoints' targets are made anew for want of a place.
+const MOST_ENDPOINTS: usize = 10_000;
+
+impl Routes {
+    pub(crate) fn new(providers: &[(ProviderName, BaseUrl)]) -> Self {
+        let target =
+            |(name, base): &(ProviderName, BaseUrl)| (name.clone(), Rc::new(Target::new(base.clone())));
+        Self { providers: providers.iter().map(target).collect(), endpoints: RefCell::default() }
+    }
+
+    /// The target of a configured provider.
+    pub(crate) fn provider(&self, name: &str) -> Option<Rc<Target>> {
+        self.providers.get(name).cloned()
+    }
+
+    /// The target of a customer's endpoint; none where its base URL can't be one.
+    pub(crate) fn endpoint(&self, base_url: &str) -> Option<Rc<Target>> {
+        let mut endpoints = self.endpoints.borrow_mut();
+        if let Some(target) = endpoints.get(base_url) {
+            return Some(target.clone());
+        }
+        if endpoints.len() >= MOST_ENDPOINTS {
+            endpoints.clear();
+        }
+        let target = Rc::new(Target::new(BaseUrl::parse(base_url).ok()?));
+        endpoints.insert(base_url.to_owned(), target.clone());
+        Some(target)
+    }
+}

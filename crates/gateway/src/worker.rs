@@ -1,0 +1,73 @@
+//! What one data-plane thread has to itself, and what all of them share.
+
+use crate::config::{GatewayConfig, GatewayParts};
+use crate::edge;
+use crate::identity::RequestIds;
+use crate::routes::Routes;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use topdog_domain::ports::SpoolHandle;
+use topdog_egress::{Pool, PoolSettings};
+
+/// The data plane, shared by its threads.
+pub struct Gateway {
+    pub(crate) config: GatewayConfig,
+    pub(crate) parts: GatewayParts,
+    /// Open client connections of all threads.
+    pub(crate) connections: AtomicUsize,
+}
+
+impl Gateway {
+    /// A data plane that serves nothing yet.
+    #[must_use]
+    pub fn new(config: GatewayConfig, parts: GatewayParts) -> Arc<Self> {
+        Arc::new(Self { config, parts, connections: AtomicUsize::new(0) })
+    }
+
+    /// Serves one listener on the present thread, until `stop` turns true and the last answer is sent.
+    ///
+    /// The future must run inside a `LocalSet` of a current-thread runtime: a thread shares no connection,
+    /// neither a client's nor a provider's, with another.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        stop: watch::Receiver<bool>,
+    ) {
+        edge::serve(Rc::new(Worker::new(self)), listener, tls, stop).await;
+    }
+}
+
+/// One data-plane thread.
+pub(crate) struct Worker {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) pool: Pool,
+    pub(crate) spool: Box<dyn SpoolHandle>,
+    pub(crate) ids: RequestIds,
+    pub(crate) routes: Routes,
+}
+
+impl Worker {
+    fn new(gateway: Arc<Gateway>) -> Self {
+        let settings =
+            PoolSettings { head_timeout: gateway.config.upstream_head_timeout, ..PoolSettings::default() };
+        Self {
+            pool: Pool::new(gateway.parts.egress.clone(), settings),
+            spool: gateway.parts.spool.handle(),
+            ids: RequestIds::new(),
+            routes: Routes::new(&gateway.config.providers),
+            gateway,
+        }
+    }
+
+    pub(crate) fn config(&self) -> &GatewayConfig {
+        &self.gateway.config
+    }
+
+    pub(crate) fn parts(&self) -> &GatewayParts {
+        &self.gateway.parts
+    }
+}

@@ -11,6 +11,8 @@ pub mod catalogue;
 pub mod delegation;
 pub mod directory;
 pub mod entitlement;
+#[cfg(feature = "fakes")]
+pub mod fakes;
 pub mod id;
 pub mod labels;
 pub mod ports;

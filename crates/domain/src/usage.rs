@@ -1,5 +1,6 @@
 //! The facts of one request that usage, audit and debug logs are made of.
 
+use crate::audit::{Actor, AuditDraft};
 use crate::labels::{DataSegment, Plan};
 use crate::provider::{Operation, ProviderName};
 use crate::{ApiKeyId, OrgId, ProviderKeyId, RecordId, RequestId, Timestamp, WorkspaceId};
@@ -164,4 +165,19 @@ pub struct RequestRecord {
     /// The stable code of what went wrong, if anything did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<Arc<str>>,
+}
+
+impl RequestRecord {
+    /// The audit entry of the provider key's use, where there was one that is not audited yet. It has the
+    /// record's own id, so shipping the record again adds no second one.
+    #[must_use]
+    pub fn key_use_audit(&self) -> Option<AuditDraft> {
+        let used = self.key_use.as_ref().filter(|used| !used.is_audited)?;
+        let actor = Actor::ApiKey(self.api_key.to_string());
+        let mut draft = AuditDraft::new(self.at, self.org, actor, "provider_key.use", used.provider_key);
+        draft.id = self.id;
+        draft.request = Some(self.request);
+        draft.ip = Some(self.client_ip.to_string());
+        Some(draft.with("version", used.version).with("provider", &self.provider).with("model", &self.model))
+    }
 }

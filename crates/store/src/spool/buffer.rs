@@ -71,9 +71,7 @@ impl Buffer {
     }
 
     pub(super) fn has_lost_lately(&self) -> bool {
-        self.lock()
-            .lost_at
-            .is_some_and(|at| at.elapsed() < LOSS_IS_REMEMBERED)
+        self.lock().lost_at.is_some_and(|at| at.elapsed() < LOSS_IS_REMEMBERED)
     }
 
     pub(super) fn set_committed(&self, number: u64) {

@@ -56,10 +56,12 @@ impl Committer {
             }
             match self.commit() {
                 Ok(()) => self.succeeded(),
-                Err(error) => self.failed(&error),
-            }
-            if is_last {
-                break;
+                Err(error) => {
+                    self.failed(&error);
+                    if is_last {
+                        break;
+                    }
+                }
             }
         }
         self.end();
@@ -83,9 +85,9 @@ impl Committer {
     fn rest(&self) {
         self.shared.forget_dropped();
         let shared = &self.shared;
-        shared.alarm.sleep(|| {
-            shared.is_closing() || shared.buffers().iter().any(|buffer| !buffer.is_empty())
-        });
+        shared
+            .alarm
+            .sleep(|| shared.is_closing() || shared.buffers().iter().any(|buffer| !buffer.is_empty()));
         shared.alarm.pause(shared.options.commit_window);
     }
 
@@ -121,15 +123,8 @@ impl Committer {
                 self.seal();
                 let id = self.shared.table().take_id();
                 let path = self.shared.folder.segment_path(id);
-                let file = self
-                    .disk
-                    .create(&path)
-                    .map_err(|source| SpoolError::io("make", &path, source))?;
-                Ok(Segment {
-                    id,
-                    file,
-                    durable_bytes: 0,
-                })
+                let file = self.disk.create(&path).map_err(|source| SpoolError::io("make", &path, source))?;
+                Ok(Segment { id, file, durable_bytes: 0 })
             }
         }
     }

@@ -6,7 +6,9 @@ use topdog_domain::ports::PortError;
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// Another process has the folder open.
-    #[error("the spool {dir} is open in another process, stop that one or give this node a folder of its own")]
+    #[error(
+        "the spool {dir} is open in another process, stop that one or give this node a folder of its own"
+    )]
     InUse {
         /// The folder.
         dir: PathBuf,
@@ -25,7 +27,9 @@ pub enum SpoolError {
         source: io::Error,
     },
     /// The segments have reached their limit.
-    #[error("the spool has reached its {max_bytes} bytes, see why the database takes no records, or allow more")]
+    #[error(
+        "the spool has reached its {max_bytes} bytes, see why the database takes no records, or allow more"
+    )]
     Full {
         /// The limit.
         max_bytes: u64,
@@ -49,11 +53,7 @@ pub enum SpoolError {
 
 impl SpoolError {
     pub(super) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io {
-            doing,
-            path: path.to_owned(),
-            source,
-        }
+        Self::Io { doing, path: path.to_owned(), source }
     }
 }
 

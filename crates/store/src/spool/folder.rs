@@ -26,14 +26,10 @@ impl Folder {
             .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o700)))
             .map_err(|source| SpoolError::io("make the folder", path, source))?;
         let lock_path = path.join("lock");
-        let lock = private_file()
-            .open(&lock_path)
-            .map_err(|source| SpoolError::io("open", &lock_path, source))?;
+        let lock =
+            private_file().open(&lock_path).map_err(|source| SpoolError::io("open", &lock_path, source))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(SpoolError::InUse { dir: path.to_owned() }),
             Err(errno) => Err(SpoolError::io("lock", &lock_path, errno.into())),
         }
@@ -45,11 +41,7 @@ impl Folder {
         let cursor = self.read_cursor();
         if let Some((&newest, len)) = durable.iter_mut().next_back() {
             // Earlier ones were the newest at an earlier start, and what is shipped needs no checking.
-            let from = if newest == cursor.segment {
-                cursor.offset.min(*len)
-            } else {
-                0
-            };
+            let from = if newest == cursor.segment { cursor.offset.min(*len) } else { 0 };
             *len = self.cut_torn_tail(newest, from, *len)?;
         }
         for (id, _) in durable.extract_if(.., |_, len| *len == 0) {

@@ -88,9 +88,9 @@ impl<'a> Frame<'a> {
             Kind::Request => serde_json::from_slice::<RequestRecord>(self.json)
                 .map(|record| batch.requests.push(record))
                 .is_ok(),
-            Kind::Audit => serde_json::from_slice::<AuditDraft>(self.json)
-                .map(|draft| batch.audits.push(draft))
-                .is_ok(),
+            Kind::Audit => {
+                serde_json::from_slice::<AuditDraft>(self.json).map(|draft| batch.audits.push(draft)).is_ok()
+            }
         }
     }
 }

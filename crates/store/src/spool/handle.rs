@@ -16,18 +16,11 @@ pub(super) struct FileSpoolHandle {
 
 impl FileSpoolHandle {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            buffer: shared.add_buffer(),
-            shared,
-        }
+        Self { buffer: shared.add_buffer(), shared }
     }
 
     fn append<T: Serialize>(&self, kind: Kind, record: &T) {
-        let limit = if self.shared.is_closed() {
-            0
-        } else {
-            self.shared.buffer_limit()
-        };
+        let limit = if self.shared.is_closing() { 0 } else { self.shared.buffer_limit() };
         match self.buffer.append(kind, record, limit) {
             Ok(()) => self.shared.alarm.ring(),
             Err(_) if self.shared.count_lost() => {

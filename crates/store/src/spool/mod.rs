@@ -66,10 +66,7 @@ impl FileSpool {
             .name("spool".to_owned())
             .spawn(move || committer.run())
             .map_err(|source| SpoolError::io("start the committer of", dir, source))?;
-        Ok(Arc::new(Self {
-            reader: SpoolReader::new(shared.clone()),
-            shared,
-        }))
+        Ok(Arc::new(Self { reader: SpoolReader::new(shared.clone()), shared }))
     }
 
     /// The end that the shipper takes from.

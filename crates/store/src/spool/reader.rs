@@ -16,10 +16,7 @@ pub struct SpoolReader {
 
 impl SpoolReader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            turn: Arc::default(),
-        }
+        Self { shared, turn: Arc::default() }
     }
 
     /// The oldest durable records that are not yet shipped, at most `max`, with the place behind them; none where
@@ -124,8 +121,5 @@ async fn off_the_runtime<T: Send + 'static>(
 }
 
 const fn position(part: Unshipped, read: usize) -> SpoolPosition {
-    SpoolPosition {
-        segment: part.segment,
-        offset: part.start + read as u64,
-    }
+    SpoolPosition { segment: part.segment, offset: part.start + read as u64 }
 }

@@ -83,17 +83,11 @@ impl SegmentTable {
     }
 
     fn unshipped(&self) -> impl Iterator<Item = Unshipped> {
-        self.durable
-            .range(self.cursor.segment..)
-            .map(|(id, len)| Unshipped {
-                segment: *id,
-                start: if *id == self.cursor.segment {
-                    self.cursor.offset.min(*len)
-                } else {
-                    0
-                },
-                end: *len,
-            })
+        self.durable.range(self.cursor.segment..).map(|(id, len)| Unshipped {
+            segment: *id,
+            start: if *id == self.cursor.segment { self.cursor.offset.min(*len) } else { 0 },
+            end: *len,
+        })
     }
 }
 

@@ -43,7 +43,9 @@ impl Credential {
             .ok()
             .filter(|_| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()))
             .ok_or_else(|| {
-                Failure::usage("the given key is not one line of visible characters; check the file or variable")
+                Failure::usage(
+                    "the given key is not one line of visible characters; check the file or variable",
+                )
             })?;
         header.set_sensitive(true);
         Ok(Self { header, is_operator: token.starts_with(OPERATOR_PREFIX) })

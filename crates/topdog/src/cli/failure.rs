@@ -65,7 +65,8 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = self.detail.as_deref().or(self.title.as_deref());
         f.write_str(said.unwrap_or("the server refused"))?;
-        let marks: Vec<&str> = [&self.code, &self.instance].into_iter().flatten().map(String::as_str).collect();
+        let marks: Vec<&str> =
+            [&self.code, &self.instance].into_iter().flatten().map(String::as_str).collect();
         if marks.is_empty() { Ok(()) } else { write!(f, " ({})", marks.join(", ")) }
     }
 }

@@ -18,7 +18,11 @@ pub(crate) enum Output {
 
 impl Output {
     /// Prints an answer: as it is in JSON, or as the table that `table` makes of it.
-    pub(crate) fn answer<T: Serialize>(self, answer: &T, table: impl FnOnce(&T) -> Table) -> Result<(), Failure> {
+    pub(crate) fn answer<T: Serialize>(
+        self,
+        answer: &T,
+        table: impl FnOnce(&T) -> Table,
+    ) -> Result<(), Failure> {
         match self {
             Self::Table => text(&table(answer)),
             Self::Json => {

@@ -68,10 +68,7 @@ mod tests {
     #[test]
     fn parts_are_escaped_one_by_one() {
         let route = Route::of_org("a/b c?d").then("api-keys").with("cursor", "x&y=z").with("limit", "5");
-        assert_eq!(
-            route.written(),
-            "/api/v1/organisations/a%2Fb%20c%3Fd/api-keys?cursor=x%26y%3Dz&limit=5"
-        );
+        assert_eq!(route.written(), "/api/v1/organisations/a%2Fb%20c%3Fd/api-keys?cursor=x%26y%3Dz&limit=5");
     }
 
     #[test]

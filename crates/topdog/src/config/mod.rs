@@ -24,6 +24,7 @@ pub(crate) use checked::{
 };
 pub(crate) use environment::Environment;
 pub(crate) use error::ConfigError;
+pub(crate) use nearest::nearest;
 pub(crate) use reference::Reference;
 pub(crate) use settings::{Settings, Source};
 

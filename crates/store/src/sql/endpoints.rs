@@ -1,0 +1,93 @@
+//! Customers' own endpoints.
+
+use super::Store;
+use super::columns::json;
+use super::engine::{on_engine, statements};
+use super::error::taken;
+use super::organisations;
+use super::tenant_rows::EndpointRow;
+use async_trait::async_trait;
+use topdog_domain::OrgId;
+use topdog_domain::audit::AuditDraft;
+use topdog_domain::ports::{Endpoints, PortError};
+use topdog_domain::provider::ProviderName;
+use topdog_domain::tenant::Endpoint;
+
+#[async_trait]
+impl Endpoints for Store {
+    async fn endpoint_create(&self, endpoint: &Endpoint, audit: &AuditDraft) -> Result<(), PortError> {
+        self.endpoint_write(ADD, endpoint, audit)
+            .await
+            .map_err(taken("an endpoint of that name is there already"))
+    }
+
+    async fn endpoint_replace(&self, endpoint: &Endpoint, audit: &AuditDraft) -> Result<(), PortError> {
+        self.endpoint_write(REPLACE, endpoint, audit).await
+    }
+
+    async fn endpoint_list(&self, org: OrgId) -> Result<Vec<Endpoint>, PortError> {
+        let rows: Vec<EndpointRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST)
+            .bind(org.to_string())
+            .fetch_all(db)
+            .await)?;
+        rows.into_iter().map(Endpoint::try_from).collect()
+    }
+
+    async fn endpoint_delete(
+        &self,
+        org: OrgId,
+        name: &ProviderName,
+        audit: &AuditDraft,
+    ) -> Result<(), PortError> {
+        let mut tx = self.pools().begin().await?;
+        organisations::lock(&mut tx, org).await?;
+        let deleted = on_engine!(tx.conn(), |db| sqlx::query(DELETE)
+            .bind(org.to_string())
+            .bind(name.as_str())
+            .execute(db)
+            .await
+            .map(|done| done.rows_affected()))?;
+        if deleted == 0 {
+            return Err(PortError::NotFound);
+        }
+        self.commit_change(tx, org, audit).await
+    }
+}
+
+impl Store {
+    async fn endpoint_write(
+        &self,
+        statement: &'static str,
+        endpoint: &Endpoint,
+        audit: &AuditDraft,
+    ) -> Result<(), PortError> {
+        let models = json(&endpoint.models)?;
+        let mut tx = self.pools().begin().await?;
+        organisations::lock(&mut tx, endpoint.org).await?;
+        let written = on_engine!(tx.conn(), |db| sqlx::query(statement)
+            .bind(endpoint.org.to_string())
+            .bind(endpoint.name.as_str())
+            .bind(endpoint.id.to_string())
+            .bind(&endpoint.base_url)
+            .bind(&models)
+            .bind(endpoint.is_keyless)
+            .bind(endpoint.created_at.micros())
+            .execute(db)
+            .await
+            .map(|done| done.rows_affected()))?;
+        if written == 0 {
+            return Err(PortError::NotFound);
+        }
+        self.commit_change(tx, endpoint.org, audit).await
+    }
+}
+
+statements! {
+    ADD = "INSERT INTO endpoints (org, name, id, base_url, models, is_keyless, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    REPLACE = "UPDATE endpoints SET id = $3, base_url = $4, models = $5, is_keyless = $6, created_at = $7
+        WHERE org = $1 AND name = $2";
+    LIST = "SELECT id, org, name, base_url, models, is_keyless, created_at FROM endpoints
+        WHERE org = $1 ORDER BY name";
+    DELETE = "DELETE FROM endpoints WHERE org = $1 AND name = $2";
+}

@@ -1,0 +1,36 @@
+//! The SQL adapter: one text of each statement, sent to whichever engine is open.
+//!
+//! Each aggregate has a module that implements its port for [`Store`]. A change runs in one transaction that
+//! takes its locks in one order, so that none waits for another in a circle: the organisation's row
+//! ([`organisations::lock`]), the head of its audit chain, the clock of the change feed ([`change::Announce`]).
+
+mod api_key_row;
+mod api_keys;
+mod audit_chain;
+mod change;
+mod change_feed;
+mod columns;
+mod endpoints;
+mod engine;
+mod error;
+mod idempotency;
+mod installation_secrets;
+mod migrate;
+mod open;
+mod org_keys;
+mod organisations;
+mod page;
+mod provider_keys;
+mod quota_ledger;
+mod record_reader;
+mod records;
+mod sealed_secrets;
+mod tenant_rows;
+mod tier_row;
+mod tiers;
+
+#[cfg(test)]
+mod tests;
+
+pub use migrate::MigrateError;
+pub use open::{OpenError, Store, StoreOptions};

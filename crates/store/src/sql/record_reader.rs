@@ -1,0 +1,166 @@
+//! Reading what was shipped.
+
+use super::Store;
+use super::columns::{chain_hash, from_json, parsed, unsigned};
+use super::engine::{on_engine, statements};
+use super::page::{after, page, rows_to_read};
+use async_trait::async_trait;
+use topdog_domain::audit::{AuditEntry, ChainHash};
+use topdog_domain::ports::{DebugLogRow, Page, PageWish, PortError, RecordReader, UsageRow, UsageSum};
+use topdog_domain::usage::RequestRecord;
+use topdog_domain::{OrgId, RecordId, Timestamp};
+
+#[async_trait]
+impl RecordReader for Store {
+    async fn usage_sum(
+        &self,
+        org: OrgId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<UsageSum>, PortError> {
+        let rows: Vec<SumRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(SUM_USAGE)
+            .bind(org.to_string())
+            .bind(from.micros())
+            .bind(to.micros())
+            .fetch_all(db)
+            .await)?;
+        rows.into_iter().map(UsageSum::try_from).collect()
+    }
+
+    async fn usage_list(&self, org: OrgId, wish: &PageWish) -> Result<Page<UsageRow>, PortError> {
+        let page = self.records(LIST_USAGE, org, wish).await?;
+        let row = |(id, record)| UsageRow { id, record };
+        Ok(Page { rows: page.rows.into_iter().map(row).collect(), next: page.next })
+    }
+
+    async fn debug_log_list(&self, org: OrgId, wish: &PageWish) -> Result<Page<DebugLogRow>, PortError> {
+        let page = self.records(LIST_DEBUG_LOG, org, wish).await?;
+        let row = |(id, record)| DebugLogRow { id, record };
+        Ok(Page { rows: page.rows.into_iter().map(row).collect(), next: page.next })
+    }
+
+    async fn audit_list(&self, org: OrgId, after: u64, limit: u32) -> Result<Vec<AuditEntry>, PortError> {
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let rows: Vec<EntryRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST_AUDIT)
+            .bind(org.to_string())
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(db)
+            .await)?;
+        rows.into_iter().map(AuditEntry::try_from).collect()
+    }
+
+    async fn audit_head(&self, org: OrgId) -> Result<(u64, ChainHash), PortError> {
+        let head: Option<(i64, Vec<u8>)> = on_engine!(self.pools().readers(), |db| sqlx::query_as(HEAD)
+            .bind(org.to_string())
+            .fetch_optional(db)
+            .await)?;
+        match head {
+            None => Ok((0, ChainHash::GENESIS)),
+            Some((seq, hash)) => {
+                Ok((unsigned("audit_heads.seq", seq)?, chain_hash("audit_heads.hash", &hash)?))
+            }
+        }
+    }
+}
+
+impl Store {
+    async fn records(
+        &self,
+        statement: &'static str,
+        org: OrgId,
+        wish: &PageWish,
+    ) -> Result<Page<(RecordId, RequestRecord)>, PortError> {
+        // Behind every id, where no page was before: `g` follows the last hexadecimal digit.
+        let before = after::<RecordId>(wish)?.unwrap_or_else(|| format!("{}g", RecordId::PREFIX));
+        let rows: Vec<(String, String)> = on_engine!(self.pools().readers(), |db| sqlx::query_as(statement)
+            .bind(org.to_string())
+            .bind(&before)
+            .bind(rows_to_read(wish))
+            .fetch_all(db)
+            .await)?;
+        page(
+            wish,
+            rows,
+            |(id, _)| id.clone(),
+            |(key, record)| Ok((parsed("id", &key)?, from_json("record", &record)?)),
+        )
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct SumRow {
+    provider: String,
+    model: String,
+    requests: i64,
+    estimated_requests: i64,
+    input: i64,
+    cache_read: i64,
+    cache_write: i64,
+    output: i64,
+    reasoning: i64,
+    cost_nanodollars: i64,
+    unpriced_requests: i64,
+}
+
+impl TryFrom<SumRow> for UsageSum {
+    type Error = PortError;
+
+    fn try_from(row: SumRow) -> Result<Self, PortError> {
+        Ok(Self {
+            provider: row.provider,
+            model: row.model,
+            requests: unsigned("requests", row.requests)?,
+            estimated_requests: unsigned("estimated_requests", row.estimated_requests)?,
+            input: unsigned("input", row.input)?,
+            cache_read: unsigned("cache_read", row.cache_read)?,
+            cache_write: unsigned("cache_write", row.cache_write)?,
+            output: unsigned("output", row.output)?,
+            reasoning: unsigned("reasoning", row.reasoning)?,
+            cost_nanodollars: row.cost_nanodollars,
+            unpriced_requests: unsigned("unpriced_requests", row.unpriced_requests)?,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct EntryRow {
+    seq: i64,
+    id: String,
+    org: String,
+    body: String,
+    prev: Vec<u8>,
+    hash: Vec<u8>,
+}
+
+impl TryFrom<EntryRow> for AuditEntry {
+    type Error = PortError;
+
+    fn try_from(row: EntryRow) -> Result<Self, PortError> {
+        Ok(Self {
+            seq: unsigned("audit_entries.seq", row.seq)?,
+            id: parsed("audit_entries.id", &row.id)?,
+            org: parsed("audit_entries.org", &row.org)?,
+            body: row.body,
+            prev: chain_hash("audit_entries.prev", &row.prev)?,
+            hash: chain_hash("audit_entries.hash", &row.hash)?,
+        })
+    }
+}
+
+statements! {
+    SUM_USAGE = "SELECT provider, model, COUNT(*) AS requests,
+            CAST(SUM(CASE WHEN source = 'estimated' THEN 1 ELSE 0 END) AS BIGINT) AS estimated_requests,
+            CAST(SUM(input) AS BIGINT) AS input, CAST(SUM(cache_read) AS BIGINT) AS cache_read,
+            CAST(SUM(cache_write) AS BIGINT) AS cache_write, CAST(SUM(output) AS BIGINT) AS output,
+            CAST(SUM(reasoning) AS BIGINT) AS reasoning,
+            CAST(COALESCE(SUM(cost_nanodollars), 0) AS BIGINT) AS cost_nanodollars,
+            CAST(SUM(CASE WHEN cost_nanodollars IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS unpriced_requests
+        FROM usage_events WHERE org = $1 AND at >= $2 AND at < $3 AND is_counted
+        GROUP BY provider, model ORDER BY provider, model";
+    LIST_USAGE = "SELECT id, record FROM usage_events WHERE org = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    LIST_DEBUG_LOG = "SELECT id, record FROM debug_logs WHERE org = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    LIST_AUDIT = "SELECT seq, id, org, body, prev, hash FROM audit_entries
+        WHERE org = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    HEAD = "SELECT seq, hash FROM audit_heads WHERE org = $1";
+}

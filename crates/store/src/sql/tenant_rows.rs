@@ -1,0 +1,118 @@
+//! Rows of tenants and of what they own.
+
+use super::columns::{from_json, parsed, segment, unsigned};
+use super::error::corrupt;
+use topdog_domain::Timestamp;
+use topdog_domain::ports::PortError;
+use topdog_domain::provider::ProviderName;
+use topdog_domain::tenant::{Endpoint, KeySource, Organisation, ProviderKey, Workspace};
+use topdog_domain::tier::TierName;
+
+#[derive(sqlx::FromRow)]
+pub(super) struct OrganisationRow {
+    pub(super) id: String,
+    name: String,
+    tier: String,
+    data_segment: Option<String>,
+    created_at: i64,
+}
+
+impl TryFrom<OrganisationRow> for Organisation {
+    type Error = PortError;
+
+    fn try_from(row: OrganisationRow) -> Result<Self, PortError> {
+        Ok(Self {
+            id: parsed("organisations.id", &row.id)?,
+            name: row.name,
+            tier: TierName::parse(&row.tier).map_err(|_| corrupt("organisations.tier"))?,
+            data_segment: segment("organisations.data_segment", row.data_segment)?,
+            created_at: Timestamp::from_micros(row.created_at),
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct WorkspaceRow {
+    id: String,
+    org: String,
+    name: String,
+    data_segment: Option<String>,
+    created_at: i64,
+}
+
+impl TryFrom<WorkspaceRow> for Workspace {
+    type Error = PortError;
+
+    fn try_from(row: WorkspaceRow) -> Result<Self, PortError> {
+        Ok(Self {
+            id: parsed("workspaces.id", &row.id)?,
+            org: parsed("workspaces.org", &row.org)?,
+            name: row.name,
+            data_segment: segment("workspaces.data_segment", row.data_segment)?,
+            created_at: Timestamp::from_micros(row.created_at),
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct ProviderKeyRow {
+    id: String,
+    org: String,
+    provider: String,
+    name: String,
+    origin: String,
+    reference: Option<String>,
+    version: i64,
+    created_at: i64,
+    rotated_at: i64,
+}
+
+impl TryFrom<ProviderKeyRow> for ProviderKey {
+    type Error = PortError;
+
+    fn try_from(row: ProviderKeyRow) -> Result<Self, PortError> {
+        Ok(Self {
+            id: parsed("provider_keys.id", &row.id)?,
+            org: parsed("provider_keys.org", &row.org)?,
+            provider: provider("provider_keys.provider", &row.provider)?,
+            name: row.name,
+            origin: row.origin,
+            source: row.reference.map_or(KeySource::Sealed, KeySource::Reference),
+            version: unsigned("provider_keys.version", row.version)?,
+            created_at: Timestamp::from_micros(row.created_at),
+            rotated_at: Timestamp::from_micros(row.rotated_at),
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct EndpointRow {
+    id: String,
+    org: String,
+    name: String,
+    base_url: String,
+    models: String,
+    is_keyless: bool,
+    created_at: i64,
+}
+
+impl TryFrom<EndpointRow> for Endpoint {
+    type Error = PortError;
+
+    fn try_from(row: EndpointRow) -> Result<Self, PortError> {
+        Ok(Self {
+            id: parsed("endpoints.id", &row.id)?,
+            org: parsed("endpoints.org", &row.org)?,
+            name: provider("endpoints.name", &row.name)?,
+            base_url: row.base_url,
+            models: from_json("endpoints.models", &row.models)?,
+            is_keyless: row.is_keyless,
+            created_at: Timestamp::from_micros(row.created_at),
+        })
+    }
+}
+
+/// A provider's name.
+pub(super) fn provider(column: &'static str, name: &str) -> Result<ProviderName, PortError> {
+    ProviderName::parse(name).map_err(|_| corrupt(column))
+}

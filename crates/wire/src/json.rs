@@ -2,8 +2,8 @@
 //!
 //! It checks all that it passes over, and allocates nothing.
 
-/// How deep values may nest, the outermost counted: the limit `serde_json` has, so whatever passes
-/// here can be read by what comes after.
+/// How deep values may nest, the outermost counted. No request of this dialect needs a quarter of it,
+/// and it bounds the stack that a walk takes.
 pub(crate) const MAX_DEPTH: u32 = 128;
 
 /// Why a text isn't JSON that we take.

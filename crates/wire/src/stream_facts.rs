@@ -92,8 +92,11 @@ impl StreamFacts {
         let head = String::from_utf8_lossy(head);
         let tail = String::from_utf8_lossy(tail);
         let name = Event::read(&head).name.map(Cow::Borrowed).or_else(|| {
+            // The types of events have a dot, those of the items within them have none.
             values_behind(&self.needles.kind, &head)
-                .find_map(|value| value.string_body().map(|body| Cow::Owned(body.to_owned())))
+                .filter_map(|value| value.string_body())
+                .find(|kind| kind.contains('.'))
+                .map(|kind| Cow::Owned(kind.to_owned()))
         });
         if let Some(name) = &name {
             self.note_name(name);
@@ -111,8 +114,8 @@ impl StreamFacts {
 
     fn note_data(&mut self, name: Option<&str>, data: &str) -> Noted {
         if self.has_named_events() {
-            let first_type = || values_behind(&self.needles.kind, data).find_map(|value| value.string_body());
-            let name = name.or_else(first_type).unwrap_or_default();
+            // Only the outermost `type` is the event's: items within it have types too.
+            let name = name.or_else(|| type_of(data)).unwrap_or_default();
             self.note_name(name);
             self.note_sequence(data);
             if name == "response.created" {
@@ -258,6 +261,10 @@ fn is_error(data: &str) -> bool {
         .iter()
         .any(|name| chunk.member(name).and_then(|value| value.string_body()) == Some("error"));
     has_error || is_error
+}
+
+fn type_of(data: &str) -> Option<&str> {
+    crate::json::document(data).ok()?.member("type")?.string_body()
 }
 
 fn id_of_response(data: &str) -> Option<String> {

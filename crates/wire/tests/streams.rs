@@ -139,6 +139,14 @@ fn a_long_terminal_event_still_tells_its_usage() {
 }
 
 #[test]
+fn an_events_type_is_the_outermost_one() {
+    let stream =
+        "data: {\"item\":{\"type\":\"message\"},\"response\":{},\"type\":\"response.completed\"}\n\n";
+    let relayed = relay(Operation::Responses, false, std::iter::once(stream.as_bytes()));
+    assert!(relayed.facts.contains("is_done: true"));
+}
+
+#[test]
 fn events_are_read_as_the_standard_says() {
     let event = Event::read("\u{feff}event:a\nevent: b\r\ndata\rdata:  x\n: note\nid: 1\ndata:y:z\n\n");
     assert_eq!(event.name, Some("b"));

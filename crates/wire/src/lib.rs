@@ -1,9 +1,9 @@
 //! How providers speak: request, response and stream types and pure translation between them; bytes in, bytes out.
 //!
 //! A request body is read once by [`json_head`] (or [`multipart`]), which checks all of it, and changed
-//! only where it must be by [`splice`]. An answer is weighed by [`usage`]; a stream passes through a
+//! only where it must be by [`mod@splice`]. An answer is weighed by [`usage`]; a stream passes through a
 //! [`relay`], which sends the bytes on as they came and learns from them on the way, event by event
-//! ([`sse`]). [`error_body`] and [`failure_event`] are how Top Dog itself fails in the caller's
+//! ([`sse`]). [`error_body`] and [`mod@failure_event`] are how Top Dog itself fails in the caller's
 //! dialect, [`redact`] keeps keys out of what providers say when they fail. [`models`] lists models,
 //! [`echo`] is the built-in test provider.
 //!

@@ -41,7 +41,7 @@ mod settle;
 mod test_provider;
 mod worker;
 
-pub use answer::{AnswerBody, ControlBody};
+pub use answer::{AnswerBody, BodyBroken, ControlBody};
 pub use config::{GatewayConfig, GatewayParts};
 pub use edge::ControlPlane;
 pub use metrics::Metrics;

@@ -135,3 +135,6 @@ impl Key {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests;

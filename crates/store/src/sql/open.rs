@@ -1,6 +1,6 @@
 //! How a database is found, opened and closed.
 
-use super::engine::{Engine, Pools, SqlitePools, on_engine};
+use super::engine::{Engine, Pools, SqlitePools, on_engine, statements};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -82,7 +82,7 @@ impl Store {
     /// # Errors
     /// Where it does not.
     pub async fn ping(&self) -> Result<(), PortError> {
-        on_engine!(self.pools().readers(), |db| sqlx::query("SELECT 1").execute(db).await.map(|_| ()))
+        on_engine!(self.pools().readers(), |db| sqlx::query(PING).execute(db).await.map(|_| ()))
     }
 
     /// Closes all connections, after what is under way.
@@ -162,4 +162,8 @@ async fn open_postgres(url: &str, options: &StoreOptions) -> Result<Pools, OpenE
 
 fn refused(error: sqlx::Error) -> OpenError {
     OpenError::Refused(Box::new(error))
+}
+
+statements! {
+    PING = "SELECT 1";
 }

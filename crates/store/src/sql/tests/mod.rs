@@ -1,0 +1,11 @@
+//! What the SQL adapter promises beyond its ports, on both engines.
+
+mod bed;
+mod change_feed;
+mod concurrency;
+mod destruction;
+mod migrations;
+mod opening;
+mod records;
+mod statements;
+mod tiers;

@@ -1,0 +1,72 @@
+use super::bed::{Bed, on_both};
+use topdog_domain::audit::AuditEntry;
+use topdog_domain::fakes::samples::{self, NEW_YEAR};
+use topdog_domain::ports::{Batch, PageWish, RecordReader as _, RecordSink as _};
+use topdog_domain::{OrgId, RecordId};
+
+on_both! {
+    async fn no_record_holds_up_a_batch(bed: &Bed) {
+        let org = OrgId::new();
+        let mut record = samples::request_record(org, NEW_YEAR);
+        record.model = "gpt\0\u{fffd}'\"\\u0000 \u{1f415}".into();
+        record.model_requested = record.model.clone();
+        record.client_ip = "\0".into();
+        record.tokens.input = u64::MAX;
+        record.tokens.cache_write_1h = u64::MAX;
+        record.cost_nanodollars = None;
+        let requests = vec![record.clone(), samples::request_record(org, NEW_YEAR)];
+        bed.store.ship(&Batch { requests, audits: Vec::new() }).await.unwrap();
+        let wish = PageWish { after: None, limit: 10 };
+        let rows = bed.store.usage_list(org, &wish).await.unwrap().rows;
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows[1].record, record, "what is listed is what was shipped");
+    }
+
+    async fn a_whole_batch_goes_in_and_a_second_time_changes_nothing(bed: &Bed) {
+        let org = OrgId::new();
+        let requests: Vec<_> =
+            (0..1_000).map(|i| samples::request_record(org, NEW_YEAR.plus_seconds(i))).collect();
+        let audits = (0..10).map(|_| samples::audit(org, "api_key.create")).collect();
+        let mut batch = Batch { requests, audits };
+        batch.requests.push(batch.requests[7].clone());
+        bed.store.ship(&batch).await.unwrap();
+        let head = bed.store.audit_head(org).await.unwrap();
+        assert_eq!(head.0, 1_010);
+        bed.store.ship(&batch).await.unwrap();
+        assert_eq!(bed.store.audit_head(org).await.unwrap(), head);
+
+        let sums = bed.store.usage_sum(org, NEW_YEAR, NEW_YEAR.plus_seconds(999)).await.unwrap();
+        assert_eq!(sums.len(), 1);
+        assert_eq!((sums[0].requests, sums[0].cache_write, sums[0].output), (999, 999 * 7, 999 * 50));
+        assert_eq!((sums[0].cost_nanodollars, sums[0].unpriced_requests), (999 * 1_500, 0));
+
+        let mut seen: Vec<RecordId> = Vec::new();
+        let mut after = None;
+        loop {
+            let page = bed.store.debug_log_list(org, &PageWish { after, limit: 300 }).await.unwrap();
+            seen.extend(page.rows.iter().map(|row| row.id));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 1_000);
+        assert!(seen.windows(2).all(|pair| pair[0] > pair[1]), "newest first");
+
+        let pruned = bed.store.debug_log_prune(org, NEW_YEAR.plus_seconds(400)).await.unwrap();
+        assert_eq!(pruned, 400);
+        assert_eq!(bed.store.usage_list(org, &PageWish { after: None, limit: 1 }).await.unwrap().rows.len(), 1);
+    }
+
+    async fn the_use_of_a_key_is_in_the_chain_once(bed: &Bed) {
+        let org = OrgId::new();
+        let mut records = [0, 1, 2].map(|_| samples::request_record(org, NEW_YEAR));
+        records[1].key_use.as_mut().unwrap().is_audited = true;
+        records[2].key_use = None;
+        let requests = records.to_vec();
+        bed.store.ship(&Batch { requests, audits: Vec::new() }).await.unwrap();
+        let entries: Vec<AuditEntry> = bed.store.audit_list(org, 0, 10).await.unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), [records[0].id]);
+        assert!(entries[0].body.contains("provider_key.use"), "{}", entries[0].body);
+    }
+}

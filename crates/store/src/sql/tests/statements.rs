@@ -1,0 +1,61 @@
+use super::super::engine::{Engine, Pair, on_engine};
+use super::super::*;
+use super::bed::{Bed, on_both};
+use sqlx::{Executor as _, SqlSafeStr as _};
+
+/// Each module's statements.
+const ALL: &[&[&str]] = &[
+    api_keys::STATEMENTS,
+    audit_chain::STATEMENTS,
+    change::STATEMENTS,
+    change_feed::STATEMENTS,
+    endpoints::STATEMENTS,
+    idempotency::STATEMENTS,
+    installation_secrets::STATEMENTS,
+    migrate::STATEMENTS,
+    open::STATEMENTS,
+    org_keys::STATEMENTS,
+    organisations::STATEMENTS,
+    provider_keys::STATEMENTS,
+    quota_ledger::STATEMENTS,
+    record_reader::STATEMENTS,
+    records::STATEMENTS,
+    sealed_secrets::STATEMENTS,
+    tiers::STATEMENTS,
+];
+
+const ALL_PAIRS: &[&[Pair]] = &[audit_chain::PAIRS, records::PAIRS];
+
+on_both! {
+    async fn every_statement_is_understood(bed: &Bed) {
+        let mut tx = bed.store.pools().begin().await.unwrap();
+        for statement in ALL.concat() {
+            let prepared =
+                on_engine!(tx.conn(), |db| db.prepare(statement.into_sql_str()).await.map(|_| ()));
+            prepared.unwrap_or_else(|error| panic!("{error:?}: {statement}"));
+        }
+        for pair in ALL_PAIRS.concat() {
+            let prepared =
+                on_engine!(tx.conn(), pair, |db, sql| db.prepare(sql.into_sql_str()).await.map(|_| ()));
+            prepared.unwrap_or_else(|error| panic!("{error:?}: {}", pair.postgres));
+        }
+        assert!(matches!(tx.conn(), Engine::Sqlite(_) | Engine::Postgres(_)));
+        tx.roll_back().await.unwrap();
+    }
+}
+
+#[test]
+fn no_module_is_forgotten() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sql");
+    let texts = std::fs::read_dir(folder).unwrap().filter_map(|entry| {
+        let path = entry.unwrap().path();
+        path.is_file().then(|| std::fs::read_to_string(path).unwrap())
+    });
+    let (mut modules, mut pairs) = (0, 0);
+    for text in texts {
+        modules += text.matches("\nstatements! {").count();
+        pairs += text.matches("const PAIRS: ").count();
+        assert!(!text.contains("query(\"") && !text.contains("query_as(\""), "a statement without a name");
+    }
+    assert_eq!((modules, pairs), (ALL.len(), ALL_PAIRS.len()));
+}

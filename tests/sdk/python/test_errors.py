@@ -58,15 +58,15 @@ def test_no_key(bed):
 
 
 def test_a_revoked_key_stops_at_once(bed):
-    made = bed.create_key("to-revoke", "--scopes", "llm")
+    made = bed.create_key("to-revoke", "--scope", "llm")
     client = bed.client(api_key=made["secret"])
     assert chat(client).choices
-    bed.cli("api-keys", "revoke", "--org", "acme", made["id"])
+    bed.cli("api-keys", "revoke", "--org", "acme", made["key"]["id"])
     assert refused(openai.AuthenticationError, client).code == "invalid_api_key"
 
 
 def test_an_expired_key(bed):
-    made = bed.create_key("short-lived", "--scopes", "llm", "--expires-in", "1s")
+    made = bed.create_key("short-lived", "--scope", "llm", "--expires-in", "1s")
     client = bed.client(api_key=made["secret"])
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:

@@ -169,6 +169,17 @@ impl Meter {
         Some(size.saturating_sub(granted) + (lease & COUNT_MASK))
     }
 
+    /// How many units of today's lease this node has not spent: granted by the ledger, and not used.
+    #[must_use]
+    pub fn unspent(&self, now: Timestamp) -> u64 {
+        let lease = self.lease.load(Ordering::Acquire);
+        if day_of(lease) == packed_day(now.day()) {
+            lease & COUNT_MASK
+        } else {
+            0
+        }
+    }
+
     /// Returns the whole lease to the ledger: on stopping, and when it has lain idle.
     ///
     /// # Errors

@@ -33,4 +33,4 @@ pub use secret::Secret;
 pub use tier::Tier;
 pub use usage::{RequestFacts, UsageLine, UsageReport};
 pub use utc_time::UtcTime;
-pub use vault::{Rotation, VaultStatus};
+pub use vault::{OrgVaultStatus, Rotation, VaultStatus};

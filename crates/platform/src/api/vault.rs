@@ -1,3 +1,4 @@
+use super::UtcTime;
 use serde::{Deserialize, Serialize};
 use topdog_domain::ports::RewrapCount;
 use utoipa::ToSchema;
@@ -17,11 +18,20 @@ impl From<RewrapCount> for VaultStatus {
     }
 }
 
-/// A rotation that has begun; what it wraps anew is wrapped in the background.
+/// How an organisation's key stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OrgVaultStatus {
+    /// The version that new secrets are sealed under.
+    pub version: u32,
+    /// When it was made.
+    pub created_at: UtcTime,
+    /// Older versions, which some secret is still under: a rotation is going on. Empty: there is none.
+    pub older_versions: Vec<u32>,
+}
+
+/// A rotation that has begun; what it concerns is wrapped anew in the background, while everything goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Rotation {
     /// The new version of the key.
     pub version: u32,
-    /// What is still before it.
-    pub pending: VaultStatus,
 }

@@ -1,0 +1,116 @@
+use crate::authority::DenialBudget;
+use crate::problem::Problem;
+use crate::{edge, routes};
+use axum::Router;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use topdog_domain::directory::Directory;
+use topdog_domain::ports::{
+    ApiKeys, ChangeFeed, Clock, Endpoints, Idempotency, OrgKeys, Organisations, ProviderKeys, QuotaLedger,
+    RecordReader, Spool, SpoolHandle, Tiers,
+};
+use topdog_domain::provider::ProviderName;
+use topdog_domain::{OrgId, Timestamp};
+use topdog_egress::{BaseUrl, Client};
+use topdog_vault::{KeyHasher, Vault};
+
+/// What the management API stands on.
+pub struct PlatformParts {
+    /// What this node knows of all tenants; a change is put into it before it is answered.
+    pub directory: Arc<Directory>,
+    /// The tier catalogue.
+    pub tiers: Arc<dyn Tiers>,
+    /// Organisations.
+    pub organisations: Arc<dyn Organisations>,
+    /// Top Dog API keys.
+    pub api_keys: Arc<dyn ApiKeys>,
+    /// Provider keys.
+    pub provider_keys: Arc<dyn ProviderKeys>,
+    /// Organisations' wrapped keys, for telling how a rotation stands.
+    pub org_keys: Arc<dyn OrgKeys>,
+    /// Custom endpoints.
+    pub endpoints: Arc<dyn Endpoints>,
+    /// Answers to creates.
+    pub idempotency: Arc<dyn Idempotency>,
+    /// Usage, debug logs, audit.
+    pub records: Arc<dyn RecordReader>,
+    /// Daily limits.
+    pub ledger: Arc<dyn QuotaLedger>,
+    /// Where a changed organisation is read again.
+    pub change_feed: Arc<dyn ChangeFeed>,
+    /// Where audit entries go that belong to no change: denials, uses of a key.
+    pub spool: Arc<dyn Spool>,
+    /// Seals provider keys.
+    pub vault: Vault,
+    /// Makes and checks Top Dog API keys.
+    pub hasher: Arc<KeyHasher>,
+    /// For testing provider keys, and for its policy on base URLs.
+    pub egress: Client,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// [`operator_token_hash`](crate::operator_token_hash) of the operator's token.
+    pub operator_token_hash: [u8; 32],
+    /// Built-in providers and where they are.
+    pub providers: Vec<(ProviderName, BaseUrl)>,
+    /// Where the tiers are explained; goes into every tier refusal.
+    pub plans_url: String,
+}
+
+/// The management API.
+pub struct Platform {
+    pub(crate) parts: PlatformParts,
+    pub(crate) spool: Box<dyn SpoolHandle>,
+    pub(crate) denials: DenialBudget,
+    pub(crate) providers: BTreeMap<ProviderName, BaseUrl>,
+    /// Reading an organisation again and putting it into the directory is done one at a time, so that an older
+    /// reading never replaces a newer one.
+    refresh: tokio::sync::Mutex<()>,
+}
+
+/// What every handler is given.
+pub(crate) type Shared = Arc<Platform>;
+
+impl Platform {
+    /// The API on these parts.
+    #[must_use]
+    pub fn new(mut parts: PlatformParts) -> Self {
+        Self {
+            spool: parts.spool.handle(),
+            providers: std::mem::take(&mut parts.providers).into_iter().collect(),
+            parts,
+            denials: DenialBudget::default(),
+            refresh: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Everything under `/api/v1`. The caller puts a [`ClientAddress`](crate::ClientAddress) into each
+    /// request's extensions; without it, keys that are bound to networks are refused.
+    pub fn router(self) -> Router {
+        let shared = Arc::new(self);
+        edge::around(routes::router(), &shared).with_state(shared)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// Makes a committed change of an organisation known to this node: its very next request sees it.
+    pub(crate) async fn refresh(&self, org: OrgId) {
+        let _turn = self.refresh.lock().await;
+        match self.parts.change_feed.load_org(org).await {
+            Ok(facts) => self.parts.directory.replace_org(org, facts),
+            // The change itself is committed, and the change feed brings it within a second.
+            Err(error) => tracing::error!(%org, %error, "a changed organisation can't be read again yet"),
+        }
+        self.parts.vault.forget_org(org);
+    }
+
+    /// The same for the tiers, which concern every organisation.
+    pub(crate) async fn refresh_all(&self) -> Result<(), Problem> {
+        let _turn = self.refresh.lock().await;
+        let tiers = self.parts.tiers.tier_list().await?;
+        let orgs = self.parts.change_feed.load_all().await?;
+        self.parts.directory.replace_all(topdog_domain::tier::TierCatalogue::new(tiers), orgs);
+        Ok(())
+    }
+}

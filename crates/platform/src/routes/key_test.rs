@@ -1,0 +1,115 @@
+use super::provider_keys::find;
+use crate::api::{KeyTest, KeyTestResult};
+use crate::authority::{ManageProviderKeys, OrgCaller};
+use crate::body::Answer;
+use crate::params::Named;
+use crate::platform::{Platform, Shared};
+use crate::problem::Problem;
+use crate::target;
+use axum::extract::State;
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION};
+use http::{HeaderValue, Request, StatusCode};
+use std::time::Duration;
+use topdog_domain::audit::AuditOutcome;
+use topdog_domain::tenant::ProviderKey;
+use topdog_domain::{ProviderKeyId, Refusal};
+use topdog_egress::{AnswerLimits, BaseUrl};
+use topdog_vault::{OpenedKey, VaultError};
+use zeroize::Zeroizing;
+
+const LIMITS: AnswerLimits =
+    AnswerLimits { timeout: Duration::from_secs(15), max_body_bytes: 8 * 1024 * 1024 };
+
+/// Asks the provider for its models with the key. Nothing of its answer but the class of its status is passed on.
+pub(super) async fn test(
+    State(platform): State<Shared>,
+    caller: OrgCaller<ManageProviderKeys>,
+    Named(id): Named<ProviderKeyId>,
+) -> Result<Answer<KeyTest>, Problem> {
+    let key = find(&platform, caller.org_id(), id).await?;
+    let base = target::of(&platform, &caller.org, &key.provider)?;
+    if base.origin().as_str() != key.origin {
+        return Err(Problem::Conflict(format!(
+            "the key is for {} only, and the provider is now at {}; rotate it",
+            key.origin,
+            base.origin()
+        )));
+    }
+    audited(&platform, &caller, &key).await?;
+    let opened = match platform.parts.vault.open(&key, caller.trail.at).await {
+        Ok((opened, _)) => opened,
+        Err(VaultError::Reference(error)) => {
+            let detail = format!("the key could not be fetched: {error}");
+            return Ok(Answer(KeyTest { result: KeyTestResult::Unreachable, status_class: None, detail }));
+        }
+        Err(error) => {
+            let draft = caller.trail.draft(key.org, key.id).with("reason", "unreadable");
+            platform.spool.append_audit(&draft.ended(AuditOutcome::Failure));
+            tracing::error!(key = %key.id, %error, "a provider key can't be opened");
+            return Err(Refusal::ProviderKeyUnreadable(key.provider).into());
+        }
+    };
+    ask(&platform, &base, &opened).await.map(Answer)
+}
+
+/// The use is on disk before the key is used, in every segment: tests are rare enough to wait for it.
+async fn audited(
+    platform: &Platform,
+    caller: &OrgCaller<ManageProviderKeys>,
+    key: &ProviderKey,
+) -> Result<(), Problem> {
+    let draft = caller
+        .trail
+        .draft(key.org, key.id)
+        .with("provider", &key.provider)
+        .with("version", key.version)
+        .with("origin", &key.origin);
+    platform.spool.append_audit(&draft);
+    platform.spool.durable().await.map_err(|error| {
+        tracing::error!(%error, "an audit entry could not be kept");
+        Refusal::RecordsUnavailable.into()
+    })
+}
+
+async fn ask(platform: &Platform, base: &BaseUrl, key: &OpenedKey) -> Result<KeyTest, Problem> {
+    if key.origin() != base.origin().as_str() {
+        return Err(Refusal::Internal.into());
+    }
+    let request = request(base, key).ok_or(Refusal::Internal)?;
+    let answered = platform.parts.egress.request(base.origin(), request, LIMITS).await;
+    Ok(match answered {
+        Ok(response) => judged(response.status()),
+        Err(error) => KeyTest {
+            result: KeyTestResult::Unreachable,
+            status_class: None,
+            detail: error.public_reason().to_owned(),
+        },
+    })
+}
+
+fn request(base: &BaseUrl, key: &OpenedKey) -> Option<Request<Bytes>> {
+    let bearer = Zeroizing::new(format!("Bearer {}", key.expose()));
+    let mut authorization = HeaderValue::from_str(&bearer).ok()?;
+    authorization.set_sensitive(true);
+    Request::get(base.join("/models").ok()?)
+        .header(AUTHORIZATION, authorization)
+        .header(ACCEPT, "application/json")
+        .body(Bytes::new())
+        .ok()
+}
+
+fn judged(status: StatusCode) -> KeyTest {
+    let (result, detail) = match status.as_u16() {
+        200..=299 => (KeyTestResult::Ok, "the provider took the key"),
+        401 | 403 => {
+            (KeyTestResult::Refused, "the provider refused the key; rotate it with one that works there")
+        }
+        429 => (KeyTestResult::Refused, "the provider knows the key and limits it just now; try again later"),
+        500..=599 => {
+            (KeyTestResult::Refused, "the provider failed, which says nothing of the key; try again later")
+        }
+        _ => (KeyTestResult::Refused, "the provider did not answer as OpenAI's API does; check the base URL"),
+    };
+    KeyTest { result, status_class: Some(format!("{}xx", status.as_u16() / 100)), detail: detail.to_owned() }
+}

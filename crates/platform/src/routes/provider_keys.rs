@@ -1,0 +1,210 @@
+use crate::api::{CreateProviderKey, Page, ProviderKey, RotateProviderKey, Secret};
+use crate::authority::{ManageProviderKeys, OrgCaller, ReadProviderKeys};
+use crate::body::{Answer, Done, Input};
+use crate::checks::{bad_field, name};
+use crate::idempotency::{Create, Created, Keep};
+use crate::pages::{page, page_of};
+use crate::params::{Named, PageParams};
+use crate::platform::{Platform, Shared};
+use crate::problem::Problem;
+use crate::target;
+use axum::extract::State;
+use topdog_domain::audit::AuditDraft;
+use topdog_domain::directory::OrgView;
+use topdog_domain::ports::{PortError, SealedSecret};
+use topdog_domain::tenant::{self, KeySource};
+use topdog_domain::{OrgId, ProviderKeyId};
+use topdog_vault::{Reference, SecretText, Slot, VaultError};
+
+/// What a 404 calls one.
+pub(super) const WHAT: &str = "provider key";
+
+pub(super) async fn list(
+    State(platform): State<Shared>,
+    caller: OrgCaller<ReadProviderKeys>,
+    PageParams(wish): PageParams,
+) -> Result<Answer<Page<ProviderKey>>, Problem> {
+    let rows = platform.parts.provider_keys.provider_key_list(caller.org_id()).await?;
+    let rows = page_of(rows, &wish, |key| key.id.to_string());
+    Ok(Answer(page(rows, |key| shown(&platform, &caller.org, key))))
+}
+
+pub(super) async fn show(
+    State(platform): State<Shared>,
+    caller: OrgCaller<ReadProviderKeys>,
+    Named(id): Named<ProviderKeyId>,
+) -> Result<Answer<ProviderKey>, Problem> {
+    let key = find(&platform, caller.org_id(), id).await?;
+    Ok(Answer(shown(&platform, &caller.org, key)))
+}
+
+pub(super) async fn create(
+    State(platform): State<Shared>,
+    caller: OrgCaller<ManageProviderKeys>,
+    input: Create<CreateProviderKey>,
+) -> Result<Created<ProviderKey>, Problem> {
+    input.once(&platform, &caller.trail, Keep::Plain, |wish| make(&platform, &caller, wish)).await
+}
+
+async fn make(
+    platform: &Platform,
+    caller: &OrgCaller<ManageProviderKeys>,
+    wish: CreateProviderKey,
+) -> Result<ProviderKey, Problem> {
+    name("name", &wish.name)?;
+    let base = target::of(platform, &caller.org, &wish.provider).inspect_err(|problem| {
+        let denied = caller.trail.draft(caller.org_id(), &wish.provider);
+        platform.deny(denied.with("reason", problem.code()));
+    })?;
+    let source = Source::of(caller, wish.secret, wish.reference)?;
+    let now = caller.trail.at;
+    let key = tenant::ProviderKey {
+        id: ProviderKeyId::new(),
+        org: caller.org_id(),
+        provider: wish.provider,
+        name: wish.name,
+        origin: base.origin().to_string(),
+        source: source.stored(),
+        version: 1,
+        created_at: now,
+        rotated_at: now,
+    };
+    let sealed = source.seal(platform, &key).await?;
+    let audit = described(caller, &key);
+    let created = platform.parts.provider_keys.provider_key_create(&key, sealed.as_ref(), &audit).await;
+    created.map_err(|error| match error {
+        PortError::Conflict(_) => {
+            Problem::Conflict("a key of that name is there for the provider".to_owned())
+        }
+        other => other.into(),
+    })?;
+    platform.refresh(key.org).await;
+    Ok(key.into())
+}
+
+pub(super) async fn rotate(
+    State(platform): State<Shared>,
+    caller: OrgCaller<ManageProviderKeys>,
+    Named(id): Named<ProviderKeyId>,
+    Input(wish): Input<RotateProviderKey>,
+) -> Result<Answer<ProviderKey>, Problem> {
+    let present = find(&platform, caller.org_id(), id).await?;
+    let base = target::of(&platform, &caller.org, &present.provider)?;
+    let source = Source::of(&caller, wish.secret, wish.reference)?;
+    let key = tenant::ProviderKey {
+        origin: base.origin().to_string(),
+        source: source.stored(),
+        version: present.version.saturating_add(1),
+        rotated_at: caller.trail.at,
+        ..present
+    };
+    let sealed = source.seal(&platform, &key).await?;
+    let audit = described(&caller, &key);
+    let rotated = platform.parts.provider_keys.provider_key_rotate(&key, sealed.as_ref(), &audit).await;
+    rotated.map_err(|error| match error {
+        PortError::Conflict(_) => Problem::Conflict("the key was rotated meanwhile".to_owned()),
+        other => Problem::of_port(other, WHAT),
+    })?;
+    platform.refresh(key.org).await;
+    Ok(Answer(key.into()))
+}
+
+pub(super) async fn delete(
+    State(platform): State<Shared>,
+    caller: OrgCaller<ManageProviderKeys>,
+    Named(id): Named<ProviderKeyId>,
+) -> Result<Done, Problem> {
+    let org = caller.org_id();
+    let audit = caller.trail.draft(org, id);
+    let deleted = platform.parts.provider_keys.provider_key_delete(org, id, &audit).await;
+    deleted.map_err(|error| Problem::of_port(error, WHAT))?;
+    platform.refresh(org).await;
+    Ok(Done)
+}
+
+/// Where a key's plaintext is to come from.
+enum Source {
+    Sealed(SecretText),
+    Reference(Reference),
+}
+
+impl Source {
+    fn of(
+        caller: &OrgCaller<ManageProviderKeys>,
+        secret: Option<Secret>,
+        reference: Option<String>,
+    ) -> Result<Self, Problem> {
+        match (secret, reference) {
+            (Some(secret), None) => Ok(Self::Sealed(SecretText::new(secret.expose().to_owned()))),
+            (None, Some(reference)) => {
+                // What it names is read with the operator's own authority, whichever organisation it is for.
+                caller.require_operator("set a key by reference")?;
+                let reference = reference.parse::<Reference>();
+                reference.map(Self::Reference).map_err(|bad| bad_field("reference", bad.to_string()))
+            }
+            _ => Err(bad_field("secret", "give exactly one of `secret` and `reference`")),
+        }
+    }
+
+    fn stored(&self) -> KeySource {
+        match self {
+            Self::Sealed(_) => KeySource::Sealed,
+            Self::Reference(reference) => KeySource::Reference(reference.to_string()),
+        }
+    }
+
+    async fn seal(
+        &self,
+        platform: &Platform,
+        key: &tenant::ProviderKey,
+    ) -> Result<Option<SealedSecret>, Problem> {
+        let Self::Sealed(secret) = self else { return Ok(None) };
+        let sealed = platform.parts.vault.seal(&Slot::from(key), secret, key.rotated_at).await;
+        sealed.map(Some).map_err(|error| match error {
+            VaultError::BadSecret(bad) => bad_field("secret", bad.to_string()),
+            other => Problem::of_vault(&other),
+        })
+    }
+}
+
+fn described(caller: &OrgCaller<ManageProviderKeys>, key: &tenant::ProviderKey) -> AuditDraft {
+    let source = match &key.source {
+        KeySource::Sealed => "sealed",
+        KeySource::Reference(_) => "reference",
+    };
+    caller
+        .trail
+        .draft(key.org, key.id)
+        .with("provider", &key.provider)
+        .with("name", &key.name)
+        .with("origin", &key.origin)
+        .with("source", source)
+        .with("version", key.version)
+}
+
+/// The key, with a warning where it can't be used just now.
+fn shown(platform: &Platform, org: &OrgView, key: tenant::ProviderKey) -> ProviderKey {
+    let base = target::find(platform, org, &key.provider);
+    let mut shown = ProviderKey::from(key);
+    shown.warning = match base {
+        None => {
+            Some("the provider is not here any more; delete the key, or bring the endpoint back".to_owned())
+        }
+        Some(base) if base.origin().as_str() != shown.origin => Some(format!(
+            "the provider is now at {}, and the key is for {} only; rotate it with the key to use there",
+            base.origin(),
+            shown.origin
+        )),
+        Some(_) => None,
+    };
+    shown
+}
+
+pub(super) async fn find(
+    platform: &Platform,
+    org: OrgId,
+    id: ProviderKeyId,
+) -> Result<tenant::ProviderKey, Problem> {
+    let found = platform.parts.provider_keys.provider_key_find(org, id).await?;
+    found.ok_or(Problem::NotFound(WHAT))
+}

@@ -1,0 +1,68 @@
+use crate::api::{Quota, QuotaLine, UtcTime};
+use crate::authority::{OrgCaller, ReadOrg};
+use crate::body::Answer;
+use crate::platform::Shared;
+use crate::problem::Problem;
+use axum::extract::State;
+use topdog_domain::Timestamp;
+use topdog_domain::entitlement::Resource;
+use topdog_domain::ports::MeterUse;
+use topdog_domain::quota::Meter;
+use topdog_domain::tier::Limit;
+
+pub(super) async fn show(
+    State(platform): State<Shared>,
+    caller: OrgCaller<ReadOrg>,
+) -> Result<Answer<Quota>, Problem> {
+    let (tier, now) = (caller.tier(), caller.trail.at);
+    let granted = platform.parts.ledger.granted(caller.org_id(), now.day()).await?;
+    let day = Day { granted: &granted, now };
+    let (facts, meters) = (&caller.org.facts, &caller.org.meters);
+    let own_limits =
+        facts.api_keys.iter().filter(|key| key.llm_requests_per_day != Limit::Unlimited).map(|key| {
+            let name = format!("llm_requests_per_day:{}", key.id);
+            day.line(name, key.llm_requests_per_day, &meters.of_key(key.id))
+        });
+    let mut data = vec![
+        day.line(Resource::ApiCallsPerDay.name().to_owned(), tier.api_calls_per_day, &meters.api_calls),
+        day.line(
+            Resource::LlmRequestsPerDay.name().to_owned(),
+            tier.llm_requests_per_day,
+            &meters.llm_requests,
+        ),
+        standing(Resource::ApiKeys, tier.api_keys_limit, Some(facts.api_keys.len())),
+        standing(Resource::KeyManagementCallsPerMinute, tier.key_management_calls_per_minute, None),
+    ];
+    data.extend(own_limits);
+    Ok(Answer(Quota { tier: tier.name.clone(), day: now.day().to_string(), data }))
+}
+
+/// What the ledger says of a day.
+struct Day<'a> {
+    granted: &'a [MeterUse],
+    now: Timestamp,
+}
+
+impl Day<'_> {
+    /// What is used of a daily limit: what was granted, less what this node has still in hand.
+    fn line(&self, name: String, allowed: Limit, meter: &Meter) -> QuotaLine {
+        let granted = self.granted.iter().find(|meter| meter.resource == name);
+        let granted = granted.map_or(0, |meter| meter.granted);
+        let is_counted = allowed != Limit::Unlimited;
+        QuotaLine {
+            limit: name,
+            allowed,
+            used: is_counted.then(|| granted.saturating_sub(meter.unspent(self.now))),
+            resets_at: is_counted.then(|| UtcTime(self.now.day().end())),
+        }
+    }
+}
+
+fn standing(resource: Resource, allowed: Limit, used: Option<usize>) -> QuotaLine {
+    QuotaLine {
+        limit: resource.name().to_owned(),
+        allowed,
+        used: used.and_then(|used| used.try_into().ok()),
+        resets_at: None,
+    }
+}

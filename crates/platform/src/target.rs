@@ -1,0 +1,36 @@
+//! Where a provider is for an organisation: the only place that its keys may be sent to.
+
+use crate::checks::bad_field;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use topdog_domain::directory::OrgView;
+use topdog_domain::provider::{MAJOR_PROVIDERS, ProviderName};
+use topdog_egress::BaseUrl;
+
+/// Names that no custom endpoint may take.
+pub(crate) fn is_reserved(platform: &Platform, name: &ProviderName) -> bool {
+    platform.providers.contains_key(name)
+        || MAJOR_PROVIDERS.contains(&name.as_str())
+        || matches!(name.as_str(), "test" | "custom")
+}
+
+/// Where the provider is, if the organisation's tier may use it.
+pub(crate) fn of(platform: &Platform, org: &OrgView, provider: &ProviderName) -> Result<BaseUrl, Problem> {
+    let is_custom = !is_reserved(platform, provider);
+    let tiers = platform.parts.directory.tiers();
+    tiers.require_provider(&org.tier, provider, is_custom)?;
+    find(platform, org, provider).ok_or_else(|| {
+        let known: Vec<&str> = platform.providers.keys().map(ProviderName::as_str).collect();
+        let own = org.facts.endpoints.iter().map(|endpoint| endpoint.name.as_str());
+        let known: Vec<&str> = known.into_iter().chain(own).collect();
+        bad_field("provider", format!("there is no such provider here; there are {}", known.join(", ")))
+    })
+}
+
+/// Where the provider is, whether or not the tier may use it.
+pub(crate) fn find(platform: &Platform, org: &OrgView, provider: &ProviderName) -> Option<BaseUrl> {
+    match platform.providers.get(provider) {
+        Some(base) => Some(base.clone()),
+        None => BaseUrl::parse(&org.endpoint(provider.as_str())?.base_url).ok(),
+    }
+}

@@ -1,0 +1,219 @@
+//! How answers end: whole, broken off by the provider, left by the client. Each settles once.
+
+use crate::rig::{Rig, Wish, run};
+use crate::upstream::Script;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use topdog_domain::usage::{Outcome, UsageSource};
+
+const DELTA: &str = r#"{"id":"x","choices":[{"index":0,"delta":{"content":"twelve bytes"}}]}"#;
+const LAST: &str = r#"{"id":"x","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+const USAGE: &str = r#"{"id":"x","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":7}}"#;
+const ASK: &str = r#"{"model":"gpt-4o-mini","messages":[],"stream":true}"#;
+
+fn streaming(events: &[&str]) -> Wish {
+    Wish { script: Script::stream(events), ..Wish::default() }
+}
+
+fn head_of(rig: &Rig, body: &str) -> String {
+    format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: td\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
+        rig.token,
+        body.len()
+    )
+}
+
+#[test]
+fn a_stream_is_relayed_without_the_usage_chunk_that_nobody_asked_for() {
+    run(async {
+        let rig = Rig::start(streaming(&[DELTA, LAST, USAGE, "[DONE]"])).await;
+        let reply = rig.chat(ASK).await;
+        assert_eq!(reply.body, format!("data: {DELTA}\n\ndata: {LAST}\n\ndata: [DONE]\n\n"));
+        assert!(rig.upstream.last().1.contains(r#""stream_options":{"include_usage":true}"#));
+        let record = &rig.records(1).await[0];
+        assert_eq!((record.tokens.input, record.tokens.output, record.source), (5, 7, UsageSource::Provider));
+        assert_eq!(record.outcome, Outcome::Completed);
+        let asked = rig.chat(&ASK.replace("true}", r#"true,"stream_options":{"include_usage":true}}"#)).await;
+        assert!(asked.body.contains(USAGE), "{}", asked.body);
+    });
+}
+
+#[test]
+fn a_provider_that_dies_in_its_stream_never_looks_like_a_success() {
+    run(async {
+        for script in [
+            Script::stream(&[DELTA]).dying(),
+            Script::stream(&[DELTA]),
+            Script::stream(&[DELTA, LAST, USAGE]),
+        ] {
+            let rig = Rig::start(Wish { script, ..Wish::default() }).await;
+            let reply = rig.chat(ASK).await;
+            assert!(reply.body.contains("twelve bytes"));
+            assert!(!reply.body.contains("[DONE]"), "{}", reply.body);
+            assert!(
+                reply.body.contains(r#"data: {"error":"#) && reply.body.contains("upstream_failed"),
+                "{}",
+                reply.body
+            );
+            let record = &rig.records(1).await[0];
+            assert_eq!((record.outcome, record.is_counted), (Outcome::UpstreamFailed, true));
+            assert_eq!(record.error_code.as_deref(), Some("upstream_failed"));
+        }
+    });
+}
+
+#[test]
+fn a_provider_that_dies_in_a_plain_answer_breaks_the_connection() {
+    run(async {
+        let rig = Rig::start(Wish::default()).await;
+        rig.upstream.now_does(Script::Torn);
+        let mut stream = rig.connect().await;
+        stream.write_all(head_of(&rig, r#"{"model":"gpt-4o-mini"}"#).as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes).await;
+        let (head, body) = String::from_utf8_lossy(&bytes)
+            .split_once("\r\n\r\n")
+            .map(|(h, b)| (h.to_owned(), b.to_owned()))
+            .unwrap();
+        assert!(
+            head.contains("content-length: 100") && body.len() < 100,
+            "the client sees that it is torn: {head}"
+        );
+        let record = &rig.records(1).await[0];
+        assert_eq!((record.outcome, record.source), (Outcome::UpstreamFailed, UsageSource::Estimated));
+    });
+}
+
+#[test]
+fn a_client_that_leaves_a_stream_cancels_the_provider_and_is_counted() {
+    run(async {
+        let many = vec![DELTA; 10_000];
+        let rig = Rig::start(streaming(&many)).await;
+        let mut stream = rig.connect().await;
+        stream.write_all(head_of(&rig, ASK).as_bytes()).await.unwrap();
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains("twelve bytes") {
+            let mut piece = [0; 1024];
+            let n = stream.read(&mut piece).await.unwrap();
+            seen.extend_from_slice(&piece[..n]);
+        }
+        drop(stream);
+        let left = Instant::now();
+        let record = &rig.records(1).await[0];
+        while rig.upstream.seen.borrow().closed_at.is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert!(left.elapsed() < Duration::from_secs(2), "the provider was never cancelled");
+        }
+        let cancelled = rig.upstream.seen.borrow().closed_at[0].duration_since(left);
+        assert!(cancelled < Duration::from_millis(100), "cancelled after {cancelled:?}");
+        assert_eq!(
+            (record.outcome, record.is_counted, record.source),
+            (Outcome::ClientGone, true, UsageSource::Estimated)
+        );
+        assert!(record.tokens.output >= 3, "what was delivered is estimated: {:?}", record.tokens);
+    });
+}
+
+#[test]
+fn a_client_that_leaves_before_the_answer_cancels_the_provider_too() {
+    run(async {
+        let rig = Rig::start(Wish { script: Script::Silence, ..Wish::default() }).await;
+        let mut stream = rig.connect().await;
+        stream.write_all(head_of(&rig, r#"{"model":"gpt-4o-mini"}"#).as_bytes()).await.unwrap();
+        while rig.upstream.count() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        drop(stream);
+        let left = Instant::now();
+        while rig.upstream.seen.borrow().closed_at.is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert!(left.elapsed() < Duration::from_secs(2), "the provider was never cancelled");
+        }
+        let cancelled = rig.upstream.seen.borrow().closed_at[0].duration_since(left);
+        assert!(cancelled < Duration::from_millis(100), "cancelled after {cancelled:?}");
+        let record = &rig.records(1).await[0];
+        assert_eq!((record.outcome, record.status), (Outcome::ClientGone, 499));
+    });
+}
+
+#[test]
+fn a_slow_reader_holds_the_provider_back_and_not_our_memory() {
+    run(async {
+        let event = format!("data: {}\n\n", DELTA.replace("twelve bytes", &"x".repeat(16_000)));
+        let pieces = vec![event.into_bytes(); 4000];
+        let script = Script::Chunks { pieces, pause: Duration::ZERO, has_end: true };
+        let rig = Rig::start(Wish { script, ..Wish::default() }).await;
+        let mut stream = rig.connect().await;
+        stream.write_all(head_of(&rig, ASK).as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        drop(stream);
+        let record = &rig.records(1).await[0];
+        // 64 MB were on offer. Loopback's socket buffers take some MB; the rest must not have been read.
+        assert!(record.bytes_out < 16_000_000, "{} bytes were taken in", record.bytes_out);
+    });
+}
+
+#[test]
+fn a_silent_provider_is_given_up() {
+    run(async {
+        let wish = Wish {
+            script: Script::Chunks {
+                pieces: vec![format!("data: {DELTA}\n\n").into_bytes(), b"x".to_vec()],
+                pause: Duration::from_secs(30),
+                has_end: true,
+            },
+            config: |c| c.upstream_idle_timeout = Duration::from_millis(150),
+            ..Wish::default()
+        };
+        let rig = Rig::start(wish).await;
+        let reply = rig.chat(ASK).await;
+        assert!(reply.body.contains("upstream_timeout") && !reply.body.contains("[DONE]"), "{}", reply.body);
+        let wish = Wish {
+            script: Script::Silence,
+            config: |c| c.upstream_head_timeout = Duration::from_millis(150),
+            ..Wish::default()
+        };
+        let rig = Rig::start(wish).await;
+        let reply = rig.chat(ASK).await;
+        assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
+    });
+}
+
+#[test]
+fn an_error_of_the_provider_is_relayed_without_any_key_in_it() {
+    run(async {
+        let body = r#"{"error":{"message":"Incorrect API key provided: sk-cust****7f3a.","type":"invalid_request_error","code":"invalid_api_key"}}"#;
+        let script = Script::Answer { status: 401, content_type: "application/json", body: body.into() };
+        let rig = Rig::start(Wish { script, ..Wish::default() }).await;
+        let reply = rig.chat(r#"{"model":"gpt-4o-mini"}"#).await;
+        assert_eq!(reply.status, 401);
+        assert!(reply.head.contains("x-topdog-error-source: upstream"));
+        assert!(!reply.body.contains("sk-cust") && !reply.body.contains("7f3a"), "{}", reply.body);
+        assert_eq!(reply.code(), "invalid_api_key", "the rest stays readable");
+        let record = &rig.records(1).await[0];
+        assert_eq!((record.outcome, record.is_counted, record.status), (Outcome::UpstreamError, false, 401));
+    });
+}
+
+#[test]
+fn a_provider_that_can_not_be_reached_is_a_502() {
+    run(async {
+        let wish = Wish {
+            config: |c| {
+                let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+                let base = topdog_egress::BaseUrl::parse(&format!("http://{gone}/v1")).unwrap();
+                c.providers.push((topdog_domain::provider::ProviderName::parse("mistral").unwrap(), base));
+            },
+            ..Wish::default()
+        };
+        let mut rig = Rig::start(wish).await;
+        rig.change(|f| {
+            f.organisation.tier = topdog_domain::tier::TierName::parse("ENTERPRISE-STANDARD").unwrap()
+        });
+        rig.upstream.now_does(Script::Close);
+        let reply = rig.chat(r#"{"model":"gpt-4o-mini"}"#).await;
+        assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_failed"));
+        let reply = rig.chat(r#"{"model":"mistral/small"}"#).await;
+        assert_eq!((reply.status, reply.code().as_str()), (403, "no_provider_key"));
+    });
+}

@@ -1,0 +1,14 @@
+//! The journey, with fakes behind the ports, a real vault, real sockets and a scripted upstream.
+
+#[cfg(test)]
+mod admission;
+#[cfg(test)]
+mod endings;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod regulated;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod upstream;

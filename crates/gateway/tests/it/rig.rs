@@ -1,0 +1,288 @@
+//! A gateway on a free port with one organisation in it.
+
+use crate::upstream::{Script, Upstream};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use topdog_domain::api_key::{ApiKey, KeyMode, KeySecret, Token};
+use topdog_domain::catalogue::ModelCatalogue;
+use topdog_domain::directory::{Directory, OrgFacts};
+use topdog_domain::fakes::{FakeClock, MemoryLedger, MemorySpool, MemoryStore, samples};
+use topdog_domain::labels::LabelDefaults;
+use topdog_domain::ports::{Organisations, ProviderKeys, Spool};
+use topdog_domain::provider::ProviderName;
+use topdog_domain::tenant::{KeySource, ProviderKey};
+use topdog_domain::tier::{Tier, TierCatalogue};
+use topdog_domain::usage::RequestRecord;
+use topdog_domain::{ProviderKeyId, Timestamp};
+use topdog_egress::{AllowRule, BaseUrl, Egress, EgressPolicy};
+use topdog_gateway::{ControlBody, ControlPlane, Gateway, GatewayConfig, GatewayParts, Metrics};
+use topdog_vault::{KeyHasher, References, RootKeyring, SecretText, Slot, Vault, VaultParts};
+
+pub(crate) const SECRET: &str = "sk-customer-own-key-7f3a";
+const ROOT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// Runs a test on one thread, as the data plane does.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, test);
+}
+
+pub(crate) struct Rig {
+    pub(crate) address: SocketAddr,
+    pub(crate) upstream: Upstream,
+    pub(crate) spool: MemorySpool,
+    pub(crate) ledger: Arc<MemoryLedger>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) token: String,
+    pub(crate) facts: OrgFacts,
+    _stop: watch::Sender<bool>,
+}
+
+pub(crate) struct Wish {
+    pub(crate) tier: &'static str,
+    pub(crate) script: Script,
+    pub(crate) config: fn(&mut GatewayConfig),
+    pub(crate) facts: fn(&mut OrgFacts),
+}
+
+impl Default for Wish {
+    fn default() -> Self {
+        Self { tier: "PRO", script: Script::json("{}"), config: |_| {}, facts: |_| {} }
+    }
+}
+
+impl Rig {
+    pub(crate) async fn start(wish: Wish) -> Self {
+        let upstream = Upstream::start(wish.script).await;
+        let clock = Arc::new(FakeClock::at(Timestamp::from_micros(1)));
+        clock.set(Timestamp::from_micros(1_764_028_800_000_000));
+        let store = Arc::new(MemoryStore::new());
+        let vault = Vault::new(VaultParts {
+            root: RootKeyring::from_text(ROOT).unwrap(),
+            org_keys: store.clone(),
+            secrets: store.clone(),
+            installation: store.clone(),
+            references: References::new(),
+            cache_ttl: Duration::from_secs(60),
+        });
+        let hasher = Arc::new(KeyHasher::load_or_create(&vault).await.unwrap());
+        let new = samples::organisation("acme", wish.tier);
+        let org = new.organisation.id;
+        let now = Timestamp::from_micros(1);
+        store.organisation_create(&new, &samples::audit(org, "organisation.create")).await.unwrap();
+        vault.create_org_key(org, now).await.unwrap();
+        let origin = format!("http://{}", upstream.address);
+        let key = ProviderKey {
+            id: ProviderKeyId::new(),
+            org,
+            provider: ProviderName::openai(),
+            name: "main".into(),
+            origin: origin.clone(),
+            source: KeySource::Sealed,
+            version: 1,
+            created_at: now,
+            rotated_at: now,
+        };
+        let sealed = vault.seal(&Slot::from(&key), &SecretText::from(SECRET.to_owned()), now).await.unwrap();
+        store
+            .provider_key_create(&key, Some(&sealed), &samples::audit(org, "provider_key.create"))
+            .await
+            .unwrap();
+        let (token, api_key) = issue(&hasher, samples::api_key(org, "ci"));
+        let mut facts = OrgFacts {
+            organisation: new.organisation,
+            workspaces: vec![new.workspace],
+            api_keys: vec![api_key],
+            provider_keys: vec![key],
+            endpoints: Vec::new(),
+        };
+        (wish.facts)(&mut facts);
+        let directory = Arc::new(Directory::new(TierCatalogue::new(Tier::standard_catalogue())));
+        directory.replace_org(org, Some(facts.clone()));
+        let spool = MemorySpool::new();
+        let ledger = Arc::new(MemoryLedger::new());
+        let metrics = Metrics::new();
+        let rule = AllowRule { net: "127.0.0.0/8".parse().unwrap(), ports: None, plain_http: true };
+        let mut config = GatewayConfig {
+            max_body_bytes: 1 << 20,
+            max_head_bytes: 16 * 1024,
+            header_timeout: Duration::from_millis(300),
+            body_idle_timeout: Duration::from_millis(200),
+            upstream_head_timeout: Duration::from_secs(5),
+            upstream_idle_timeout: Duration::from_secs(5),
+            send_idle_timeout: Duration::from_secs(5),
+            max_connections: 5000,
+            is_h2c_allowed: true,
+            trusted_proxies: Vec::new(),
+            labels: LabelDefaults::default(),
+            providers: vec![(ProviderName::openai(), BaseUrl::parse(&format!("{origin}/v1")).unwrap())],
+            is_test_provider_enabled: true,
+            does_full_spool_refuse_all: false,
+        };
+        (wish.config)(&mut config);
+        let parts = GatewayParts {
+            directory: directory.clone(),
+            ledger: ledger.clone(),
+            vault,
+            hasher,
+            spool: Arc::new(spool.clone()) as Arc<dyn Spool>,
+            egress: Egress::new(EgressPolicy::new().allow(rule)).unwrap(),
+            catalogue: Arc::new(ModelCatalogue::built_in().unwrap()),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            control: Arc::new(Elsewhere),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        tokio::task::spawn_local(Gateway::new(config, parts).serve(listener, None, stopped));
+        Self { address, upstream, spool, ledger, directory, clock, metrics, token, facts, _stop: stop }
+    }
+
+    /// What is known of the organisation is now this.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut OrgFacts)) {
+        change(&mut self.facts);
+        self.directory.replace_org(self.facts.organisation.id, Some(self.facts.clone()));
+    }
+
+    pub(crate) async fn chat(&self, body: &str) -> Reply {
+        self.post("/v1/chat/completions", body).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Reply {
+        let token = &self.token;
+        self.raw(&format!(
+            "POST {path} HTTP/1.1\r\nhost: td\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+        .await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        let token = &self.token;
+        self.raw(&format!(
+            "GET {path} HTTP/1.1\r\nhost: td\r\nx-api-key: {token}\r\nconnection: close\r\n\r\n"
+        ))
+        .await
+    }
+
+    /// Sends these bytes, and reads until the connection is closed.
+    pub(crate) async fn raw(&self, request: &str) -> Reply {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut bytes)).await.unwrap();
+        Reply::parse(&bytes)
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.connect(self.address).await.unwrap()
+    }
+
+    /// The records, once there are so many.
+    pub(crate) async fn records(&self, count: usize) -> Vec<RequestRecord> {
+        for _ in 0..500 {
+            if self.spool.requests().len() >= count {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let records = self.spool.requests();
+        assert_eq!(records.len(), count);
+        records
+    }
+}
+
+/// A token, and the key that it opens.
+pub(crate) fn issue(hasher: &KeyHasher, mut key: ApiKey) -> (String, ApiKey) {
+    let issued = hasher.issue(KeyMode::Live).unwrap();
+    let text = issued.token.expose().to_owned();
+    let (hash, pepper_version) = hasher.hash(&Token::parse(&text).unwrap());
+    key.secrets = vec![KeySecret { public_id: issued.public_id, hash, pepper_version, not_after: None }];
+    (text, key)
+}
+
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Reply {
+    fn parse(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+        let head = head.to_ascii_lowercase();
+        let body =
+            if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() };
+        Self { status, head, body }
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
+    }
+
+    pub(crate) fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+fn unchunked(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap_or(0);
+        if size == 0 || after.len() < size {
+            break;
+        }
+        body.push_str(&after[..size]);
+        rest = after[size..].trim_start_matches("\r\n");
+    }
+    body
+}
+
+/// A control plane that answers everything the same.
+struct Elsewhere;
+
+impl ControlPlane for Elsewhere {
+    fn call(
+        &self,
+        _: Request<Incoming>,
+        _: SocketAddr,
+    ) -> Pin<Box<dyn Future<Output = Response<ControlBody>> + Send>> {
+        Box::pin(async {
+            let body = Full::new(bytes::Bytes::from_static(b"control"))
+                .map_err(|never| match never {})
+                .boxed_unsync();
+            Response::new(body)
+        })
+    }
+}
+
+impl Rig {
+    /// A chat request with one more header line.
+    pub(crate) async fn raw_with(&self, header: &str) -> Reply {
+        let body = r#"{"model":"gpt-4o-mini"}"#;
+        self.raw(&format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: td\r\nauthorization: Bearer {}\r\n{header}\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            self.token,
+            body.len()
+        ))
+        .await
+    }
+}

@@ -1,0 +1,158 @@
+//! A provider that does as it is told, and remembers what it was sent.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What to do with a request.
+#[derive(Clone)]
+pub(crate) enum Script {
+    /// This answer, with its length.
+    Answer { status: u16, content_type: &'static str, body: String },
+    /// These pieces as chunks, so long apart; then the proper end, or none.
+    Chunks { pieces: Vec<Vec<u8>>, pause: Duration, has_end: bool },
+    /// The beginning of a JSON answer, whose end never comes.
+    Torn,
+    /// No answer at all.
+    Silence,
+    /// The connection is closed at once.
+    Close,
+}
+
+impl Script {
+    pub(crate) fn json(body: &str) -> Self {
+        Self::Answer { status: 200, content_type: "application/json", body: body.to_owned() }
+    }
+
+    pub(crate) fn stream(events: &[&str]) -> Self {
+        let pieces = events.iter().map(|e| format!("data: {e}\n\n").into_bytes()).collect();
+        Self::Chunks { pieces, pause: Duration::from_millis(2), has_end: true }
+    }
+
+    pub(crate) fn dying(self) -> Self {
+        match self {
+            Self::Chunks { pieces, pause, .. } => Self::Chunks { pieces, pause, has_end: false },
+            other => other,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// Heads and bodies, as they came.
+    pub(crate) requests: Vec<(String, String)>,
+    /// When connections were closed by the other side.
+    pub(crate) closed_at: Vec<Instant>,
+}
+
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    pub(crate) seen: Rc<RefCell<Seen>>,
+    script: Rc<RefCell<Script>>,
+}
+
+impl Upstream {
+    pub(crate) async fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = Self {
+            address: listener.local_addr().unwrap(),
+            seen: Rc::default(),
+            script: Rc::new(RefCell::new(script)),
+        };
+        let (seen, script) = (upstream.seen.clone(), upstream.script.clone());
+        tokio::task::spawn_local(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::task::spawn_local(serve(stream, seen.clone(), script.clone()));
+            }
+        });
+        upstream
+    }
+
+    pub(crate) fn now_does(&self, script: Script) {
+        *self.script.borrow_mut() = script;
+    }
+
+    pub(crate) fn last(&self) -> (String, String) {
+        self.seen.borrow().requests.last().cloned().expect("a request came")
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.seen.borrow().requests.len()
+    }
+}
+
+async fn serve(mut stream: TcpStream, seen: Rc<RefCell<Seen>>, script: Rc<RefCell<Script>>) {
+    while let Some(request) = read_request(&mut stream).await {
+        seen.borrow_mut().requests.push(request);
+        let script = script.borrow().clone();
+        let is_open = play(&mut stream, script).await;
+        if !is_open {
+            break;
+        }
+    }
+    seen.borrow_mut().closed_at.push(Instant::now());
+}
+
+async fn play(stream: &mut TcpStream, script: Script) -> bool {
+    match script {
+        Script::Answer { status, content_type, body } => {
+            let head = format!(
+                "HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\nx-request-id: up-1\r\n\
+                 set-cookie: a=b\r\nx-ratelimit-limit-requests: 7\r\n\r\n",
+                body.len()
+            );
+            stream.write_all((head + &body).as_bytes()).await.is_ok()
+        }
+        Script::Chunks { pieces, pause, has_end } => {
+            let head =
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+            if stream.write_all(head.as_bytes()).await.is_err() {
+                return false;
+            }
+            for piece in pieces {
+                let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), &piece, b"\r\n"].concat();
+                if stream.write_all(&chunk).await.is_err() || is_closed_within(stream, pause).await {
+                    return false;
+                }
+            }
+            has_end && stream.write_all(b"0\r\n\r\n").await.is_ok()
+        }
+        Script::Torn => {
+            let torn =
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"id\":";
+            let _ = stream.write_all(torn.as_bytes()).await;
+            false
+        }
+        Script::Silence => {
+            let _ = stream.read(&mut [0; 1]).await;
+            false
+        }
+        Script::Close => false,
+    }
+}
+
+async fn is_closed_within(stream: &mut TcpStream, pause: Duration) -> bool {
+    matches!(tokio::time::timeout(pause, stream.read(&mut [0; 1])).await, Ok(Ok(0) | Err(_)))
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<(String, String)> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+            let length =
+                head.lines().find_map(|l| l.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0usize);
+            if bytes.len() >= end + 4 + length {
+                return Some((head, String::from_utf8_lossy(&bytes[end + 4..]).into_owned()));
+            }
+        }
+        let mut piece = [0; 4096];
+        match stream.read(&mut piece).await {
+            Ok(n) if n > 0 => bytes.extend_from_slice(&piece[..n]),
+            _ => return None,
+        }
+    }
+}

@@ -60,6 +60,8 @@ pub(crate) struct ServerConfig {
     pub(crate) header_timeout: Duration,
     /// For a pause within a request's body.
     pub(crate) body_idle_timeout: Duration,
+    /// For leaving an answer unread.
+    pub(crate) send_idle_timeout: Duration,
     /// Gateways in front that are believed.
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// How long requests may run on when stopping.
@@ -260,6 +262,7 @@ fn server(raw: &raw::Server) -> Checked<ServerConfig> {
         max_head_bytes,
         header_timeout: millis("server.header_timeout_ms", raw.header_timeout_ms)?,
         body_idle_timeout: millis("server.body_idle_timeout_ms", raw.body_idle_timeout_ms)?,
+        send_idle_timeout: millis("server.send_idle_timeout_ms", raw.send_idle_timeout_ms)?,
         trusted_proxies: raw
             .trusted_proxies
             .iter()

@@ -19,8 +19,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub(crate) use checked::{
-    Cleartext, Config, HashicorpVault, LogConfig, LogFormat, OnFull, RootKeySource, ServerConfig, StoreUrl,
-    TlsFiles,
+    Cleartext, Config, LogConfig, LogFormat, OnFull, RootKeySource, ServerConfig, StoreUrl, TlsFiles,
 };
 pub(crate) use environment::Environment;
 pub(crate) use error::ConfigError;

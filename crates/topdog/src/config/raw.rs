@@ -30,6 +30,7 @@ pub(super) struct Server {
     pub(super) max_head_bytes: i64,
     pub(super) header_timeout_ms: i64,
     pub(super) body_idle_timeout_ms: i64,
+    pub(super) send_idle_timeout_ms: i64,
     pub(super) trusted_proxies: Vec<String>,
     pub(super) drain_timeout_ms: i64,
     pub(super) tls: Tls,

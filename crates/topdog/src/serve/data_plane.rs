@@ -1,0 +1,93 @@
+use anyhow::Context as _;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+use topdog_gateway::Gateway;
+
+/// The threads that serve model requests: each has a runtime, a listener and connections of its own.
+pub(super) struct DataPlane {
+    stop: watch::Sender<bool>,
+    abandon: watch::Sender<bool>,
+    /// Closed when the last thread has ended.
+    ended: mpsc::Receiver<()>,
+}
+
+impl DataPlane {
+    /// Starts one thread for each listener.
+    pub(super) fn start(
+        gateway: &Arc<Gateway>,
+        listeners: Vec<TcpListener>,
+        tls: Option<&Arc<rustls::ServerConfig>>,
+    ) -> anyhow::Result<Self> {
+        let (stop, _) = watch::channel(false);
+        let (abandon, _) = watch::channel(false);
+        let (alive, ended) = mpsc::channel(1);
+        for (number, listener) in listeners.into_iter().enumerate() {
+            let thread = Thread {
+                gateway: gateway.clone(),
+                listener,
+                tls: tls.cloned(),
+                stop: stop.subscribe(),
+                abandon: abandon.subscribe(),
+                _alive: alive.clone(),
+            };
+            std::thread::Builder::new()
+                .name(format!("gateway-{number}"))
+                .spawn(move || thread.run())
+                .context("a data-plane thread can't be started")?;
+        }
+        Ok(Self { stop, abandon, ended })
+    }
+
+    /// Waits until all threads have ended by themselves, which they do only when something is broken.
+    pub(super) async fn ended(&mut self) {
+        while self.ended.recv().await.is_some() {}
+    }
+
+    /// Accepts nothing more and lets running requests end; those that take longer than `patience` are dropped,
+    /// which settles them as aborted.
+    pub(super) async fn drain(mut self, patience: Duration) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(patience, self.ended()).await.is_err() {
+            tracing::warn!("requests were still running when the drain timeout ended; they are cut off");
+            self.abandon.send_replace(true);
+            self.ended().await;
+        }
+    }
+}
+
+struct Thread {
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    stop: watch::Receiver<bool>,
+    abandon: watch::Receiver<bool>,
+    _alive: mpsc::Sender<()>,
+}
+
+impl Thread {
+    fn run(self) {
+        let runtime = match Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::error!(%error, "a data-plane thread has no runtime"),
+        };
+        let Self { gateway, listener, tls, stop, mut abandon, _alive } = self;
+        let tasks = LocalSet::new();
+        tasks.block_on(&runtime, async move {
+            let listener = match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => listener,
+                Err(error) => return tracing::error!(%error, "a data-plane thread can't listen"),
+            };
+            tokio::select! {
+                () = gateway.serve(listener, tls, stop) => {}
+                _ = abandon.wait_for(|is_over| *is_over) => {}
+            }
+        });
+        // What still runs is dropped here, inside its runtime, and settles.
+        let _inside = runtime.enter();
+        drop(tasks);
+    }
+}

@@ -1,0 +1,77 @@
+use super::private_file;
+use anyhow::{Context as _, ensure};
+use axum::Router;
+use axum::body::Body;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use topdog_platform::ClientAddress;
+use topdog_platform::api::IssuedApiKey;
+use tower::ServiceExt as _;
+
+/// The folder of a demo that was given none; it goes when the demo ends.
+pub(super) struct TemporaryDir(PathBuf);
+
+impl TemporaryDir {
+    /// A path that no other running process uses.
+    pub(super) fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("topdog-demo-{}", std::process::id())))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TemporaryDir {
+    fn drop(&mut self) {
+        // The system clears its folder for temporary files anyway.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Makes the organisation `demo` with a key for the test provider, through the API like everybody else; the
+/// key of a former start where it is there.
+pub(super) async fn prepare(api: &Router, operator_token: &str, data_dir: &Path) -> anyhow::Result<String> {
+    let file = data_dir.join("demo.key");
+    if let Some(key) = private_file::read(&file)? {
+        return Ok(key);
+    }
+    let organisation = serde_json::json!({ "name": "demo", "tier": "PRO" });
+    let (status, body) = post(api, operator_token, "/api/v1/organisations", &organisation).await?;
+    ensure!(
+        status == StatusCode::CREATED || status == StatusCode::CONFLICT,
+        "the demo's organisation can't be made: {}",
+        String::from_utf8_lossy(&body)
+    );
+    let key = serde_json::json!({ "name": "demo", "scopes": ["llm"], "mode": "test" });
+    let (status, body) = post(api, operator_token, "/api/v1/organisations/demo/api-keys", &key).await?;
+    ensure!(
+        status == StatusCode::CREATED,
+        "the demo's key can't be made; name a new folder with --data-dir: {}",
+        String::from_utf8_lossy(&body)
+    );
+    let issued: IssuedApiKey = serde_json::from_slice(&body).context("the answer can't be understood")?;
+    let secret = issued.secret.expose().to_owned();
+    private_file::create(&file, &format!("{secret}\n"))?;
+    Ok(secret)
+}
+
+async fn post(
+    api: &Router,
+    operator_token: &str,
+    path: &str,
+    body: &serde_json::Value,
+) -> anyhow::Result<(StatusCode, bytes::Bytes)> {
+    let mut request = Request::post(path)
+        .header(AUTHORIZATION, format!("Bearer {operator_token}"))
+        .header(CONTENT_TYPE, "application/json")
+        .body(Body::from(body.to_string()))?;
+    request.extensions_mut().insert(ClientAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    let response = api.clone().oneshot(request).await?;
+    let status = response.status();
+    Ok((status, response.into_body().collect().await?.to_bytes()))
+}

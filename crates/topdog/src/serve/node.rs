@@ -1,0 +1,239 @@
+use super::clock::SystemClock;
+use super::data_dir::DataDir;
+use super::listeners::Listeners;
+use super::{operator_token, root_key};
+use crate::config::{Cleartext, Config, Environment, OnFull, StoreUrl};
+use anyhow::Context as _;
+use std::sync::Arc;
+use std::time::Duration;
+use topdog_domain::catalogue::ModelCatalogue;
+use topdog_domain::directory::Directory;
+use topdog_domain::ports::{ChangeFeed as _, Clock, Tiers as _};
+use topdog_domain::provider::ProviderName;
+use topdog_domain::tier::TierCatalogue;
+use topdog_egress::{BaseUrl, Client, Egress, EgressPolicy, EgressSettings, SystemResolver, roots_from_pem};
+use topdog_gateway::{ControlPlane, GatewayConfig, GatewayParts, Metrics};
+use topdog_platform::{Platform, PlatformParts, operator_token_hash};
+use topdog_store::spool::{FileSpool, SpoolOptions};
+use topdog_store::{Store, StoreOptions};
+use topdog_vault::{KeyHasher, KvServer, References, SecretText, Vault, VaultParts};
+
+/// Everything that a node is made of, opened in the order in which one needs the other.
+pub(super) struct Node {
+    pub(super) config: Config,
+    pub(super) store: Store,
+    pub(super) directory: Arc<Directory>,
+    /// The place in the change feed up to which the directory is known.
+    pub(super) seen_change: i64,
+    pub(super) vault: Vault,
+    pub(super) spool: Arc<FileSpool>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) operator_token: String,
+    hasher: Arc<KeyHasher>,
+    egress: Egress,
+    providers: Vec<(ProviderName, BaseUrl)>,
+}
+
+impl Node {
+    /// Opens everything; whatever is missing or wrong is said here, before anything serves.
+    pub(super) async fn open(
+        config: Config,
+        environment: &Environment,
+        data_dir: &DataDir,
+        listeners: &Listeners,
+    ) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let egress = egress(&config, listeners)?;
+        let providers = providers(&config, &egress)?;
+        let spool = spool(&config)?;
+        let store = store(&config, environment).await?;
+        let root = root_key::load_or_create(&config.vault.root_key, environment, &store).await?;
+        let shared = Arc::new(store.clone());
+        let vault = Vault::new(VaultParts {
+            root,
+            org_keys: shared.clone(),
+            secrets: shared.clone(),
+            installation: shared,
+            references: references(&config, environment, &egress)?,
+            cache_ttl: config.vault.cache_ttl,
+        });
+        let hasher = Arc::new(KeyHasher::load_or_create(&vault).await?);
+        let (directory, seen_change) = directory(&store).await?;
+        Ok(Self {
+            operator_token: operator_token::load_or_create(data_dir.path())?,
+            metrics: Metrics::new(),
+            config,
+            store,
+            directory,
+            seen_change,
+            vault,
+            spool,
+            clock,
+            hasher,
+            egress,
+            providers,
+        })
+    }
+
+    /// The management API.
+    pub(super) fn platform(&self) -> Platform {
+        let store = Arc::new(self.store.clone());
+        Platform::new(PlatformParts {
+            directory: self.directory.clone(),
+            tiers: store.clone(),
+            organisations: store.clone(),
+            api_keys: store.clone(),
+            provider_keys: store.clone(),
+            endpoints: store.clone(),
+            org_keys: store.clone(),
+            idempotency: store.clone(),
+            records: store.clone(),
+            ledger: store.clone(),
+            change_feed: store,
+            spool: self.spool.clone(),
+            vault: self.vault.clone(),
+            hasher: self.hasher.clone(),
+            egress: Client::new(self.egress.clone()),
+            clock: self.clock.clone(),
+            operator_token_hash: operator_token_hash(&self.operator_token),
+            providers: self.providers.clone(),
+            plans_url: PLANS_URL.to_owned(),
+        })
+    }
+
+    /// What the data plane is to be like.
+    pub(super) fn gateway_config(&self) -> GatewayConfig {
+        let server = &self.config.server;
+        GatewayConfig {
+            max_body_bytes: server.max_body_bytes,
+            max_head_bytes: server.max_head_bytes,
+            header_timeout: server.header_timeout,
+            body_idle_timeout: server.body_idle_timeout,
+            send_idle_timeout: server.send_idle_timeout,
+            upstream_head_timeout: self.config.upstream.head_timeout,
+            upstream_idle_timeout: self.config.upstream.idle_timeout,
+            max_connections: server.max_connections,
+            is_h2c_allowed: match server.http2_cleartext {
+                Cleartext::Always => true,
+                Cleartext::Loopback => server.listen.ip().is_loopback(),
+                Cleartext::Never => false,
+            },
+            trusted_proxies: server.trusted_proxies.clone(),
+            labels: self.config.labels,
+            providers: self.providers.clone(),
+            is_test_provider_enabled: self.config.is_test_provider_enabled,
+            does_full_spool_refuse_all: self.config.spool.on_full == OnFull::RefuseAll,
+        }
+    }
+
+    /// What the data plane works with.
+    pub(super) fn gateway_parts(&self, control: Arc<dyn ControlPlane>) -> anyhow::Result<GatewayParts> {
+        Ok(GatewayParts {
+            directory: self.directory.clone(),
+            ledger: Arc::new(self.store.clone()),
+            vault: self.vault.clone(),
+            hasher: self.hasher.clone(),
+            spool: self.spool.clone(),
+            egress: self.egress.clone(),
+            catalogue: Arc::new(ModelCatalogue::built_in()?),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            control,
+        })
+    }
+
+    /// Has no organisation been made yet?
+    pub(super) fn is_empty(&self) -> bool {
+        self.directory.snapshot().orgs().next().is_none()
+    }
+
+    /// Gives back what was leased and not used.
+    pub(super) async fn return_leases(&self) {
+        let orgs: Vec<_> = self.directory.snapshot().orgs().cloned().collect();
+        for org in orgs {
+            if let Err(error) = org.meters.return_leases(&self.store).await {
+                tracing::warn!(%error, "leases can't be given back; they are lost until the day's end");
+                return;
+            }
+        }
+    }
+}
+
+const PLANS_URL: &str = "/docs/quotas";
+
+fn egress(config: &Config, listeners: &Listeners) -> anyhow::Result<Egress> {
+    let mut policy =
+        EgressPolicy::new().deny_listener(listeners.gateway_address).deny_listener(listeners.admin_address);
+    for rule in &config.egress.allow {
+        policy = policy.allow(rule.clone());
+    }
+    if let Some(path) = &config.egress.extra_ca_file {
+        let hint = || format!("egress.extra_ca_file: {}", path.display());
+        let pem = std::fs::read(path).with_context(hint)?;
+        policy = policy.trust_roots(roots_from_pem(&pem).with_context(hint)?);
+    }
+    let settings = EgressSettings { connect_timeout: config.egress.connect_timeout, ..Default::default() };
+    Ok(Egress::with(policy, settings, SystemResolver)?)
+}
+
+fn providers(config: &Config, egress: &Egress) -> anyhow::Result<Vec<(ProviderName, BaseUrl)>> {
+    let checked = |(name, url): &(ProviderName, String)| {
+        let base = egress.policy().check_base_url(url).with_context(|| {
+            format!(
+                "providers.{name}.base_url is {url}; where it is meant, let it through with [[egress.allow]]"
+            )
+        })?;
+        Ok((name.clone(), base))
+    };
+    config.providers.iter().map(checked).collect()
+}
+
+fn spool(config: &Config) -> anyhow::Result<Arc<FileSpool>> {
+    let defaults = SpoolOptions::default();
+    let options = SpoolOptions {
+        commit_window: config.spool.commit_window,
+        max_disk_bytes: config.spool.max_disk_bytes,
+        max_buffer_bytes: defaults
+            .max_buffer_bytes
+            .min(usize::try_from(config.spool.max_disk_bytes).unwrap_or(usize::MAX)),
+        ..defaults
+    };
+    Ok(FileSpool::open(&config.spool.dir, options)?)
+}
+
+async fn store(config: &Config, environment: &Environment) -> anyhow::Result<Store> {
+    let url = match &config.store {
+        StoreUrl::Plain(url) => url.clone(),
+        StoreUrl::Secret(reference) => reference.resolve(environment).context("store.url")?,
+    };
+    let store = Store::open(&url, &StoreOptions::default()).await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+fn references(config: &Config, environment: &Environment, egress: &Egress) -> anyhow::Result<References> {
+    let variables = environment.iter().map(|(n, v)| (n.to_owned(), SecretText::new(v.to_owned())));
+    let mut references = References::new().with_env(variables);
+    if let Some(server) = &config.vault.hashicorp {
+        let token = server.token.resolve(environment).context("vault.hashicorp.token")?;
+        let base = egress.policy().check_base_url(&server.address).context("vault.hashicorp.address")?;
+        let client = Client::new(egress.clone());
+        let server = KvServer::new(client, base, &SecretText::new(token), server.namespace.as_deref())
+            .context("vault.hashicorp.token or namespace")?;
+        references = references.with_kv(server);
+    }
+    Ok(references)
+}
+
+async fn directory(store: &Store) -> anyhow::Result<(Arc<Directory>, i64)> {
+    // First the place, then the state: what changes in between is seen again.
+    let seen = store.newest_change().await?;
+    let tiers = TierCatalogue::new(store.tier_list().await?);
+    let directory = Directory::new(tiers.clone());
+    directory.replace_all(tiers, store.load_all().await?);
+    Ok((Arc::new(directory), seen))
+}
+
+/// How long the last words to the database may take when stopping.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);

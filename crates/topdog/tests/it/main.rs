@@ -1,0 +1,29 @@
+//! The binary from outside: it is started, spoken to over the network, killed and looked at, as an operator would.
+//!
+//! [`server`] runs the binary, [`upstream`] plays the provider, [`http`] speaks to both byte by byte. The modules
+//! are marked as tests so that lints treat their helpers as such.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod canary;
+#[cfg(test)]
+mod first_start;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod kills;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod protocols;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod stopping;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod upstream;

@@ -14,7 +14,13 @@ use crate::open::Opening;
 type Outcome = Result<(Arc<OpenedKey>, Opening), VaultError>;
 
 #[derive(Default)]
-pub(crate) struct Flights(Mutex<HashMap<CacheKey, (OrgId, Arc<OnceCell<Outcome>>)>>);
+pub(crate) struct Flights(Mutex<HashMap<CacheKey, Flight>>);
+
+/// An opening that is under way.
+struct Flight {
+    org: OrgId,
+    cell: Arc<OnceCell<Outcome>>,
+}
 
 impl Flights {
     /// The outcome, and whether it was this caller that brought it about. Where the leader is dropped, the next
@@ -40,15 +46,17 @@ impl Flights {
 
     /// Lets nobody else share what is being opened now; those who wait already are served.
     pub(crate) fn forget(&self, is_meant: impl Fn(OrgId, ProviderKeyId) -> bool) {
-        self.lock().retain(|(id, _), (org, _)| !is_meant(*org, *id));
+        self.lock().retain(|(id, _), flight| !is_meant(flight.org, *id));
     }
 
     fn board(&self, place: CacheKey, org: OrgId) -> Seat<'_> {
-        let cell = Arc::clone(&self.lock().entry(place).or_insert_with(|| (org, Arc::default())).1);
+        let cell = Arc::clone(
+            &self.lock().entry(place).or_insert_with(|| Flight { org, cell: Arc::default() }).cell,
+        );
         Seat { flights: self, place, cell }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, (OrgId, Arc<OnceCell<Outcome>>)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, Flight>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -63,7 +71,7 @@ struct Seat<'a> {
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let mut flights = self.flights.lock();
-        let is_mine = flights.get(&self.place).is_some_and(|(_, cell)| Arc::ptr_eq(cell, &self.cell));
+        let is_mine = flights.get(&self.place).is_some_and(|flight| Arc::ptr_eq(&flight.cell, &self.cell));
         // One for the map and one for this seat: nobody else is aboard.
         if is_mine && (self.cell.initialized() || Arc::strong_count(&self.cell) <= 2) {
             flights.remove(&self.place);

@@ -1,7 +1,7 @@
 //! How a secret is sealed, opened, rotated and destroyed; plaintext lives only inside its types.
 //!
-//! Four layers, each an authenticated cipher whose associated data ([`aad`](self)) says exactly what is inside
-//! and where it belongs, so that nothing stored can be moved, renamed or sent elsewhere:
+//! Four layers, each an authenticated cipher whose associated data says exactly what is inside and where it
+//! belongs, so that nothing stored can be moved, renamed or sent elsewhere:
 //!
 //! 1. the **root key** ([`RootKeyring`]), outside the database, in versions, wraps
 //! 2. an **organisation's key**, in versions, which wraps

@@ -70,10 +70,11 @@ impl RootKeyring {
     /// # Errors
     /// [`VaultError::RootFile`] where the file is there already or can't be written.
     pub fn generate(path: &Path) -> Result<Self, VaultError> {
-        let mut tail = [0_u8; 4];
-        rand::fill(&mut tail).map_err(|_| VaultError::NoRandomness)?;
-        let mut root = Self::of(format!("root-{:08x}", u32::from_be_bytes(tail)), Key::generate()?);
-        file::create(path, &root.to_text())?;
+        let mut nonce = [0_u8; 8];
+        rand::fill(&mut nonce).map_err(|_| VaultError::NoRandomness)?;
+        let nonce = u64::from_be_bytes(nonce);
+        let mut root = Self::of(format!("root-{:08x}", nonce >> 32), Key::generate()?);
+        file::create(path, &root.to_text(), nonce)?;
         root.path = Some(path.to_owned());
         Ok(root)
     }

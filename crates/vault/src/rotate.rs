@@ -24,7 +24,6 @@ const OLD_KEY_STAYS_SECONDS: i64 = 25 * 3600;
 
 /// What a step has done and what is left.
 #[derive(Debug, Clone, Default)]
-#[must_use]
 pub struct RewrapProgress {
     /// Rows that this step re-wrapped, and old key versions that it destroyed.
     pub done: u64,

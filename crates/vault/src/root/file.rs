@@ -19,10 +19,18 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, VaultError> {
     read_open(path, &file)
 }
 
-/// Writes a new file, mode 0600; one that is there stays as it is.
-pub(super) fn create(path: &Path, text: &str) -> Result<(), VaultError> {
-    write_new(path, text).map_err(|error| io_fault(path, &error))?;
-    sync_folder_of(path).map_err(|error| io_fault(path, &error))
+/// Writes a new file, mode 0600, whole or not at all; one that is there stays as it is. `nonce` is nobody else's.
+pub(super) fn create(path: &Path, text: &str, nonce: u64) -> Result<(), VaultError> {
+    let beside = beside(path, &format!(".{nonce:016x}"));
+    let make = || -> io::Result<()> {
+        write_new(&beside, text)?;
+        // Unlike a rename, a link never replaces what is there.
+        let linked = fs::hard_link(&beside, path);
+        fs::remove_file(&beside)?;
+        linked?;
+        sync_folder_of(path)
+    };
+    make().map_err(|error| io_fault(path, &error))
 }
 
 /// Replaces the file by what `change` makes of its text; of two at once, one waits for the other.
@@ -34,7 +42,7 @@ pub(super) fn replace<T>(
     let real = fs::canonicalize(path).map_err(|error| missing_or(path, &error))?;
     let locked = lock(&real)?;
     let (text, made) = change(&read_open(path, &locked)?)?;
-    let beside = beside(&real);
+    let beside = beside(&real, "");
     let swap = || -> io::Result<()> {
         match fs::remove_file(&beside) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -103,9 +111,10 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn beside(path: &Path) -> PathBuf {
+fn beside(path: &Path, mark: &str) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
+    name.push(mark);
     name.push(".new");
     path.with_file_name(name)
 }

@@ -33,6 +33,20 @@ fn a_generated_file_is_its_owners_only_and_reads_back() {
 }
 
 #[test]
+fn of_many_who_generate_at_once_one_does_and_it_is_the_one_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("root.key");
+    let made: Vec<RootKeyring> = std::thread::scope(|scope| {
+        let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| RootKeyring::generate(&path).ok())).collect();
+        makers.into_iter().filter_map(|maker| maker.join().unwrap()).collect()
+    });
+    assert_eq!(made.len(), 1);
+    let kept = RootKeyring::read(&path).unwrap();
+    assert_eq!(kept.newest().1.expose(), made[0].newest().1.expose());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn two_generated_keys_differ() {
     let folder = tempfile::tempdir().unwrap();
     let one = RootKeyring::generate(&folder.path().join("one")).unwrap();

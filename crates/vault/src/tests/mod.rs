@@ -6,6 +6,7 @@ mod memory;
 mod opening;
 mod rotation;
 mod sealing;
+mod stored_format;
 mod tampering;
 
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 mod headers;
 mod relay;
 mod send;
+mod silence;
 mod watch;
 
 pub(crate) use headers::say;
@@ -36,7 +37,7 @@ pub(crate) async fn forward(worker: &Rc<Worker>, trail: &Trail, opened: Opened) 
     };
     let target = target.clone();
     let shape = Shape::of(&entitled);
-    let request = match send::request(trail, &target, key.as_deref(), entitled) {
+    let request = match send::request(worker, trail, &target, key.as_deref(), entitled) {
         Ok(request) => request,
         Err(refusal) => return Err(given_up(settlement, refusal, Outcome::InternalError)),
     };

@@ -1,5 +1,6 @@
 //! The answer on its way through: sent on as it comes, as fast as the client reads.
 
+use super::silence::Silence;
 use super::watch::Watch;
 use crate::answer::BodyBroken;
 use crate::arrive::Trail;
@@ -14,7 +15,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::time::Sleep;
 use topdog_domain::ports::PortError;
 use topdog_domain::usage::Outcome;
 use topdog_domain::{Refusal, RequestId};
@@ -237,30 +237,5 @@ impl Drop for Relay {
             settlement.learnt(tokens, text_bytes);
             settlement.settle(Outcome::ClientGone);
         }
-    }
-}
-
-/// Measures how long a provider has been silent; costs a timer only while it is.
-struct Silence {
-    most: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl Silence {
-    const fn new(most: Duration) -> Self {
-        Self { most, timer: None }
-    }
-
-    fn poll_too_long(&mut self, since: Instant, cx: &mut Context<'_>) -> bool {
-        let most = self.most;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(most)));
-        while timer.as_mut().poll(cx).is_ready() {
-            let silent = since.elapsed();
-            if silent >= most {
-                return true;
-            }
-            timer.as_mut().reset(tokio::time::Instant::now() + (most - silent));
-        }
-        false
     }
 }

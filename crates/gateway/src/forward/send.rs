@@ -1,16 +1,19 @@
 //! The request as the provider gets it.
 
 use super::headers;
+use super::silence::Silence;
 use crate::arrive::Trail;
 use crate::edge::body::BodyReader;
 use crate::entitle::{Entitled, Outgoing};
 use crate::routes::Target;
+use crate::worker::Worker;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body::{Body, Frame, SizeHint};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 use topdog_domain::Refusal;
 use topdog_egress::{BoxError, RequestBody};
 use topdog_vault::OpenedKey;
@@ -19,6 +22,7 @@ use topdog_wire::splice::{splice, tells_usage_when_asked};
 
 /// The same dialect on both sides: the model's name and the key are spliced in, all else stays as it came.
 pub(super) fn request(
+    worker: &Worker,
     trail: &Trail,
     target: &Target,
     key: Option<&OpenedKey>,
@@ -31,7 +35,7 @@ pub(super) fn request(
             RequestBody::Full(splice(body, &marks, &entitled.route.model, tells_usage_when_asked(operation)))
         }
         Outgoing::Form { finder, rest } => {
-            RequestBody::stream(Form::new(*finder, *rest, &entitled.route.model))
+            RequestBody::stream(Form::new(worker, *finder, *rest, &entitled.route.model))
         }
     };
     let mut request = Request::new(body);
@@ -64,14 +68,24 @@ struct Form {
     /// Bytes still to come, where the client has told.
     length: Option<u64>,
     has_ended: bool,
+    silence: Silence,
+    silent_since: Option<Instant>,
 }
 
 impl Form {
-    fn new(finder: ModelFinder, reader: BodyReader, model: &str) -> Self {
+    fn new(worker: &Worker, finder: ModelFinder, reader: BodyReader, model: &str) -> Self {
         let spliced = finder.splice(model);
         let held_bytes: usize = spliced.held.iter().map(Bytes::len).sum();
         let length = reader.announced().map(|rest| rest + held_bytes as u64);
-        Self { held: spliced.held.into(), rest: spliced.rest, reader, length, has_ended: false }
+        Self {
+            held: spliced.held.into(),
+            rest: spliced.rest,
+            reader,
+            length,
+            has_ended: false,
+            silence: Silence::new(worker.config().body_idle_timeout),
+            silent_since: None,
+        }
     }
 
     fn sent(&mut self, bytes: Bytes) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -95,7 +109,17 @@ impl Body for Form {
         if form.has_ended {
             return Poll::Ready(None);
         }
-        match std::task::ready!(form.reader.poll_next(cx)) {
+        let Poll::Ready(next) = form.reader.poll_next(cx) else {
+            let since = *form.silent_since.get_or_insert_with(Instant::now);
+            let is_too_long = form.silence.poll_too_long(since, cx);
+            return if is_too_long {
+                Poll::Ready(Some(Err("the client is silent".into())))
+            } else {
+                Poll::Pending
+            };
+        };
+        form.silent_since = None;
+        match next {
             Ok(Some(bytes)) => match form.rest.feed(&bytes) {
                 Ok(()) => form.sent(bytes),
                 Err(bad) => Poll::Ready(Some(Err(bad.into()))),

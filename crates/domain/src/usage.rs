@@ -178,6 +178,7 @@ impl RequestRecord {
         draft.id = self.id;
         draft.request = Some(self.request);
         draft.ip = Some(self.client_ip.to_string());
-        Some(draft.with("version", used.version).with("provider", &self.provider).with("model", &self.model))
+        let draft = draft.with("version", used.version).with("operation", self.operation.name());
+        Some(draft.with("provider", &self.provider).with("model", &self.model))
     }
 }

@@ -86,9 +86,12 @@ impl Pools {
     /// Begins a transaction that writes. On SQLite it takes the lock at once: one that began by reading
     /// could not get it any more after another's write.
     pub(super) async fn begin(&self) -> Result<Tx, PortError> {
+        // What a statement reads behind a lock must be what the lock's last holder committed, whatever the
+        // server's default is.
+        const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
         let tx = match self {
             Self::Sqlite(pools) => pools.writer.begin_with("BEGIN IMMEDIATE").await.map(Engine::Sqlite),
-            Self::Postgres(pool) => pool.begin().await.map(Engine::Postgres),
+            Self::Postgres(pool) => pool.begin_with(READ_COMMITTED).await.map(Engine::Postgres),
         };
         tx.map(Tx).map_err(error::from_engine)
     }

@@ -3,6 +3,8 @@
 use super::engine::{Engine, Pools, SqlitePools, on_engine, statements};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::fs::Permissions;
+use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -139,14 +141,16 @@ async fn open_sqlite(path: &Path, options: &StoreOptions) -> Result<Pools, OpenE
     Ok(Engine::Sqlite(SqlitePools { writer, readers }))
 }
 
-/// The engine gives its own files, the log beside the database too, the mode of the database.
+/// The engine gives the files that it makes beside the database the database's mode.
 fn keep_to_owner(path: &Path) -> std::io::Result<()> {
-    std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)?
-        .set_permissions(std::fs::Permissions::from_mode(0o600))
+    let new = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match new {
+        // Not opened for that: closing a file gives up this process's locks on it, the engine's too.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            std::fs::set_permissions(path, Permissions::from_mode(0o600))
+        }
+        made => made.map(drop),
+    }
 }
 
 async fn open_postgres(url: &str, options: &StoreOptions) -> Result<Pools, OpenError> {

@@ -152,14 +152,18 @@ async fn add_member(tx: &mut Tx, member: &Member) -> Result<(), PortError> {
 }
 
 impl Store {
-    /// Sees to it that SQLite's log does not keep what was just overwritten in the file. A reader may hold the
-    /// log for the moment; it is then rewritten with the writes that follow.
+    /// Sees to it that SQLite's log does not keep what was just overwritten in the file.
     async fn overwrite_deleted(&self) -> Result<(), PortError> {
         let Engine::Sqlite(db) = self.pools().writer() else {
             return Ok(());
         };
-        let checkpoint = sqlx::query(TRUNCATE_LOG_SQLITE).execute(db).await;
-        checkpoint.map(|_| ()).map_err(super::error::from_engine)
+        let was_held: Result<i64, _> = sqlx::query_scalar(TRUNCATE_LOG_SQLITE).fetch_one(db).await;
+        if was_held.map_err(super::error::from_engine)? != 0 {
+            tracing::warn!(
+                "a reader holds the database's log: what was destroyed is overwritten there later"
+            );
+        }
+        Ok(())
     }
 }
 

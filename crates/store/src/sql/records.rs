@@ -50,6 +50,10 @@ fn columns(records: &[RequestRecord]) -> Result<String, PortError> {
     json(&rows)
 }
 
+/// No request has more tokens, or costs more nano-dollars: an endpoint that says so must not make every sum
+/// overflow that it is in. The record itself says what was said.
+const MOST_OF_A_REQUEST: i64 = 100_000_000_000_000;
+
 #[derive(Serialize)]
 struct RecordColumns {
     org: String,
@@ -71,6 +75,7 @@ impl RecordColumns {
     fn of(record: &RequestRecord) -> Result<Self, PortError> {
         let tokens = &record.tokens;
         let cache_write = tokens.cache_write_5m.saturating_add(tokens.cache_write_1h);
+        let tokens_of = |number| count(number).min(MOST_OF_A_REQUEST);
         Ok(Self {
             org: record.org.to_string(),
             at: record.at.micros(),
@@ -79,12 +84,12 @@ impl RecordColumns {
             model: record.model.replace('\0', "\u{fffd}"),
             is_counted: record.is_counted,
             source: record.source.name(),
-            input: count(tokens.input),
-            cache_read: count(tokens.cache_read),
-            cache_write: count(cache_write),
-            output: count(tokens.output),
-            reasoning: count(tokens.reasoning),
-            cost_nanodollars: record.cost_nanodollars,
+            input: tokens_of(tokens.input),
+            cache_read: tokens_of(tokens.cache_read),
+            cache_write: tokens_of(cache_write),
+            output: tokens_of(tokens.output),
+            reasoning: tokens_of(tokens.reasoning),
+            cost_nanodollars: record.cost_nanodollars.map(|cost| cost.min(MOST_OF_A_REQUEST)),
             record: json(record)?,
         })
     }

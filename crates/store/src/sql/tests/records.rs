@@ -14,12 +14,16 @@ on_both! {
         record.tokens.input = u64::MAX;
         record.tokens.cache_write_1h = u64::MAX;
         record.cost_nanodollars = None;
-        let requests = vec![record.clone(), samples::request_record(org, NEW_YEAR)];
+        let mut twin = record.clone();
+        twin.id = RecordId::new();
+        let requests = vec![record.clone(), twin];
         bed.store.ship(&Batch { requests, audits: Vec::new() }).await.unwrap();
         let wish = PageWish { after: None, limit: 10 };
         let rows = bed.store.usage_list(org, &wish).await.unwrap().rows;
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[1].record, record, "what is listed is what was shipped");
+        let sums = bed.store.usage_sum(org, NEW_YEAR, NEW_YEAR.plus_seconds(1)).await.unwrap();
+        assert_eq!((sums[0].requests, sums[0].unpriced_requests), (2, 2), "no sum overflows");
     }
 
     async fn a_whole_batch_goes_in_and_a_second_time_changes_nothing(bed: &Bed) {
@@ -67,6 +71,6 @@ on_both! {
         bed.store.ship(&Batch { requests, audits: Vec::new() }).await.unwrap();
         let entries: Vec<AuditEntry> = bed.store.audit_list(org, 0, 10).await.unwrap();
         assert_eq!(entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), [records[0].id]);
-        assert!(entries[0].body.contains("provider_key.use"), "{}", entries[0].body);
+        assert!([r#""action":"provider_key.use""#, r#""operation":"chat""#].iter().all(|said| entries[0].body.contains(said)));
     }
 }

@@ -8,7 +8,7 @@ use super::route::Route;
 use super::session::Session;
 use super::table::{Table, listed};
 use topdog_domain::provider::ProviderName;
-use topdog_platform::api::{CreateEndpoint, Endpoint, List, ReplaceEndpoint};
+use topdog_platform::api::{CreateEndpoint, Endpoint, ReplaceEndpoint};
 
 /// What to do with endpoints.
 #[derive(Debug, clap::Subcommand)]
@@ -59,8 +59,8 @@ pub(super) async fn run(command: Endpoints, session: &Session) -> Result<(), Fai
             shown(session, &endpoint)
         }
         Endpoints::List { org } => {
-            let all: List<Endpoint> = session.api.get(endpoints(session, &org)?).await?;
-            session.output.answer(&all.data, |all| table(all))
+            let all: Vec<Endpoint> = session.api.get_all(endpoints(session, &org)?).await?;
+            session.output.answer(&all, |all| table(all))
         }
         Endpoints::Set(Wanted { org, name, base_url, models, keyless }) => {
             let route = endpoints(session, &org)?.then(name.as_str());

@@ -6,6 +6,7 @@
 
 mod api;
 mod api_keys;
+mod apply;
 mod audit;
 mod credential;
 mod duration;
@@ -51,6 +52,8 @@ pub(crate) enum Command {
 pub(crate) enum Online {
     /// Make the first organisation, its owner, its default workspace and its first API key
     Init(init::Init),
+    /// Make organisations, keys and endpoints be as a file says
+    Apply(apply::Apply),
     /// Manage organisations
     #[command(subcommand)]
     Orgs(orgs::Orgs),
@@ -106,6 +109,9 @@ pub(crate) fn run(command: Command, globals: &Globals, root: clap::Command) -> E
 }
 
 fn run_online(command: Online, globals: &Globals) -> Result<(), Failure> {
+    if let Online::ProviderKeys(keys) = &command {
+        keys.check()?;
+    }
     let session = Session::open(globals)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -117,6 +123,7 @@ fn run_online(command: Online, globals: &Globals) -> Result<(), Failure> {
 async fn ask(command: Online, session: &Session) -> Result<(), Failure> {
     match command {
         Online::Init(init) => init::run(init, session).await,
+        Online::Apply(apply) => apply::run(apply, session).await,
         Online::Orgs(orgs) => orgs::run(orgs, session).await,
         Online::Tiers(tiers) => tiers::run(tiers, session).await,
         Online::ApiKeys(keys) => api_keys::run(keys, session).await,

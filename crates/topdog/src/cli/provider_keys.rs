@@ -11,7 +11,7 @@ use super::table::{Table, or_dash};
 use topdog_domain::ProviderKeyId;
 use topdog_domain::provider::ProviderName;
 use topdog_platform::api::{
-    CreateProviderKey, KeyTest, KeyTestResult, List, ProviderKey, ProviderKeySource, RotateProviderKey,
+    CreateProviderKey, KeyTest, KeyTestResult, ProviderKey, ProviderKeySource, RotateProviderKey,
 };
 
 /// What to do with provider keys.
@@ -62,26 +62,37 @@ pub(crate) struct Named {
     key: String,
 }
 
+impl ProviderKeys {
+    /// Refuses what can be refused without a server; a key given as an argument first of all.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        match self {
+            Self::Add { source, no_secret, .. } | Self::Rotate { source, no_secret, .. } => {
+                no_secret.check()?;
+                source.check()
+            }
+            Self::Test(_) | Self::List { .. } | Self::Delete(_) => Ok(()),
+        }
+    }
+}
+
 pub(super) async fn run(command: ProviderKeys, session: &Session) -> Result<(), Failure> {
     match command {
-        ProviderKeys::Add { org, provider, name, source, no_secret } => {
-            no_secret.check()?;
+        ProviderKeys::Add { org, provider, name, source, .. } => {
             let (secret, reference) = source.read()?.parts();
             let new = CreateProviderKey { provider, name, secret, reference };
             let key: ProviderKey = session.api.post(keys(session, &org)?, &new).await?;
             shown(session, &key)
         }
         ProviderKeys::Test(named) => test(session, &named).await,
-        ProviderKeys::Rotate { named, source, no_secret } => {
-            no_secret.check()?;
+        ProviderKeys::Rotate { named, source, .. } => {
             let (secret, reference) = source.read()?.parts();
             let route = found(session, &named).await?.then("rotate");
             let key: ProviderKey = session.api.post(route, &RotateProviderKey { secret, reference }).await?;
             shown(session, &key)
         }
         ProviderKeys::List { org } => {
-            let all: List<ProviderKey> = session.api.get(keys(session, &org)?).await?;
-            session.output.answer(&all.data, |all| table(all))
+            let all: Vec<ProviderKey> = session.api.get_all(keys(session, &org)?).await?;
+            session.output.answer(&all, |all| table(all))
         }
         ProviderKeys::Delete(named) => {
             let route = found(session, &named).await?;
@@ -124,8 +135,8 @@ async fn found(session: &Session, named: &Named) -> Result<Route, Failure> {
     // What is typed here by mistake may be a key, so it is not repeated unless it can be a provider's name.
     let provider = ProviderName::parse(provider)
         .map_err(|_| Failure::usage("a key is named by its id, PROVIDER or PROVIDER/NAME"))?;
-    let all: List<ProviderKey> = session.api.get(route.clone()).await?;
-    let found = all.data.iter().find(|key| key.provider == provider && key.name == name);
+    let all: Vec<ProviderKey> = session.api.get_all(route.clone()).await?;
+    let found = all.iter().find(|key| key.provider == provider && key.name == name);
     found.map(|key| route.then(key.id.to_string())).ok_or_else(|| {
         let message = "there is no such provider key; `topdog provider-keys list` shows those that are there";
         Failure::with(Exit::NotFound, message)

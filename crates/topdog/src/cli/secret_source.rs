@@ -6,7 +6,7 @@ use topdog_platform::api::Secret;
 
 /// Where a provider key comes from; never an argument, which every user of the machine can read.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 pub(crate) struct SecretSource {
     /// Read the key from standard input
     #[arg(long)]
@@ -17,8 +17,8 @@ pub(crate) struct SecretSource {
     /// Read the key from an environment variable of this command
     #[arg(long, value_name = "VARIABLE")]
     env: Option<String>,
-    /// Have the server fetch it when it is needed: vault:MOUNT/PATH#FIELD; for the operator also env:NAME and
-    /// file:PATH, of the server's machine
+    /// Have the server fetch it when it is needed (operator only): vault:MOUNT/PATH#FIELD, or env:NAME and
+    /// file:PATH of the server's machine
     #[arg(long, value_name = "REFERENCE")]
     reference: Option<String>,
 }
@@ -32,6 +32,16 @@ pub(super) enum KeyMaterial {
 }
 
 impl SecretSource {
+    /// Refuses where nothing says where the key is.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.stdin || self.file.is_some() || self.env.is_some() || self.reference.is_some() {
+            return Ok(());
+        }
+        Err(Failure::usage(
+            "say where the key is: --stdin, --file FILE, --env VARIABLE or --reference REFERENCE",
+        ))
+    }
+
     /// Reads the key, or passes the reference on.
     pub(super) fn read(self) -> Result<KeyMaterial, Failure> {
         if let Some(reference) = self.reference {

@@ -16,7 +16,7 @@ pub(crate) struct Usage {
     /// From then, such as 2026-11-24 or 2026-11-24T09:00:00Z [default: the beginning of the UTC day]
     #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "events")]
     from: Option<Timestamp>,
-    /// Until then, not included [default: now]
+    /// Until then, not included [default: the end of the UTC day]
     #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "events")]
     to: Option<Timestamp>,
     /// Request by request, newest first, instead of sums by model

@@ -5,15 +5,15 @@ use super::org_arg::OrgArg;
 use super::print;
 use super::route::Route;
 use super::session::Session;
-use super::table::Table;
+use super::table::{Table, listed};
 use serde_json::json;
 use std::time::Duration;
-use topdog_platform::api::{Rotation, VaultStatus};
+use topdog_platform::api::{OrgVaultStatus, Rotation, VaultStatus};
 
 /// What to do with the keys that seal provider keys.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Vault {
-    /// Show what is still sealed under older keys; for the operator of the whole installation
+    /// Show what is still sealed under older keys; without --org, for the operator, in the whole installation
     Status {
         #[command(flatten)]
         org: OrgArg,
@@ -36,55 +36,65 @@ pub(crate) enum Vault {
 
 pub(super) async fn run(command: Vault, session: &Session) -> Result<(), Failure> {
     match command {
+        Vault::Status { org } if org.given().is_none() && session.api.is_operator() => {
+            let status: VaultStatus = session.api.get(Route::new("vault")).await?;
+            session.output.answer(&status, |status| {
+                Table::of_facts([
+                    ("under an older root key", status.under_old_root.to_string()),
+                    ("under an older organisation key", status.under_old_org_key.to_string()),
+                ])
+            })
+        }
         Vault::Status { org } => {
-            let status: VaultStatus = session.api.get(status_route(session, &org)?).await?;
-            session.output.answer(&status, facts)
+            let status: OrgVaultStatus = session.api.get(of_org(session, &org)?).await?;
+            session.output.answer(&status, |status| {
+                Table::of_facts([
+                    ("version", status.version.to_string()),
+                    ("made", status.created_at.to_string()),
+                    ("older versions in use", listed(&status.older_versions)),
+                ])
+            })
         }
         Vault::RotateRoot { wait } => {
-            let route = Route::new("vault");
-            rotate(session, route.clone().then("rotate-root"), wait.then_some(route)).await
+            let rotation: Rotation =
+                session.api.post(Route::new("vault").then("rotate-root"), &json!({})).await?;
+            while wait && is_root_pending(session).await? {
+                pause().await;
+            }
+            shown(session, &rotation)
         }
         Vault::RotateOrg { org, wait } => {
-            let route = Route::of_org(session.org(org.given())?).then("vault");
-            rotate(session, route.clone().then("rotate"), wait.then_some(route)).await
+            let route = of_org(session, &org)?;
+            let rotation: Rotation = session.api.post(route.clone().then("rotate"), &json!({})).await?;
+            while wait && is_org_pending(session, &route).await? {
+                pause().await;
+            }
+            shown(session, &rotation)
         }
     }
 }
 
-fn status_route(session: &Session, org: &OrgArg) -> Result<Route, Failure> {
-    if org.given().is_none() && session.api.is_operator() {
-        return Ok(Route::new("vault"));
-    }
+fn of_org(session: &Session, org: &OrgArg) -> Result<Route, Failure> {
     Ok(Route::of_org(session.org(org.given())?).then("vault"))
 }
 
-async fn rotate(session: &Session, route: Route, wait_at: Option<Route>) -> Result<(), Failure> {
-    let mut rotation: Rotation = session.api.post(route, &json!({})).await?;
-    if let Some(status) = wait_at {
-        while total(&rotation.pending) > 0 {
-            print::note(&format_args!("{} keys are still to be wrapped anew", total(&rotation.pending)));
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            rotation.pending = session.api.get(status.clone()).await?;
-        }
-    }
-    session.output.answer(&rotation, |rotation| {
-        let mut table = Table::of_facts([("new version", rotation.version.to_string())]);
-        pending(&rotation.pending, &mut table);
-        table
-    })
+async fn is_root_pending(session: &Session) -> Result<bool, Failure> {
+    let status: VaultStatus = session.api.get(Route::new("vault")).await?;
+    Ok(status.under_old_root > 0)
 }
 
-const fn total(status: &VaultStatus) -> u64 {
-    status.under_old_root.saturating_add(status.under_old_org_key)
+async fn is_org_pending(session: &Session, route: &Route) -> Result<bool, Failure> {
+    let status: OrgVaultStatus = session.api.get(route.clone()).await?;
+    Ok(!status.older_versions.is_empty())
 }
 
-fn facts(status: &VaultStatus) -> Table {
-    let mut table = Table::of_facts([]);
-    pending(status, &mut table);
-    table
+async fn pause() {
+    print::note("older versions are still in use");
+    tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
-fn pending(status: &VaultStatus, table: &mut Table) {
-    table.row(["under an older root key".to_owned(), status.under_old_root.to_string()]);
-    table.row(["under an older organisation key".to_owned(), status.under_old_org_key.to_string()]);
+fn shown(session: &Session, rotation: &Rotation) -> Result<(), Failure> {
+    session
+        .output
+        .answer(rotation, |rotation| Table::of_facts([("new version", rotation.version.to_string())]))
 }

@@ -2,7 +2,8 @@
 //!
 //! Each aggregate has a module that implements its port for [`Store`]. A change runs in one transaction that
 //! takes its locks in one order, so that none waits for another in a circle: the organisation's row
-//! ([`organisations::lock`]), the head of its audit chain, the clock of the change feed ([`change::Announce`]).
+//! ([`organisations::lock`]), the head of its audit chain ([`audit_chain::append`]), the clock of the change
+//! feed ([`Store::commit_announced`]).
 
 mod api_key_row;
 mod api_keys;

@@ -130,7 +130,13 @@ async fn open_sqlite(path: &Path, options: &StoreOptions) -> Result<Pools, OpenE
         .foreign_keys(true)
         // What is deleted is overwritten: destroyed keys leave nothing in the file.
         .pragma("secure_delete", "ON");
-    let pool = || SqlitePoolOptions::new().acquire_timeout(options.acquire_timeout);
+    let pool = || {
+        // A connection to a file does not age, and opening one anew would only be a hiccup.
+        SqlitePoolOptions::new()
+            .acquire_timeout(options.acquire_timeout)
+            .idle_timeout(None)
+            .max_lifetime(None)
+    };
     let writer = pool().max_connections(1).connect_with(connect.clone()).await;
     let writer = writer.map_err(refused)?;
     let readers = pool()

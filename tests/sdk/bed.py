@@ -164,6 +164,8 @@ class Bed:
             done = subprocess.run([TOPDOG, *args, "--org", "acme", "--data-dir", self.gateway / "live"],
                                   capture_output=True)
             (self.gateway / f"cli-{name}.txt").write_bytes(done.stdout + done.stderr)
+            if done.returncode:
+                raise SystemExit(f"topdog {' '.join(args)} failed ({done.returncode}): {done.stderr.decode()}")
 
     def note_secret(self, label, secret):
         with open(self.secrets_file, "a") as f:

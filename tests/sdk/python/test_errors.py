@@ -135,7 +135,6 @@ def test_free_has_two_llm_requests_a_day(bed):
     '{"model": "openai/gpt-4o-mini", "model": "openai/gpt-4o", "messages": []}',
     '{"model": "openai/gpt-4o-mini", "messages": [], "stream": "yes"}',
     '{"model": "openai/gpt-4o-mini\\r\\nx-injected: 1", "messages": []}',
-    '{"model": "openai/../../admin", "messages": []}',
     '{"model": "openai/gpt-4o-mini", "messages": []} trailing',
     '{"model": "openai/gpt\xff", "messages": []}',
 ])
@@ -144,6 +143,13 @@ def test_bad_bodies(bed, recorder, body):
     assert status in (400, 404, 422), answer
     assert answer["error"]["message"] and answer["error"]["code"]
     assert recorder.records(recorder.mark) == [], "what can't be understood must not be sent on"
+
+
+def test_a_model_name_never_becomes_a_path(bed, recorder):
+    """A prefixed name that the catalogue does not know goes on, but in the body only."""
+    chat(bed.client(), "openai/../../admin")
+    sent = recorder.await_record(recorder.mark)
+    assert sent["path"] == "/v1/chat/completions" and sent["json"]["model"] == "../../admin"
 
 
 def test_bad_request_in_the_sdk(bed):

@@ -46,6 +46,12 @@ impl ProviderName {
         Self("test".into())
     }
 
+    /// The provider of a request that was refused before one was known.
+    #[must_use]
+    pub fn none() -> Self {
+        Self("none".into())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

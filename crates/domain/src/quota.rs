@@ -270,6 +270,8 @@ pub struct OrgMeters {
     pub llm_requests: Meter,
     /// Key-management calls a minute.
     pub key_management: MinuteWindow,
+    /// Debug-log records of refused requests a minute: a flood of them must not fill the disk.
+    pub refusal_logs: MinuteWindow,
     /// LLM requests a day of the keys that have a limit of their own.
     keys: Mutex<HashMap<ApiKeyId, Arc<Meter>>>,
     org: OrgId,
@@ -283,6 +285,7 @@ impl OrgMeters {
             api_calls: Meter::new(MeterKey::of(org, Resource::ApiCallsPerDay)),
             llm_requests: Meter::new(MeterKey::of(org, Resource::LlmRequestsPerDay)),
             key_management: MinuteWindow::default(),
+            refusal_logs: MinuteWindow::default(),
             keys: Mutex::default(),
             org,
         }

@@ -75,6 +75,8 @@ pub enum Outcome {
     UpstreamFailed,
     /// Top Dog itself failed.
     InternalError,
+    /// Top Dog refused it: nothing was counted, and no provider heard of it. Only ever in debug logs.
+    Refused,
 }
 
 impl Outcome {
@@ -87,6 +89,7 @@ impl Outcome {
             Self::UpstreamError => "upstream_error",
             Self::UpstreamFailed => "upstream_failed",
             Self::InternalError => "internal_error",
+            Self::Refused => "refused",
         }
     }
 }
@@ -129,7 +132,7 @@ pub struct RequestRecord {
     pub operation: Operation,
     /// Was a stream asked for?
     pub is_stream: bool,
-    /// The provider it was sent to.
+    /// The provider it was sent to; `none` where it was refused before that was known.
     pub provider: ProviderName,
     /// The model as the client named it.
     pub model_requested: Arc<str>,

@@ -4,9 +4,10 @@ use crate::worker::Worker;
 use http::header::HeaderName;
 use http::{HeaderMap, Method, Request};
 use hyper::body::Incoming;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
 use std::time::Instant;
+use topdog_domain::directory::Caller;
 use topdog_domain::labels::{Labels, SentLabels};
 use topdog_domain::provider::Operation;
 use topdog_domain::{Refusal, RequestId, Timestamp};
@@ -19,6 +20,10 @@ pub(crate) struct Trail {
     /// The labels as far as they are known: a stranger's, then the tenant's.
     pub(crate) labels: Cell<Labels>,
     pub(crate) operation: Cell<Option<Operation>>,
+    /// Who asks, and from where, as soon as that is known.
+    pub(crate) caller: OnceCell<(Caller, IpAddr)>,
+    /// Has it a settlement, which makes its record?
+    pub(crate) is_admitted: Cell<bool>,
 }
 
 impl Trail {
@@ -30,6 +35,8 @@ impl Trail {
             started: Instant::now(),
             labels: Cell::new(Labels::of_stranger(SentLabels::default(), &worker.config().labels)),
             operation: Cell::new(None),
+            caller: OnceCell::new(),
+            is_admitted: Cell::new(false),
         }
     }
 }

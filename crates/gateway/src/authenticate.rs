@@ -35,6 +35,8 @@ pub(crate) fn authenticate(
         return Err(Refusal::UnknownKey);
     }
     let caller = caller.clone();
+    // Set once a request, here.
+    let _ = trail.caller.set((caller.clone(), arrived.client_ip));
     trail.labels.set(Labels::of_tenant(
         arrived.sent_labels,
         arrived.is_front_trusted,

@@ -7,6 +7,7 @@ use crate::entitle::entitle;
 use crate::forward::forward;
 use crate::models;
 use crate::open_key::open_key;
+use crate::record;
 use crate::reserve::reserve;
 use crate::worker::Worker;
 use http::Request;
@@ -22,6 +23,7 @@ pub(crate) async fn travel(worker: &Rc<Worker>, request: Request<Incoming>, peer
         Ok(answer) => answer,
         Err(refusal) => {
             worker.parts().metrics.refused(&trail, &refusal);
+            record::refused(worker, &trail, &refusal);
             answer::refused(&trail, &refusal)
         }
     }

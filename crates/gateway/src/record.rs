@@ -1,14 +1,18 @@
 //! Step 8: the facts of a settled request, into the spool and the metrics.
 
+use crate::arrive::Trail;
 use crate::settle::Open;
-use topdog_domain::RecordId;
-use topdog_domain::usage::{Outcome, RequestRecord, UsageSource};
+use crate::worker::Worker;
+use std::time::Duration;
+use topdog_domain::provider::ProviderName;
+use topdog_domain::tier::Limit;
+use topdog_domain::usage::{Outcome, RequestRecord, TokenUsage, UsageSource};
+use topdog_domain::{RecordId, Refusal};
 
 pub(crate) fn record(open: &Open, outcome: Outcome, is_counted: bool, source: UsageSource) {
     let total = open.started.elapsed();
     let overhead = total.saturating_sub(open.waited);
     let tokens = open.tokens_from(source);
-    let micros = |d: std::time::Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
     let record = RequestRecord {
         id: RecordId::from_uuid(open.request.uuid()),
         request: open.request,
@@ -43,4 +47,52 @@ pub(crate) fn record(open: &Open, outcome: Outcome, is_counted: bool, source: Us
     };
     open.worker.spool.append_request(&record);
     open.worker.parts().metrics.settled(&record, overhead, open.first_byte);
+}
+
+/// Debug-log records of refusals that one organisation gets a minute.
+const REFUSALS_A_MINUTE: Limit = Limit::Of(120);
+
+/// The debug-log record of a refused request whose caller is known. What was admitted before it failed has its
+/// record from its settlement.
+pub(crate) fn refused(worker: &Worker, trail: &Trail, refusal: &Refusal) {
+    let (Some((caller, client_ip)), Some(operation)) = (trail.caller.get(), trail.operation.get()) else {
+        return;
+    };
+    if trail.is_admitted.get() || caller.org.meters.refusal_logs.take(REFUSALS_A_MINUTE, trail.at).is_err() {
+        return;
+    }
+    let total_us = micros(trail.started.elapsed());
+    worker.spool.append_request(&RequestRecord {
+        id: RecordId::from_uuid(trail.request.uuid()),
+        request: trail.request,
+        at: trail.at,
+        org: caller.key.org,
+        workspace: caller.key.workspace,
+        api_key: caller.key.id,
+        client_ip: client_ip.to_string().into(),
+        plan: trail.labels.get().plan,
+        segment: trail.labels.get().segment,
+        operation,
+        is_stream: false,
+        provider: ProviderName::none(),
+        model_requested: "".into(),
+        model: "".into(),
+        key_use: None,
+        outcome: Outcome::Refused,
+        status: refusal.status(),
+        is_counted: false,
+        tokens: TokenUsage::default(),
+        source: UsageSource::None,
+        cost_nanodollars: None,
+        first_byte_us: None,
+        total_us,
+        overhead_us: total_us,
+        bytes_in: 0,
+        bytes_out: 0,
+        error_code: Some(refusal.code().into()),
+    });
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

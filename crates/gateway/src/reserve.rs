@@ -85,6 +85,7 @@ pub(crate) async fn reserve(
         reservation.key_meter = Some(meter.clone());
         reservation.key_request = Some(unit.map_err(|e| denied_by_key(&entitled.caller, e))?);
     }
+    trail.is_admitted.set(true);
     let settlement = Settlement::new(worker, trail, &entitled, reservation);
     Ok(Reserved { entitled, settlement })
 }

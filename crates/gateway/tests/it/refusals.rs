@@ -34,7 +34,9 @@ fn bad_bodies() {
         let large = format!("{{\"model\":\"gpt-4o\",\"x\":\"{}\"}}", "y".repeat(1 << 20));
         assert_eq!(rig.chat(&large).await.code(), "body_too_large");
         assert_eq!(rig.upstream.count(), 0);
-        assert!(rig.spool.requests().is_empty(), "nothing was admitted");
+        assert!(rig.admitted().is_empty(), "nothing was admitted");
+        let logged = rig.spool.requests();
+        assert!(logged.len() >= 14 && logged.iter().all(|r| r.error_code.is_some() && r.tokens.total() == 0));
         let near = rig.chat(r#"{"model":"gpt-4o-mni"}"#).await;
         assert!(near.body.contains("gpt-4o-mini"), "{}", near.body);
     });

@@ -22,7 +22,7 @@ use topdog_domain::ports::{Organisations, ProviderKeys, Spool};
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tenant::{KeySource, ProviderKey};
 use topdog_domain::tier::{Tier, TierCatalogue};
-use topdog_domain::usage::RequestRecord;
+use topdog_domain::usage::{Outcome, RequestRecord};
 use topdog_domain::{ProviderKeyId, Timestamp};
 use topdog_egress::{AllowRule, BaseUrl, Egress, EgressPolicy};
 use topdog_gateway::{ControlBody, ControlPlane, Gateway, GatewayConfig, GatewayParts, Metrics};
@@ -193,17 +193,23 @@ impl Rig {
         socket.connect(self.address).await.unwrap()
     }
 
-    /// The records, once there are so many.
+    /// The records of admitted requests, once there are so many.
     pub(crate) async fn records(&self, count: usize) -> Vec<RequestRecord> {
         for _ in 0..500 {
-            if self.spool.requests().len() >= count {
+            if self.admitted().len() >= count {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        let records = self.spool.requests();
+        let records = self.admitted();
         assert_eq!(records.len(), count);
         records
+    }
+}
+
+impl Rig {
+    pub(crate) fn admitted(&self) -> Vec<RequestRecord> {
+        self.spool.requests().into_iter().filter(|r| r.outcome != Outcome::Refused).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use topdog_domain::audit::AuditDraft;
 use topdog_domain::ports::{Batch, PortError, RecordSink};
-use topdog_domain::usage::RequestRecord;
+use topdog_domain::usage::{Outcome, RequestRecord};
 use topdog_domain::{OrgId, Timestamp};
 
 #[async_trait]
@@ -19,11 +19,13 @@ impl RecordSink for Store {
             batch.requests.iter().filter_map(RequestRecord::key_use_audit).collect();
         let mut audits: Vec<&AuditDraft> = batch.audits.iter().chain(&key_uses).collect();
         audits.sort_by_key(|draft| draft.at);
-        let records = columns(&batch.requests)?;
+        let all = columns(batch.requests.iter())?;
+        // What was refused used nothing.
+        let used = columns(batch.requests.iter().filter(|record| record.outcome != Outcome::Refused))?;
         let mut tx = self.pools().begin().await?;
-        for statement in [ADD_USAGE, ADD_DEBUG_LOG] {
+        for (statement, records) in [(ADD_USAGE, &used), (ADD_DEBUG_LOG, &all)] {
             on_engine!(tx.conn(), statement, |db, sql| sqlx::query(sql)
-                .bind(&records)
+                .bind(records)
                 .execute(db)
                 .await
                 .map(|_| ()))?;
@@ -44,9 +46,9 @@ impl RecordSink for Store {
 }
 
 /// The columns of all records as one JSON object, by id: one statement and one journey, however many they are.
-fn columns(records: &[RequestRecord]) -> Result<String, PortError> {
+fn columns<'a>(records: impl Iterator<Item = &'a RequestRecord>) -> Result<String, PortError> {
     let row = |record: &RequestRecord| Ok((record.id.to_string(), RecordColumns::of(record)?));
-    let rows: BTreeMap<_, _> = records.iter().map(row).collect::<Result<_, PortError>>()?;
+    let rows: BTreeMap<_, _> = records.map(row).collect::<Result<_, PortError>>()?;
     json(&rows)
 }
 

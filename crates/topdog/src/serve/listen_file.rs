@@ -15,6 +15,11 @@ struct Content {
 }
 
 impl ListenFile {
+    /// Removes what a server left that was killed.
+    pub(super) fn clear(run: &Path) {
+        drop(Self(run.join(NAME)));
+    }
+
     /// Writes it, as one step.
     pub(super) fn write(
         run: &Path,
@@ -22,12 +27,14 @@ impl ListenFile {
         admin: SocketAddr,
         is_tls: bool,
     ) -> anyhow::Result<Self> {
-        let path = run.join("listen.json");
+        let path = run.join(NAME);
         let content = Content { gateway, admin, url: url(gateway, is_tls) };
         private_file::replace(&path, &serde_json::to_string(&content)?)?;
         Ok(Self(path))
     }
 }
+
+const NAME: &str = "listen.json";
 
 impl Drop for ListenFile {
     fn drop(&mut self) {

@@ -13,6 +13,7 @@ mod listen_file;
 mod listeners;
 mod logging;
 mod node;
+mod open_files;
 mod operator_token;
 mod private_file;
 mod root_key;
@@ -85,8 +86,10 @@ const WRONG_USAGE: u8 = 2;
 
 fn start(config: Config, environment: &Environment, is_demo: bool) -> anyhow::Result<()> {
     topdog_vault::harden_process()?;
-    logging::start(&config.log)?;
+    let _logging = logging::start(&config.log)?;
+    open_files::raise_limit(config.server.max_connections);
     let data_dir = DataDir::open(&config.data_dir)?;
+    ListenFile::clear(&data_dir.run());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")

@@ -68,7 +68,7 @@ async fn every_acknowledged_record_survives_twenty_kills_under_load_and_is_there
         .await;
     let events = count(server.usage_events("acme").await.iter().map(|event| text(&event["request"])));
     let audit = server.audit("acme").await;
-    let uses = count(audit.iter().filter(|entry| is_key_use(entry)).map(|entry| entry_request(entry)));
+    let uses = count(audit.iter().filter(|entry| is_key_use(entry)).map(entry_request));
     for answer in &acknowledged {
         assert_eq!(events.get(&answer.request), Some(&1), "usage of {answer:?}");
         assert_eq!(uses.get(&answer.request), Some(&1), "audit of {answer:?}");

@@ -236,7 +236,7 @@ impl<'a> Server<'a> {
         let made = self.operator("POST", &format!("/organisations/{name}/api-keys"), &body).await;
         assert_eq!(made.status(), 201, "{}", made.text());
         let api_key = made.json()["secret"].as_str().unwrap().to_owned();
-        Tenant { name: name.to_owned(), api_key, provider_key }
+        Tenant { api_key, provider_key }
     }
 
     /// Makes a tier like PRO but for its limit of LLM requests.
@@ -314,7 +314,6 @@ impl Drop for Server<'_> {
 /// An organisation with its keys.
 #[derive(Debug, Clone)]
 pub(crate) struct Tenant {
-    pub(crate) name: String,
     pub(crate) api_key: String,
     pub(crate) provider_key: String,
 }

@@ -166,14 +166,12 @@ async fn stream(socket: &mut TcpStream, seen: &Seen, events: usize, every: Durat
             "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[{{\"index\":0,\"delta\":{{\
              \"content\":\"word{number} \"}}}}]}}\n\n"
         );
-        // A reader that has hung up is seen here at once, a write would notice much later.
-        let mut nothing = [0_u8; 1];
-        tokio::select! {
-            biased;
-            is_written = write(socket, seen, &chunk(&event)) => if !is_written { return false },
-            () = std::future::pending() => {}
+        if !write(socket, seen, &chunk(&event)).await {
+            return false;
         }
         if !every.is_zero() {
+            // A reader that has hung up is seen here at once; a write would notice later.
+            let mut nothing = [0_u8; 1];
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
                 _ = socket.peek(&mut nothing) => return false,

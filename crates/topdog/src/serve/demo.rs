@@ -5,7 +5,9 @@ use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
+use std::fs::DirBuilder;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use topdog_platform::ClientAddress;
 use topdog_platform::api::IssuedApiKey;
@@ -15,9 +17,14 @@ use tower::ServiceExt as _;
 pub(super) struct TemporaryDir(PathBuf);
 
 impl TemporaryDir {
-    /// A path that no other running process uses.
-    pub(super) fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("topdog-demo-{}", std::process::id())))
+    /// Makes it. It must not be there yet: whoever made it could read the keys in it.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("topdog-demo-{}", std::process::id()));
+        let made = DirBuilder::new().mode(0o700).create(&path);
+        made.with_context(|| {
+            format!("the folder {} can't be made; name one with --data-dir", path.display())
+        })?;
+        Ok(Self(path))
     }
 
     /// Where it is.

@@ -23,7 +23,7 @@ mod workers;
 
 pub(crate) use arguments::ServeArguments;
 
-use crate::config::{self, Config, Environment, Sources};
+use crate::config::{self, Config, ConfigError, Environment, Sources};
 use admin::Admin;
 use anyhow::Context as _;
 use control_plane::Control;
@@ -54,32 +54,30 @@ pub(crate) struct Whereabouts {
 
 /// Runs the server until it is told to stop.
 pub(crate) fn run(arguments: &ServeArguments, whereabouts: &Whereabouts) -> ExitCode {
+    let ended = prepare(arguments, whereabouts);
+    match &ended {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(error) => announce::failure(error),
+    }
+    let is_wrong_usage = ended.is_err_and(|error| error.is::<ConfigError>());
+    if is_wrong_usage { ExitCode::from(WRONG_USAGE) } else { ExitCode::FAILURE }
+}
+
+fn prepare(arguments: &ServeArguments, whereabouts: &Whereabouts) -> anyhow::Result<()> {
     let environment = Environment::of_process();
-    let (data_dir, _temporary) = match &whereabouts.named_data_dir {
-        Some(named) => (named.clone(), None),
-        None if arguments.demo => {
-            let temporary = TemporaryDir::new();
-            (temporary.path().to_owned(), Some(temporary))
-        }
-        None => (whereabouts.default_data_dir.clone(), None),
+    let temporary = match &whereabouts.named_data_dir {
+        None if arguments.demo => Some(TemporaryDir::new()?),
+        _ => None,
+    };
+    let data_dir = match (&temporary, &whereabouts.named_data_dir) {
+        (Some(temporary), _) => temporary.path(),
+        (None, Some(named)) => named,
+        (None, None) => &whereabouts.default_data_dir,
     };
     // Paths of the configuration begin with it, and must not depend on where it is asked from.
-    let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
+    let data_dir = std::path::absolute(data_dir)?;
     let sources = Sources { data_dir, file: whereabouts.config.clone(), flags: arguments.flags() };
-    let config = match config::load(&sources, &environment) {
-        Ok(loaded) => loaded.config,
-        Err(error) => {
-            announce::failure(&error.into());
-            return ExitCode::from(WRONG_USAGE);
-        }
-    };
-    match start(config, &environment, arguments.demo) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            announce::failure(&error);
-            ExitCode::FAILURE
-        }
-    }
+    start(config::load(&sources, &environment)?.config, &environment, arguments.demo)
 }
 
 const WRONG_USAGE: u8 = 2;

@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused() {
-        for bad in ["", "10.0.0.0/33", "localhost", "10.0.0.0/8, 11.0.0.0/8", "::ffff:1.2.3.4/90"] {
+        for bad in ["", "10.0.0.0/33", "localhost", "10.0.0.0/8, 11.0.0.0/8"] {
             assert!(networks(&[bad.to_owned()]).is_err(), "{bad}");
         }
     }

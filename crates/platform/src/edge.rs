@@ -49,7 +49,7 @@ const X_ERROR_SOURCE: HeaderName = HeaderName::from_static("x-topdog-error-sourc
 pub(crate) fn around(router: Router<Shared>, shared: &Shared) -> Router<Shared> {
     router
         .fallback(|| async { Problem::from(Refusal::NoSuchPath) })
-        .method_not_allowed_fallback(|| async { Problem::from(Refusal::MethodNotAllowed("other methods")) })
+        .method_not_allowed_fallback(|| async { Problem::from(Refusal::MethodNotAllowed("")) })
         .layer(from_fn_with_state(shared.clone(), edge))
 }
 

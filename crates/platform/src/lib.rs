@@ -25,6 +25,8 @@ mod problem;
 mod routes;
 mod table;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use authenticate::{OPERATOR_TOKEN_PREFIX, operator_token_hash};
 pub use edge::ClientAddress;

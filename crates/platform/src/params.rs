@@ -8,16 +8,17 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use std::marker::PhantomData;
 use std::str::FromStr;
 use topdog_domain::ports::PageWish;
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tier::TierName;
-use topdog_domain::{ApiKeyId, ProviderKeyId};
+use topdog_domain::{ApiKeyId, OrgId, ProviderKeyId, RecordId};
 
 /// What a path names besides the organisation. What can't be one is not there: 404.
 pub(crate) struct Named<T>(pub(crate) T);
 
-/// Something that a path can name.
+/// Something that a path can name, or a page can begin behind.
 pub(crate) trait PathName: Sized {
     /// The parameter in the path.
     const PARAM: &'static str;
@@ -45,6 +46,8 @@ path_names! {
     ProviderKeyId = "id", "provider key", ProviderKeyId::from_str;
     ProviderName = "name", "endpoint", ProviderName::parse;
     TierName = "name", "tier", TierName::parse;
+    OrgId = "org", "organisation", OrgId::from_str;
+    RecordId = "id", "record", RecordId::from_str;
 }
 
 impl<T: PathName> FromRequestParts<Shared> for Named<T> {
@@ -62,8 +65,12 @@ impl<T: PathName> Takes for Named<T> {
     fn describe(_: &mut Operation) {}
 }
 
-/// Which page of a list is wanted.
-pub(crate) struct PageParams(pub(crate) PageWish);
+/// Which page of a list is wanted, whose rows are in the order of their `Key`s.
+pub(crate) struct PageParams<Key> {
+    /// As the port takes it.
+    pub(crate) wish: PageWish,
+    key: PhantomData<Key>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,25 +83,22 @@ struct PageQuery {
 const MAX_LIMIT: u32 = 200;
 const DEFAULT_LIMIT: u32 = 50;
 
-impl FromRequestParts<Shared> for PageParams {
+impl<Key: PathName + Send> FromRequestParts<Shared> for PageParams<Key> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
         let query: PageQuery = query(parts).await?;
-        let is_cursor = |text: &str| {
-            (1..=128).contains(&text.len())
-                && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'='))
-        };
-        if query.cursor.as_deref().is_some_and(|cursor| !is_cursor(cursor)) {
+        if query.cursor.as_deref().is_some_and(|cursor| Key::read(cursor).is_none()) {
             return Err(Problem::BadParameter(
-                "`cursor` is not one of ours; give the `next_cursor` of the page before".to_owned(),
+                "`cursor` is not one of this list's; give the `next_cursor` of the page before".to_owned(),
             ));
         }
-        Ok(Self(PageWish { after: query.cursor, limit: checked_limit(query.limit)? }))
+        let wish = PageWish { after: query.cursor, limit: checked_limit(query.limit)? };
+        Ok(Self { wish, key: PhantomData })
     }
 }
 
-impl Takes for PageParams {
+impl<Key> Takes for PageParams<Key> {
     fn describe(operation: &mut Operation) {
         operation.parameters.extend([
             limit_parameter(),

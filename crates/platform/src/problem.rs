@@ -155,6 +155,9 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(Refusal::NoSuchPath) => f.write_str("nothing is at this path; GET /api/v1/openapi.json lists what there is"),
+            Self::Refused(Refusal::MethodNotAllowed(_)) => {
+                f.write_str("this path does not take that method; the header allow says which it takes")
+            }
             Self::Refused(refusal) => refusal.fmt(f),
             Self::NotFound(what) => write!(f, "no such {what}; list those there are, and check the spelling"),
             Self::Conflict(what) => write!(f, "{what}; choose another, or look at what is there"),

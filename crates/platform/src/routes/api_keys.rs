@@ -23,7 +23,7 @@ const NOTE: &str = "this secret is shown once and kept nowhere; put it into a se
 pub(super) async fn list(
     State(platform): State<Shared>,
     caller: OrgCaller<ReadApiKeys>,
-    PageParams(wish): PageParams,
+    PageParams { wish, .. }: PageParams<ApiKeyId>,
 ) -> Result<Answer<Page<ApiKey>>, Problem> {
     let rows = platform.parts.api_keys.api_key_list(caller.org_id(), &wish).await?;
     Ok(Answer(page(rows, ApiKey::from)))

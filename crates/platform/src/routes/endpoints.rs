@@ -22,7 +22,7 @@ const WHAT: &str = "endpoint";
 pub(super) async fn list(
     State(platform): State<Shared>,
     caller: OrgCaller<ReadOrg>,
-    PageParams(wish): PageParams,
+    PageParams { wish, .. }: PageParams<ProviderName>,
 ) -> Result<Answer<Page<Endpoint>>, Problem> {
     let rows = platform.parts.endpoints.endpoint_list(caller.org_id()).await?;
     let rows = page_of(rows, &wish, |endpoint| endpoint.name.to_string());

@@ -18,7 +18,7 @@ use topdog_domain::{MemberId, OrgId, WorkspaceId};
 pub(super) async fn list(
     State(platform): State<Shared>,
     _: Operator,
-    PageParams(wish): PageParams,
+    PageParams { wish, .. }: PageParams<OrgId>,
 ) -> Result<Answer<Page<Organisation>>, Problem> {
     let rows = platform.parts.organisations.organisation_list(&wish).await?;
     Ok(Answer(page(rows, Organisation::from)))

@@ -22,7 +22,7 @@ pub(super) const WHAT: &str = "provider key";
 pub(super) async fn list(
     State(platform): State<Shared>,
     caller: OrgCaller<ReadProviderKeys>,
-    PageParams(wish): PageParams,
+    PageParams { wish, .. }: PageParams<ProviderKeyId>,
 ) -> Result<Answer<Page<ProviderKey>>, Problem> {
     let rows = platform.parts.provider_keys.provider_key_list(caller.org_id()).await?;
     let rows = page_of(rows, &wish, |key| key.id.to_string());

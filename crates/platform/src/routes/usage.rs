@@ -6,6 +6,7 @@ use crate::params::{PageParams, SpanParams};
 use crate::platform::Shared;
 use crate::problem::Problem;
 use axum::extract::State;
+use topdog_domain::RecordId;
 
 pub(super) async fn sum(
     State(platform): State<Shared>,
@@ -29,7 +30,7 @@ pub(super) async fn sum(
 pub(super) async fn events(
     State(platform): State<Shared>,
     caller: OrgCaller<ReadUsage>,
-    PageParams(wish): PageParams,
+    PageParams { wish, .. }: PageParams<RecordId>,
 ) -> Result<Answer<Page<RequestFacts>>, Problem> {
     let rows = platform.parts.records.usage_list(caller.org_id(), &wish).await?;
     Ok(Answer(page(rows, |row| RequestFacts::of(row.id, &row.record))))
@@ -38,7 +39,7 @@ pub(super) async fn events(
 pub(super) async fn debug_logs(
     State(platform): State<Shared>,
     caller: OrgCaller<ReadUsage>,
-    PageParams(wish): PageParams,
+    PageParams { wish, .. }: PageParams<RecordId>,
 ) -> Result<Answer<Page<RequestFacts>>, Problem> {
     let rows = platform.parts.records.debug_log_list(caller.org_id(), &wish).await?;
     Ok(Answer(page(rows, |row| RequestFacts::of(row.id, &row.record))))

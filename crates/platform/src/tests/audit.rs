@@ -1,0 +1,79 @@
+use super::{OPERATOR, World, request};
+use crate::api::AuditLog;
+use serde_json::{Value, json};
+use topdog_domain::audit::{ChainHash, ChainVerifier};
+
+#[tokio::test]
+async fn every_change_is_in_a_chain_that_holds() {
+    let world = World::new().await;
+    let org = world.org("acme", "TEAMS-SMALL").await;
+    let scopes = ["llm", "audit:read", "api-keys:write", "provider-keys:write", "org:write"];
+    let key = world.scoped(&org, &scopes).await;
+    let path = "/organisations/current";
+    let mut named = request("POST", &format!("{path}/api-keys"), &key.secret, Some(json!({ "name": "ci" })));
+    named.headers_mut().insert("x-request-id", "my-request".parse().unwrap());
+    let made = world.send(named).await.issued();
+    world.post(&format!("{path}/api-keys/{}/rotate", made.id), &key.secret, json!({})).await.expect(201);
+    world.delete(&format!("{path}/api-keys/{}", made.id), &key.secret).await.expect(204);
+    let wish = json!({ "provider": "openai", "secret": "sk-1" });
+    let kept = world.post(&format!("{path}/provider-keys"), &key.secret, wish).await.expect(201);
+    world.delete(&format!("{path}/provider-keys/{}", kept.id()), &key.secret).await.expect(204);
+    world.call("PATCH", path, &key.secret, Some(json!({ "data_segment": "medical" }))).await.expect(200);
+
+    let (mut log, mut after) = (Vec::new(), 0);
+    let head = loop {
+        let reply = world.get(&format!("{path}/audit?limit=3&after={after}"), &key.secret).await.expect(200);
+        let part: AuditLog = serde_json::from_str(&reply.text).unwrap();
+        log.extend(part.data);
+        match part.next_after {
+            Some(next) => after = next,
+            None => break part.head,
+        }
+    };
+    let id = org.parse().unwrap();
+    let mut verifier = ChainVerifier::new(id);
+    for entry in &log {
+        verifier.next(&entry.to_chain(id).unwrap()).unwrap();
+    }
+    verifier.finish(head.seq, ChainHash::parse(&head.hash).unwrap()).unwrap();
+    let bodies: Vec<Value> = log.iter().map(|entry| serde_json::from_str(&entry.body).unwrap()).collect();
+    let actions: Vec<&str> = bodies.iter().map(|body| body["action"].as_str().unwrap()).collect();
+    assert_eq!(
+        actions,
+        [
+            "organisation.create",
+            "api_key.create",
+            "api_key.create",
+            "api_key.rotate",
+            "api_key.revoke",
+            "provider_key.create",
+            "provider_key.delete",
+            "organisation.change"
+        ]
+    );
+    assert_eq!(bodies[0]["actor"], json!({ "kind": "operator" }));
+    assert_eq!(bodies[2]["actor"], json!({ "kind": "api_key", "id": key.id }));
+    assert_eq!((&bodies[2]["target"], &bodies[2]["ip"]), (&json!(made.id), &json!("192.0.2.7")));
+    assert_eq!(bodies[2]["detail"]["client_request_id"], "my-request");
+    assert!(bodies[2]["request"].as_str().unwrap().starts_with("req_"));
+}
+
+#[tokio::test]
+async fn a_customer_sees_it_where_its_tier_has_it_and_the_operator_always() {
+    let world = World::new().await;
+    let org = world.org("acme", "PRO").await;
+    let key = world.scoped(&org, &["audit:read"]).await;
+    let refused = world.get("/organisations/current/audit", &key.secret).await.refused(403, "tier_limit");
+    assert_eq!(
+        (&refused.body["limit"], &refused.body["lifted_by"]),
+        (&json!("audit_logs"), &json!("TEAMS-SMALL"))
+    );
+    world.get(&format!("/organisations/{org}/audit"), OPERATOR).await.expect(200);
+    for after in ["-1", "x", "99999999999999999999"] {
+        let reply = world.get(&format!("/organisations/{org}/audit?after={after}"), OPERATOR).await;
+        reply.refused(400, "invalid_parameter");
+    }
+    let beyond =
+        world.get(&format!("/organisations/{org}/audit?after={}", u64::MAX), OPERATOR).await.expect(200);
+    assert_eq!(beyond.body["data"], json!([]));
+}

@@ -12,6 +12,11 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
+    /// Says whom to wake, before anyone can ring.
+    pub(super) fn set_sleeper(&self, sleeper: Thread) {
+        self.sleeper.get_or_init(|| sleeper);
+    }
+
     /// There is work. Call it after the work can be seen.
     pub(super) fn ring(&self) {
         if self.is_asleep.load(Ordering::Acquire) && self.is_asleep.swap(false, Ordering::AcqRel) {
@@ -27,7 +32,6 @@ impl Alarm {
 
     /// Sleeps until [`Alarm::ring`] or [`Alarm::hurry`], where `has_work` says that there is none.
     pub(super) fn sleep(&self, has_work: impl FnOnce() -> bool) {
-        self.sleeper.get_or_init(thread::current);
         // Raised before looking, and whoever appends looks at it after appending: one of the two sees the other.
         self.is_asleep.store(true, Ordering::Release);
         if !has_work() {
@@ -40,7 +44,6 @@ impl Alarm {
 
     /// Waits for `duration`, or until [`Alarm::hurry`].
     pub(super) fn pause(&self, duration: Duration) {
-        self.sleeper.get_or_init(thread::current);
         let end = Instant::now() + duration;
         while !self.is_urgent.swap(false, Ordering::AcqRel) {
             let rest = end.saturating_duration_since(Instant::now());

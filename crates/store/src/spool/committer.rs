@@ -88,7 +88,7 @@ impl Committer {
         shared
             .alarm
             .sleep(|| shared.is_closing() || shared.buffers().iter().any(|buffer| !buffer.is_empty()));
-        shared.alarm.pause(shared.options.commit_window);
+        self.pause(shared.options.commit_window);
     }
 
     fn commit(&mut self) -> Result<(), SpoolError> {
@@ -158,7 +158,7 @@ impl Committer {
             self.failures = 0;
         }
         self.shared.report(false);
-        self.shared.alarm.pause(self.shared.options.commit_window);
+        self.pause(self.shared.options.commit_window);
     }
 
     fn failed(&mut self, error: &SpoolError) {
@@ -168,8 +168,13 @@ impl Committer {
         let doublings = self.failures.min(MAX_DOUBLINGS);
         self.failures = self.failures.saturating_add(1);
         self.shared.report(true);
+        self.pause(FIRST_RETRY * (1 << doublings));
+    }
+
+    /// Whoever closes after this look hurries the alarm.
+    fn pause(&self, duration: Duration) {
         if !self.shared.is_closing() {
-            self.shared.alarm.pause(FIRST_RETRY * (1 << doublings));
+            self.shared.alarm.pause(duration);
         }
     }
 

@@ -53,19 +53,20 @@ impl FileSpool {
     /// Where another process has the spool open, the options contradict each other, or the folder can't be read
     /// and written.
     pub fn open(dir: &Path, options: SpoolOptions) -> Result<Arc<Self>, SpoolError> {
+        options.check()?;
         Self::open_on(dir, options, Box::new(FileDisk))
     }
 
     fn open_on(dir: &Path, options: SpoolOptions, disk: Box<dyn Disk>) -> Result<Arc<Self>, SpoolError> {
-        options.check()?;
         let folder = Folder::open(dir)?;
         let table = folder.recover()?;
         let shared = Arc::new(Shared::new(folder, table, options));
         let committer = Committer::new(shared.clone(), disk);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("spool".to_owned())
             .spawn(move || committer.run())
             .map_err(|source| SpoolError::io("start the committer of", dir, source))?;
+        shared.alarm.set_sleeper(thread.thread().clone());
         Ok(Arc::new(Self { reader: SpoolReader::new(shared.clone()), shared }))
     }
 

@@ -1,0 +1,130 @@
+use super::*;
+use topdog_domain::ports::Spool;
+
+fn open_failing(dir: &Path, options: SpoolOptions) -> (Arc<FileSpool>, FailingDisk) {
+    let disk = FailingDisk::default();
+    (FileSpool::open_on(dir, options, Box::new(disk.clone())).unwrap(), disk)
+}
+
+#[tokio::test]
+async fn a_full_disk_keeps_records_in_memory_until_there_is_room() {
+    let dir = folder();
+    let (spool, disk) = open_failing(dir.path(), quick());
+    let handle = spool.handle();
+    append(&*handle, [0]);
+    handle.durable().await.unwrap();
+
+    disk.is_full.store(true, Ordering::SeqCst);
+    append(&*handle, 1..4);
+    assert!(handle.durable().await.is_err());
+    assert!(!spool.is_healthy());
+    // At once, and without the disk being asked again.
+    let before = std::time::Instant::now();
+    assert!(handle.durable().await.is_err());
+    assert!(before.elapsed() < Duration::from_millis(40));
+    append(&*handle, 4..6);
+    assert_eq!(ship_all(&spool.reader()), [0]);
+
+    disk.is_full.store(false, Ordering::SeqCst);
+    until(|| spool.is_healthy()).await;
+    handle.durable().await.unwrap();
+    assert_eq!(ship_all(&spool.reader()), [1, 2, 3, 4, 5]);
+    assert_eq!(spool.lost_records(), 0);
+    // Of the failed writes nothing is left: not their halves, nor empty segments.
+    spool.close().await.unwrap();
+    assert!(segments(dir.path()).iter().all(|path| path.metadata().unwrap().len() > 0));
+}
+
+#[tokio::test]
+async fn halves_of_failed_writes_are_cut_off() {
+    let dir = folder();
+    let (spool, disk) = open_failing(dir.path(), quick());
+    let handle = spool.handle();
+    append(&*handle, [0]);
+    handle.durable().await.unwrap();
+    let durable = segments(dir.path())[0].metadata().unwrap().len();
+    disk.is_full.store(true, Ordering::SeqCst);
+    append(&*handle, [1]);
+    assert!(handle.durable().await.is_err());
+    assert_eq!(segments(dir.path())[0].metadata().unwrap().len(), durable);
+}
+
+#[tokio::test]
+async fn a_failed_sync_is_never_taken_for_done_by_a_second_one() {
+    let dir = folder();
+    let (spool, disk) = open_failing(dir.path(), quick());
+    let handle = spool.handle();
+    append(&*handle, [0]);
+    handle.durable().await.unwrap();
+    disk.sync_fails.store(true, Ordering::SeqCst);
+    append(&*handle, [1]);
+    assert!(handle.durable().await.is_err());
+    until(|| spool.is_healthy()).await;
+    handle.durable().await.unwrap();
+    // Written anew, elsewhere.
+    assert_eq!(segments(dir.path()).len(), 2);
+    assert_eq!(ship_all(&spool.reader()), [0, 1]);
+}
+
+#[tokio::test]
+async fn the_limit_of_the_disk_holds_and_shipping_makes_room() {
+    let frame = segment_with(1).await.len();
+    let dir = folder();
+    let options = SpoolOptions { max_disk_bytes: 10 * frame as u64, max_buffer_bytes: 10 * frame, ..quick() };
+    let spool = FileSpool::open(dir.path(), options).unwrap();
+    let handle = spool.handle();
+    let mut appended = 0;
+    while spool.is_healthy() {
+        append(&*handle, [appended]);
+        appended += 1;
+        let _ = handle.durable().await;
+    }
+    assert_eq!(appended, 11);
+    let on_disk: u64 = segments(dir.path()).iter().map(|path| path.metadata().unwrap().len()).sum();
+    assert_eq!(on_disk, 10 * frame as u64);
+
+    let mut shipped = ship_all(&spool.reader());
+    until(|| spool.is_healthy()).await;
+    handle.durable().await.unwrap();
+    shipped.extend(ship_all(&spool.reader()));
+    assert_eq!(shipped, (0..11).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_full_buffer_loses_loudly() {
+    let dir = folder();
+    let options = SpoolOptions { max_buffer_bytes: 4_000, ..quick() };
+    let (spool, disk) = open_failing(dir.path(), options);
+    disk.is_full.store(true, Ordering::SeqCst);
+    let handle = spool.handle();
+    append(&*handle, 0..100);
+    let lost = spool.lost_records();
+    assert!((1..100).contains(&lost), "{lost}");
+
+    disk.is_full.store(false, Ordering::SeqCst);
+    let reader = spool.reader();
+    until(|| spool.is_healthy() && reader.lag_bytes() > 0).await;
+    spool.close().await.unwrap();
+    // What was not lost is kept, in order, and nobody is told that all is well.
+    let shipped = ship_all(&reader);
+    assert_eq!(shipped.len() as u64 + lost, 100);
+    assert!(shipped.is_sorted());
+    assert!(handle.durable().await.is_err());
+}
+
+#[tokio::test]
+async fn closing_on_a_full_disk_says_what_is_lost() {
+    let dir = folder();
+    let (spool, disk) = open_failing(dir.path(), quick());
+    disk.is_full.store(true, Ordering::SeqCst);
+    let handle = spool.handle();
+    append(&*handle, 0..3);
+    assert!(handle.durable().await.is_err());
+    append(&*handle, 3..5);
+    let error = spool.close().await.unwrap_err();
+    let frame = segment_with(1).await.len();
+    assert!(
+        matches!(error, crate::spool::SpoolError::ClosedWithout { bytes } if bytes == 5 * frame),
+        "{error}"
+    );
+}

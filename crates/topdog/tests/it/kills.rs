@@ -1,5 +1,6 @@
 //! `kill -9` under load: what was acknowledged is there, once.
 
+use crate::engines::Database;
 use crate::http::Line;
 use crate::server::{Place, Setup, Tenant, chat};
 use crate::upstream::{Reply, Upstream};
@@ -13,7 +14,6 @@ use tokio::task::JoinSet;
 /// An answer of the general segment is acknowledged when so much time has passed since it was whole: the commit
 /// window's upper bound.
 const WINDOW: Duration = Duration::from_millis(20);
-const KILLS: usize = 20;
 const CLIENTS: usize = 8;
 
 /// A request whose whole answer a client has.
@@ -26,12 +26,23 @@ struct Answered {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_record_survives_twenty_kills_under_load_and_is_there_once() {
+    survives(20, &Database::sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_does_where_the_database_is_a_server() {
+    if let Some(database) = Database::postgres().await {
+        survives(2, &database).await;
+    }
+}
+
+async fn survives(kills: usize, database: &Database) {
     let upstream = Upstream::start(Reply::Completion).await;
     let place = Place::new();
-    let setup = Setup::with_upstream(&upstream);
+    let setup = database.keep(Setup::with_upstream(&upstream));
     let mut tenant = None;
     let mut acknowledged = Vec::new();
-    for kill in 0..KILLS {
+    for kill in 0..kills {
         let server = place.start(&setup).await;
         let acme = match &tenant {
             Some(tenant) => Tenant::clone(tenant),
@@ -56,17 +67,16 @@ async fn every_acknowledged_record_survives_twenty_kills_under_load_and_is_there
                 .cloned(),
         );
     }
-    assert!(acknowledged.len() > KILLS, "there was load: {}", acknowledged.len());
+    assert!(acknowledged.len() > kills, "there was load: {}", acknowledged.len());
 
     let server = place.start(&setup).await;
-    let last = acknowledged.iter().max_by_key(|answer| answer.at).unwrap().request.clone();
+    let mut events = HashMap::new();
     server
-        .until("everything spooled is shipped", async || {
-            let events = server.usage_events("acme").await;
-            events.iter().any(|event| event["request"] == last.as_str())
+        .until("every usage event is shipped", async || {
+            events = count(server.usage_events("acme").await.iter().map(|event| text(&event["request"])));
+            acknowledged.iter().all(|answer| events.contains_key(&answer.request))
         })
         .await;
-    let events = count(server.usage_events("acme").await.iter().map(|event| text(&event["request"])));
     let audit = server.audit("acme").await;
     let uses = count(audit.iter().filter(|entry| is_key_use(entry)).map(entry_request));
     for answer in &acknowledged {

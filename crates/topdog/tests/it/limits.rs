@@ -1,5 +1,6 @@
 //! Never one request over a limit, whatever happens at the same time.
 
+use crate::engines::{Database, on_both_engines};
 use crate::http::{request, try_send};
 use crate::server::{Place, Server, Setup, Tenant, chat};
 use crate::upstream::{Reply, Upstream};
@@ -8,6 +9,8 @@ use tokio::task::JoinSet;
 use topdog_domain::quota::lease_size;
 
 const LIMIT: u64 = 100;
+const ROUNDS: usize = 10;
+const CLIENTS: u64 = 4;
 
 /// How concurrent requests ended.
 #[derive(Debug, Default)]
@@ -19,7 +22,7 @@ struct Ends {
 }
 
 /// Sends so many requests at once, each on a connection of its own.
-async fn send_at_once(server: &Server<'_>, tenant: &Tenant, count: usize) -> JoinSet<Option<u16>> {
+async fn send_at_once(server: &Server<'_>, tenant: &Tenant, count: u64) -> JoinSet<Option<u16>> {
     let mut requests = JoinSet::new();
     for _ in 0..count {
         let (gateway, request) = (server.gateway, tenant.chat(&chat()));
@@ -46,51 +49,90 @@ async fn limited(server: &Server<'_>) -> Tenant {
     server.organisation("acme", "HUNDRED").await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_at_once_against_a_limit_of_a_hundred_admit_exactly_a_hundred() {
-    let upstream = Upstream::start(Reply::Completion).await;
-    let place = Place::new();
-    let server = place.start(&Setup::with_upstream(&upstream)).await;
-    let acme = limited(&server).await;
-    let ends = ends(send_at_once(&server, &acme, 1000).await).await;
-    assert_eq!((ends.admitted, ends.refused), (LIMIT, 900), "{ends:?}");
-    assert_eq!(upstream.requests().len() as u64, LIMIT);
+on_both_engines! {
+    async fn a_thousand_at_once_against_a_limit_of_a_hundred_admit_exactly_a_hundred(database: &Database) {
+        let upstream = Upstream::start(Reply::Completion).await;
+        let place = Place::new();
+        let server = place.start(&database.keep(Setup::with_upstream(&upstream))).await;
+        let acme = limited(&server).await;
+        let ends = ends(send_at_once(&server, &acme, 1000).await).await;
+        assert_eq!((ends.admitted, ends.refused), (LIMIT, 900), "{ends:?}");
+        assert_eq!(upstream.requests().len() as u64, LIMIT);
 
-    let refused = try_send(server.gateway, &acme.chat(&chat())).await.unwrap();
-    let error = &refused.json()["error"];
-    assert_eq!(error["code"], "tier_limit");
-    assert_eq!(
-        (&error["limit"], &error["allowed"], &error["used"]),
-        (&Value::from("llm_requests_per_day"), &Value::from(LIMIT), &Value::from(LIMIT))
-    );
-    assert!(error["resets_at"].as_str().unwrap().ends_with("T00:00:00Z"), "{error}");
-    assert!(refused.head.header("retry-after").is_some());
+        let refused = try_send(server.gateway, &acme.chat(&chat())).await.unwrap();
+        let error = &refused.json()["error"];
+        assert_eq!(error["code"], "tier_limit");
+        assert_eq!(
+            (&error["limit"], &error["allowed"], &error["used"]),
+            (&Value::from("llm_requests_per_day"), &Value::from(LIMIT), &Value::from(LIMIT))
+        );
+        assert!(error["resets_at"].as_str().unwrap().ends_with("T00:00:00Z"), "{error}");
+        assert!(refused.head.header("retry-after").is_some());
+    }
+
+    async fn a_kill_in_the_middle_of_a_rush_never_admits_one_more(database: &Database) {
+        for round in 0..ROUNDS {
+            let mut killed = Killed::new(database).await;
+            let server = killed.place.start(&killed.setup).await;
+            let acme = limited(&server).await;
+            let requests = send_at_once(&server, &acme, 500).await;
+            // Later in each round, so that the kill meets other states.
+            killed.upstream.has_received(5 + round * 9).await;
+            server.kill();
+            let before = ends(requests).await;
+
+            let (after, admitted) = killed.restarted_until_refused(&acme).await;
+            assert!(admitted <= LIMIT, "{admitted} admitted in round {round}: {before:?}, {after:?}");
+        }
+    }
+
+    async fn a_kill_loses_one_lease_and_what_was_in_flight_at_most(database: &Database) {
+        for round in 0..ROUNDS {
+            let mut killed = Killed::new(database).await;
+            let server = killed.place.start(&killed.setup).await;
+            let acme = limited(&server).await;
+            let mut clients = JoinSet::new();
+            for _ in 0..CLIENTS {
+                let (gateway, request) = (server.gateway, acme.chat(&chat()));
+                clients.spawn(async move { while try_send(gateway, &request).await.is_some() {} });
+            }
+            killed.upstream.has_received(5 + round * 9).await;
+            server.kill();
+            clients.join_all().await;
+
+            let (after, admitted) = killed.restarted_until_refused(&acme).await;
+            assert!(admitted <= LIMIT, "{admitted} admitted in round {round}: {after:?}");
+            // Each client may have held a unit of a request that had not got to the provider.
+            assert!(
+                admitted + lease_size(LIMIT, 0) + CLIENTS >= LIMIT,
+                "{admitted} admitted in round {round}, more than a lease is lost: {after:?}"
+            );
+        }
+    }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_in_the_middle_never_admits_one_more_and_loses_one_lease_at_most() {
-    for round in 0..10 {
-        let mut upstream = Upstream::start(Reply::Completion).await;
-        let place = Place::new();
-        let setup = Setup::with_upstream(&upstream);
-        let server = place.start(&setup).await;
-        let acme = limited(&server).await;
-        let requests = send_at_once(&server, &acme, 500).await;
-        // Later in each round, so that the kill meets other states.
-        upstream.has_received(5 + round * 9).await;
-        server.kill();
-        let before = ends(requests).await;
+/// What outlives a kill.
+struct Killed {
+    upstream: Upstream,
+    place: Place,
+    setup: Setup,
+    _database: Database,
+}
 
-        let server = place.start(&setup).await;
-        let after = ends(send_at_once(&server, &acme, 500).await).await;
-        let admitted = upstream.requests().len() as u64;
-        let explained = admitted + before.broken;
-        assert!(admitted <= LIMIT, "{admitted} admitted in round {round}: {before:?}, {after:?}");
-        assert!(
-            explained + lease_size(LIMIT, 0) >= LIMIT,
-            "{admitted} admitted in round {round}, more than a lease is lost: {before:?}, {after:?}"
-        );
-        assert_eq!(after.broken, 0);
+impl Killed {
+    async fn new(database: &Database) -> Self {
+        let upstream = Upstream::start(Reply::Completion).await;
+        let fresh = database.another().await;
+        let setup = fresh.keep(Setup::with_upstream(&upstream));
+        Self { upstream, place: Place::new(), setup, _database: fresh }
+    }
+
+    /// Starts again and sends more than there is left; how that ended, and what the provider has seen in all.
+    async fn restarted_until_refused(&self, acme: &Tenant) -> (Ends, u64) {
+        let server = self.place.start(&self.setup).await;
+        let after = ends(send_at_once(&server, acme, 2 * LIMIT).await).await;
+        assert_eq!(after.broken, 0, "{after:?}");
+        (after, self.upstream.requests().len() as u64)
     }
 }
 

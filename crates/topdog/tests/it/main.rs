@@ -8,6 +8,8 @@ mod bad_input;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod engines;
+#[cfg(test)]
 mod first_start;
 #[cfg(test)]
 mod http;

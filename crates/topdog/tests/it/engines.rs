@@ -1,0 +1,110 @@
+//! The same promises on each database engine.
+
+use crate::server::Setup;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+/// Declares a test for each engine.
+macro_rules! on_both_engines {
+    ($(async fn $name:ident($database:ident: &Database) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            async fn test($database: &Database) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                test(&Database::sqlite()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if let Some(database) = Database::postgres().await {
+                    test(&database).await;
+                }
+            }
+        }
+    )+};
+}
+pub(crate) use on_both_engines;
+
+/// A fresh database; one of Postgres is dropped with it.
+pub(crate) struct Database {
+    postgres: Option<Postgres>,
+}
+
+struct Postgres {
+    admin: String,
+    name: String,
+}
+
+impl Database {
+    /// The one in the server's own data folder.
+    pub(crate) const fn sqlite() -> Self {
+        Self { postgres: None }
+    }
+
+    /// None, and loudly, where the tests are not told of any Postgres.
+    pub(crate) async fn postgres() -> Option<Self> {
+        let admin = postgres_url()?;
+        let name = format!("topdog_it_{}", crate::server::random());
+        execute(&admin, format!("CREATE DATABASE {name}")).await;
+        Some(Self { postgres: Some(Postgres { admin, name }) })
+    }
+
+    /// Another one of the same engine.
+    pub(crate) async fn another(&self) -> Self {
+        match &self.postgres {
+            None => Self::sqlite(),
+            Some(_) => Self::postgres().await.unwrap(),
+        }
+    }
+
+    /// The setup, with this as the store.
+    pub(crate) fn keep(&self, setup: Setup) -> Setup {
+        match &self.postgres {
+            None => setup,
+            Some(postgres) => {
+                setup.config("[store]\nurl = 'env:STORE_URL'").variable("STORE_URL", &postgres.url())
+            }
+        }
+    }
+}
+
+impl Postgres {
+    fn url(&self) -> String {
+        let (rest, query) = self.admin.split_once('?').map_or((&*self.admin, None), |(r, q)| (r, Some(q)));
+        let (server, _) = rest.rsplit_once('/').unwrap();
+        let query = query.map_or_else(String::new, |query| format!("?{query}"));
+        format!("{server}/{}{query}", self.name)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let (admin, sql) = (self.admin.clone(), format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        // A thread of its own: a destructor can't wait on the runtime that it runs on.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(execute(&admin, sql));
+        });
+        if dropped.join().is_err() {
+            eprintln!("the database {} could not be dropped", self.name);
+        }
+    }
+}
+
+async fn execute(url: &str, sql: String) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test learns from its environment where its Postgres is")]
+fn postgres_url() -> Option<String> {
+    let url = std::env::var("TOPDOG_TEST_POSTGRES_URL").ok();
+    if url.is_none() {
+        eprintln!("POSTGRES SKIPPED: set TOPDOG_TEST_POSTGRES_URL (scripts/test does)");
+        assert!(std::env::var_os("CI").is_none(), "in CI nothing is skipped");
+    }
+    url
+}

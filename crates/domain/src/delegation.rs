@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn every_bound_is_kept() {
-        let cases: [(fn(&mut ApiKey), Excess); 6] = [
+        type Bound = fn(&mut ApiKey);
+        let cases: [(Bound, Excess); 6] = [
             (|maker| maker.models = models(&["openai/*"]), Excess::Models),
             (|maker| maker.ip_allow = nets(&["10.0.0.0/8"]), Excess::Networks),
             (|maker| maker.workspace = Some(WorkspaceId::new()), Excess::Workspace),

@@ -2,6 +2,7 @@
 //! caller is a look-up without a lock, and a change is there for the very next request.
 
 use crate::api_key::{ApiKey, KeySecret, PublicId};
+use crate::ports::{ChangeFeed, PortError, Tiers};
 use crate::quota::{Meter, OrgMeters};
 use crate::tenant::{Endpoint, Organisation, ProviderKey, Workspace};
 use crate::tier::{Limit, Tier, TierCatalogue};
@@ -107,6 +108,8 @@ pub struct Directory {
     tiers: ArcSwap<TierCatalogue>,
     /// Changes are made one at a time; readers never wait for it.
     change: Mutex<()>,
+    /// Reading again and replacing are one step, so that an older reading never replaces a newer one.
+    reload: tokio::sync::Mutex<()>,
 }
 
 impl Directory {
@@ -117,6 +120,7 @@ impl Directory {
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             tiers: ArcSwap::from_pointee(tiers),
             change: Mutex::new(()),
+            reload: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -128,6 +132,29 @@ impl Directory {
     /// The tiers.
     pub fn tiers(&self) -> Guard<Arc<TierCatalogue>> {
         self.tiers.load()
+    }
+
+    /// Reads one organisation again, and replaces what is known of it. Whoever follows changes calls this: what it
+    /// finds is at least as new as the change that made it look, and stays so.
+    ///
+    /// # Errors
+    /// Where it can't be read; what is known stays.
+    pub async fn reload_org(&self, feed: &dyn ChangeFeed, id: OrgId) -> Result<(), PortError> {
+        let _turn = self.reload.lock().await;
+        let facts = feed.load_org(id).await?;
+        self.replace_org(id, facts);
+        Ok(())
+    }
+
+    /// Reads everything again, and replaces everything known: at the start, and where a tier has changed.
+    ///
+    /// # Errors
+    /// Where it can't be read; what is known stays.
+    pub async fn reload_all(&self, feed: &dyn ChangeFeed, tiers: &dyn Tiers) -> Result<(), PortError> {
+        let _turn = self.reload.lock().await;
+        let catalogue = TierCatalogue::new(tiers.tier_list().await?);
+        self.replace_all(catalogue, feed.load_all().await?);
+        Ok(())
     }
 
     /// Replaces everything known.

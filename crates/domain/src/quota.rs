@@ -173,11 +173,7 @@ impl Meter {
     #[must_use]
     pub fn unspent(&self, now: Timestamp) -> u64 {
         let lease = self.lease.load(Ordering::Acquire);
-        if day_of(lease) == packed_day(now.day()) {
-            lease & COUNT_MASK
-        } else {
-            0
-        }
+        if day_of(lease) == packed_day(now.day()) { lease & COUNT_MASK } else { 0 }
     }
 
     /// Returns the whole lease to the ledger: on stopping, and when it has lain idle.

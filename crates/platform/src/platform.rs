@@ -4,7 +4,7 @@ use crate::{edge, routes};
 use axum::Router;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use topdog_domain::directory::Directory;
+use topdog_domain::directory::{Directory, OrgFacts};
 use topdog_domain::ports::{
     ApiKeys, ChangeFeed, Clock, Endpoints, Idempotency, OrgKeys, Organisations, ProviderKeys, QuotaLedger,
     RecordReader, Spool, SpoolHandle, Tiers,
@@ -62,9 +62,6 @@ pub struct Platform {
     pub(crate) spool: Box<dyn SpoolHandle>,
     pub(crate) denials: DenialBudget,
     pub(crate) providers: BTreeMap<ProviderName, BaseUrl>,
-    /// Reading an organisation again and putting it into the directory is done one at a time, so that an older
-    /// reading never replaces a newer one.
-    refresh: tokio::sync::Mutex<()>,
 }
 
 /// What every handler is given.
@@ -79,7 +76,6 @@ impl Platform {
             providers: std::mem::take(&mut parts.providers).into_iter().collect(),
             parts,
             denials: DenialBudget::default(),
-            refresh: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -96,21 +92,29 @@ impl Platform {
 
     /// Makes a committed change of an organisation known to this node: its very next request sees it.
     pub(crate) async fn refresh(&self, org: OrgId) {
-        let _turn = self.refresh.lock().await;
-        match self.parts.change_feed.load_org(org).await {
-            Ok(facts) => self.parts.directory.replace_org(org, facts),
-            // The change itself is committed, and the change feed brings it within a second.
-            Err(error) => tracing::error!(%org, %error, "a changed organisation can't be read again yet"),
+        self.refresh_or(org, |_| ()).await;
+    }
+
+    /// The same, for a change that takes something away: where the organisation can't be read again just now, it
+    /// is taken away from what is known.
+    pub(crate) async fn refresh_or(&self, org: OrgId, take_away: impl FnOnce(&mut OrgFacts)) {
+        let directory = &self.parts.directory;
+        if let Err(error) = directory.reload_org(&*self.parts.change_feed, org).await {
+            // The change itself is committed, and the change feed brings the rest when the store is back.
+            tracing::error!(%org, %error, "a changed organisation can't be read again yet");
+            let known = directory.snapshot().org(org).map(|view| view.facts.clone());
+            if let Some(mut facts) = known {
+                take_away(&mut facts);
+                directory.replace_org(org, Some(facts));
+            }
         }
         self.parts.vault.forget_org(org);
     }
 
     /// The same for the tiers, which concern every organisation.
     pub(crate) async fn refresh_all(&self) -> Result<(), Problem> {
-        let _turn = self.refresh.lock().await;
-        let tiers = self.parts.tiers.tier_list().await?;
-        let orgs = self.parts.change_feed.load_all().await?;
-        self.parts.directory.replace_all(topdog_domain::tier::TierCatalogue::new(tiers), orgs);
+        let parts = &self.parts;
+        parts.directory.reload_all(&*parts.change_feed, &*parts.tiers).await?;
         Ok(())
     }
 }

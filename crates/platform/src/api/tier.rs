@@ -2,7 +2,7 @@ use super::schema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use topdog_domain::tier;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -31,7 +31,7 @@ impl PartialSchema for Tier {
             };
             object = object.property(field, schema).required(field);
         }
-        object.into()
+        object.additional_properties(Some(AdditionalProperties::FreeForm(false))).into()
     }
 }
 

@@ -197,7 +197,7 @@ pub(super) async fn revoke(
     let audit = caller.trail.draft(org, id);
     let revoked = platform.parts.api_keys.api_key_revoke(org, id, &audit).await;
     revoked.map_err(|error| Problem::of_port(error, WHAT))?;
-    platform.refresh(org).await;
+    platform.refresh_or(org, |facts| facts.api_keys.retain(|key| key.id != id)).await;
     Ok(Done)
 }
 

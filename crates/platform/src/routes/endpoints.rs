@@ -95,7 +95,7 @@ pub(super) async fn delete(
     let audit = caller.trail.draft(org, &name);
     let deleted = platform.parts.endpoints.endpoint_delete(org, &name, &audit).await;
     deleted.map_err(|error| Problem::of_port(error, WHAT))?;
-    platform.refresh(org).await;
+    platform.refresh_or(org, |facts| facts.endpoints.retain(|endpoint| endpoint.name != name)).await;
     Ok(Done)
 }
 

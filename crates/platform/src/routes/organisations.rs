@@ -130,7 +130,7 @@ pub(super) async fn destroy(State(platform): State<Shared>, operator: OrgOperato
     let audit = operator.trail.draft(org, org).with("name", &organisation.name);
     let destroyed = platform.parts.organisations.organisation_destroy(org, &audit).await;
     destroyed.map_err(|error| Problem::of_port(error, "organisation"))?;
-    platform.refresh(org).await;
+    platform.refresh_or(org, |facts| facts.api_keys.clear()).await;
     Ok(Done)
 }
 

@@ -118,7 +118,7 @@ pub(super) async fn delete(
     let audit = caller.trail.draft(org, id);
     let deleted = platform.parts.provider_keys.provider_key_delete(org, id, &audit).await;
     deleted.map_err(|error| Problem::of_port(error, WHAT))?;
-    platform.refresh(org).await;
+    platform.refresh_or(org, |facts| facts.provider_keys.retain(|key| key.id != id)).await;
     Ok(Done)
 }
 

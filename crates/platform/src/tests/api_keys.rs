@@ -35,6 +35,19 @@ async fn a_revoked_key_is_refused_from_the_next_request_on() {
 }
 
 #[tokio::test]
+async fn a_revoked_key_is_refused_also_where_the_rest_can_not_be_read_again() {
+    let world = World::new().await;
+    let org = world.org("acme", "PRO").await;
+    let (key, other) = (world.scoped(&org, &["org:read"]).await, world.scoped(&org, &["org:read"]).await);
+    world.feed.is_away.store(true, std::sync::atomic::Ordering::SeqCst);
+    world.delete(&format!("/organisations/{org}/api-keys/{}", key.id), OPERATOR).await.expect(204);
+    world.get("/organisations/current", &key.secret).await.refused(401, "invalid_api_key");
+    world.get("/organisations/current", &other.secret).await.expect(200);
+    world.delete(&format!("/organisations/{org}"), OPERATOR).await.expect(204);
+    world.get("/organisations/current", &other.secret).await.refused(401, "invalid_api_key");
+}
+
+#[tokio::test]
 async fn rotation_leaves_the_old_secret_its_grace() {
     let world = World::new().await;
     let org = world.org("acme", "PRO").await;

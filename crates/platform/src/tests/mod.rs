@@ -15,6 +15,7 @@ mod tiers;
 mod usage;
 
 use crate::{ClientAddress, Platform, PlatformParts, operator_token_hash};
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
@@ -22,10 +23,13 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use topdog_domain::directory::Directory;
+use topdog_domain::OrgId;
+use topdog_domain::directory::{Directory, OrgFacts};
 use topdog_domain::fakes::samples::NEW_YEAR;
 use topdog_domain::fakes::{FakeClock, MemoryLedger, MemorySpool, MemoryStore};
+use topdog_domain::ports::{Change, ChangeFeed, PortError};
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tier::{Tier, TierCatalogue};
 use topdog_egress::{AllowRule, BaseUrl, Client, Egress, EgressPolicy};
@@ -44,9 +48,38 @@ const HOME: &str = "192.0.2.7";
 struct World {
     router: Router,
     store: Arc<MemoryStore>,
+    feed: Arc<Feed>,
     ledger: Arc<MemoryLedger>,
     spool: MemorySpool,
     clock: Arc<FakeClock>,
+}
+
+/// The change feed, which can be away while the rest of the store is there.
+struct Feed {
+    store: Arc<MemoryStore>,
+    is_away: AtomicBool,
+}
+
+#[async_trait]
+impl ChangeFeed for Feed {
+    async fn newest_change(&self) -> Result<i64, PortError> {
+        self.store.newest_change().await
+    }
+
+    async fn changes_since(&self, seq: i64) -> Result<Vec<Change>, PortError> {
+        self.store.changes_since(seq).await
+    }
+
+    async fn load_all(&self) -> Result<Vec<OrgFacts>, PortError> {
+        self.store.load_all().await
+    }
+
+    async fn load_org(&self, org: OrgId) -> Result<Option<OrgFacts>, PortError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(PortError::Unavailable("the test took it away".into()));
+        }
+        self.store.load_org(org).await
+    }
 }
 
 /// An answer.
@@ -81,6 +114,7 @@ impl World {
             cache_ttl: Duration::from_secs(60),
         });
         let hasher = Arc::new(KeyHasher::load_or_create(&vault).await.unwrap());
+        let feed = Arc::new(Feed { store: store.clone(), is_away: AtomicBool::new(false) });
         let (ledger, spool) = (Arc::new(MemoryLedger::new()), MemorySpool::new());
         let clock = Arc::new(FakeClock::at(NEW_YEAR));
         let loopback = AllowRule { net: "127.0.0.0/8".parse().unwrap(), ports: None, plain_http: true };
@@ -95,7 +129,7 @@ impl World {
             idempotency: store.clone(),
             records: store.clone(),
             ledger: ledger.clone(),
-            change_feed: store.clone(),
+            change_feed: feed.clone(),
             spool: Arc::new(spool.clone()),
             vault,
             hasher,
@@ -105,7 +139,7 @@ impl World {
             providers: vec![(ProviderName::openai(), BaseUrl::parse(base_url).unwrap())],
             plans_url: "https://example.com/plans".to_owned(),
         });
-        Self { router: platform.router(), store, ledger, spool, clock }
+        Self { router: platform.router(), store, feed, ledger, spool, clock }
     }
 
     /// Sends a request as it is.

@@ -14,6 +14,8 @@ mod first_start;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod key_races;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod limits;
@@ -27,5 +29,7 @@ mod server;
 mod stopping;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod tamper;
 #[cfg(test)]
 mod upstream;

@@ -149,7 +149,7 @@ pub(crate) struct Server<'a> {
     pub(crate) gateway: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) url: String,
-    operator_token: String,
+    pub(crate) operator_token: String,
 }
 
 impl<'a> Server<'a> {
@@ -217,11 +217,8 @@ impl<'a> Server<'a> {
 
     /// A call of the management API.
     pub(crate) async fn manage(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
-        let authorization = format!("Bearer {token}");
-        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
-        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-        let request = request(method, &format!("/api/v1{path}"), &headers, &body);
-        try_send(self.gateway, &request).await.expect("an answer of the management API")
+        let call = management_call(token, method, path, body);
+        try_send(self.gateway, &call).await.expect("an answer of the management API")
     }
 
     /// Makes an organisation with an OpenAI key and a Top Dog key.
@@ -330,6 +327,14 @@ impl Tenant {
         let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
         request("POST", path, &headers, body)
     }
+}
+
+/// The bytes of a call of the management API.
+pub(crate) fn management_call(token: &str, method: &str, path: &str, body: &Value) -> Vec<u8> {
+    let authorization = format!("Bearer {token}");
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    request(method, &format!("/api/v1{path}"), &headers, &body)
 }
 
 /// A small chat.

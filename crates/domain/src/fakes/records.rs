@@ -4,7 +4,7 @@ use crate::audit::{AuditEntry, ChainHash};
 use crate::ports::{
     Batch, DebugLogRow, Page, PageWish, PortError, RecordReader, RecordSink, UsageRow, UsageSum,
 };
-use crate::usage::{RequestRecord, UsageSource};
+use crate::usage::{Outcome, RequestRecord, UsageSource};
 use crate::{OrgId, Timestamp};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -13,16 +13,18 @@ use std::collections::BTreeMap;
 impl RecordSink for MemoryStore {
     async fn ship(&self, batch: &Batch) -> Result<(), PortError> {
         let mut state = self.state()?;
-        for draft in &batch.audits {
-            state.append_audit(draft);
-        }
         for record in &batch.requests {
-            if state.usage.insert(record.id, record.clone()).is_none() {
-                state.debug_logs.insert(record.id, record.clone());
-                if let Some(draft) = record.key_use_audit() {
-                    state.append_audit(&draft);
-                }
+            state.debug_logs.entry(record.id).or_insert_with(|| record.clone());
+            // What was refused used nothing.
+            if record.outcome != Outcome::Refused {
+                state.usage.entry(record.id).or_insert_with(|| record.clone());
             }
+        }
+        let key_uses = batch.requests.iter().filter_map(RequestRecord::key_use_audit);
+        let mut audits: Vec<_> = batch.audits.iter().cloned().chain(key_uses).collect();
+        audits.sort_by_key(|draft| draft.at);
+        for draft in &audits {
+            state.append_audit(draft);
         }
         Ok(())
     }

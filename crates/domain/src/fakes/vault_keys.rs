@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 impl OrgKeys for MemoryStore {
     async fn org_key_add(&self, key: &WrappedOrgKey) -> Result<(), PortError> {
         let mut state = self.state()?;
+        state.organisation(key.org)?;
         let place = (key.org, key.version);
         if state.org_keys.contains_key(&place) {
             return Err(PortError::Conflict("that version of the organisation's key is there"));

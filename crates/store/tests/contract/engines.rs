@@ -1,0 +1,145 @@
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::future::Future;
+use std::sync::Arc;
+use topdog_domain::RecordId;
+use topdog_domain::fakes::{MemoryLedger, MemoryStore};
+use topdog_domain::ports::{
+    ApiKeys, ChangeFeed, Endpoints, Idempotency, InstallationSecrets, OrgKeys, Organisations, ProviderKeys,
+    QuotaLedger, RecordReader, RecordSink, SealedSecrets, Tiers,
+};
+use topdog_store::{Store, StoreOptions};
+
+/// Runs each test of a list on each engine, with a database of its own.
+macro_rules! contract {
+    ($($test:ident),+ $(,)?) => {
+        mod fake {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                $crate::engines::on_fake(|ports| async move { super::$test(&ports).await }).await;
+            })+
+        }
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                $crate::engines::on_sqlite(|ports| async move { super::$test(&ports).await }).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                $crate::engines::on_postgres(|ports| async move { super::$test(&ports).await }).await;
+            })+
+        }
+    };
+}
+pub(crate) use contract;
+
+/// All ports of an engine.
+#[derive(Clone)]
+pub(crate) struct Ports {
+    pub(crate) api_keys: Arc<dyn ApiKeys>,
+    pub(crate) change_feed: Arc<dyn ChangeFeed>,
+    pub(crate) endpoints: Arc<dyn Endpoints>,
+    pub(crate) idempotency: Arc<dyn Idempotency>,
+    pub(crate) installation_secrets: Arc<dyn InstallationSecrets>,
+    pub(crate) ledger: Arc<dyn QuotaLedger>,
+    pub(crate) org_keys: Arc<dyn OrgKeys>,
+    pub(crate) organisations: Arc<dyn Organisations>,
+    pub(crate) provider_keys: Arc<dyn ProviderKeys>,
+    pub(crate) reader: Arc<dyn RecordReader>,
+    pub(crate) secrets: Arc<dyn SealedSecrets>,
+    pub(crate) sink: Arc<dyn RecordSink>,
+    pub(crate) tiers: Arc<dyn Tiers>,
+}
+
+impl Ports {
+    fn of<S>(store: S, ledger: Arc<dyn QuotaLedger>) -> Self
+    where
+        S: ApiKeys
+            + ChangeFeed
+            + Endpoints
+            + Idempotency
+            + InstallationSecrets
+            + OrgKeys
+            + Organisations
+            + ProviderKeys
+            + RecordReader
+            + RecordSink
+            + SealedSecrets
+            + Tiers
+            + 'static,
+    {
+        let store = Arc::new(store);
+        Self {
+            api_keys: store.clone(),
+            change_feed: store.clone(),
+            endpoints: store.clone(),
+            idempotency: store.clone(),
+            installation_secrets: store.clone(),
+            ledger,
+            org_keys: store.clone(),
+            organisations: store.clone(),
+            provider_keys: store.clone(),
+            reader: store.clone(),
+            secrets: store.clone(),
+            sink: store.clone(),
+            tiers: store,
+        }
+    }
+
+    async fn open(url: &str) -> Self {
+        let store = Store::open(url, &StoreOptions::default()).await.unwrap();
+        store.migrate().await.unwrap();
+        Self::of(store.clone(), Arc::new(store))
+    }
+}
+
+pub(crate) async fn on_fake<F: Future<Output = ()>>(test: impl FnOnce(Ports) -> F) {
+    test(Ports::of(MemoryStore::new(), Arc::new(MemoryLedger::new()))).await;
+}
+
+pub(crate) async fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Ports) -> F) {
+    let folder = tempfile::tempdir().unwrap();
+    test(Ports::open(&format!("sqlite://{}", folder.path().join("topdog.db").display())).await).await;
+}
+
+/// The database is dropped behind the test, whether it passes or not.
+pub(crate) async fn on_postgres<F: Future<Output = ()> + Send + 'static>(
+    test: impl FnOnce(Ports) -> F + Send + 'static,
+) {
+    let Some(server) = postgres_url() else { return };
+    let name = format!("topdog_{}", RecordId::new());
+    execute(&server, format!("CREATE DATABASE {name}")).await;
+    let url = database_url(&server, &name);
+    let result = tokio::spawn(async move { test(Ports::open(&url).await).await }).await;
+    execute(&server, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    if let Err(failure) = result {
+        std::panic::resume_unwind(failure.into_panic());
+    }
+}
+
+async fn execute(url: &str, sql: String) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+fn database_url(server: &str, name: &str) -> String {
+    let (address, options) = match server.split_once('?') {
+        Some((address, options)) => (address, format!("?{options}")),
+        None => (server, String::new()),
+    };
+    let (host, _) = address.rsplit_once('/').unwrap();
+    format!("{host}/{name}{options}")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test learns from its environment where its Postgres is")]
+#[expect(clippy::print_stderr, reason = "a test that is skipped must not look as if it had passed")]
+fn postgres_url() -> Option<String> {
+    let url = std::env::var("TOPDOG_TEST_POSTGRES_URL").ok();
+    if url.is_none() {
+        eprintln!("POSTGRES SKIPPED: set TOPDOG_TEST_POSTGRES_URL (scripts/test does)");
+        assert!(std::env::var_os("CI").is_none(), "in CI nothing is skipped");
+    }
+    url
+}

@@ -108,3 +108,8 @@ ids! {
     /// One spooled record; what makes shipping idempotent.
     RecordId = "rec_";
 }
+
+impl OrgId {
+    /// Nobody's: in whose audit chain stands what concerns the whole installation, such as a changed tier.
+    pub const INSTALLATION: Self = Self(Uuid::nil());
+}

@@ -50,6 +50,15 @@ pub(crate) struct OrgOperator {
 /// Someone who may read what is the same for all organisations: a key that may read its own, or the operator.
 pub(crate) struct CatalogueReader;
 
+/// Someone who may read an audit chain: a key with the scope in a tier that shows it, or the operator, also where
+/// the organisation was destroyed: its chain stays.
+pub(crate) struct ChainReader {
+    /// Whose chain.
+    pub(crate) org: OrgId,
+    /// Is the organisation there just now?
+    pub(crate) is_known: bool,
+}
+
 /// Someone who may do `P` in one organisation: a key of its own with the scope, or the operator.
 pub(crate) struct OrgCaller<P> {
     /// The organisation, as it was when the request came.
@@ -150,6 +159,31 @@ impl<P: Permission> FromRequestParts<Shared> for OrgCaller<P> {
                 arrival.charge.hold(admitted?);
                 Ok(Self { org: caller.org, key: Some(caller.key), trail, permission: PhantomData })
             }
+        }
+    }
+}
+
+impl FromRequestParts<Shared> for ChainReader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, platform: &Shared) -> Result<Self, Problem> {
+        let caller = OrgCaller::<ReadAudit>::from_request_parts(parts, platform).await;
+        match caller {
+            Ok(caller) => {
+                if caller.key.is_some() {
+                    caller.require_feature(platform, Feature::AuditLogs)?;
+                }
+                Ok(Self { org: caller.org_id(), is_known: true })
+            }
+            Err(problem @ Problem::NotFound(_)) => {
+                let arrival = Arrival::of(parts, platform);
+                let principal = authenticate(platform, &parts.headers, arrival.ip, arrival.trail.at)?;
+                match (principal, org_param(parts).await?.parse()) {
+                    (Principal::Operator, Ok(org)) => Ok(Self { org, is_known: false }),
+                    _ => Err(problem),
+                }
+            }
+            Err(problem) => Err(problem),
         }
     }
 }

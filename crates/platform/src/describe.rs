@@ -1,6 +1,8 @@
 //! What the OpenAPI document says of a handler, read off its types, so that the two can't differ.
 
-use crate::authority::{CatalogueReader, Operator, OrgCaller, OrgOperator, Permission, ReadOrg};
+use crate::authority::{
+    CatalogueReader, ChainReader, Operator, OrgCaller, OrgOperator, Permission, ReadAudit, ReadOrg,
+};
 use crate::platform::Shared;
 use crate::problem::Problem;
 use axum::extract::State;
@@ -127,5 +129,11 @@ impl Takes for OrgOperator {
 impl Takes for CatalogueReader {
     fn describe(operation: &mut Operation) {
         operation.access = Access::Scope(ReadOrg::SCOPE);
+    }
+}
+
+impl Takes for ChainReader {
+    fn describe(operation: &mut Operation) {
+        operation.access = Access::Scope(ReadAudit::SCOPE);
     }
 }

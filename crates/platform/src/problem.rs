@@ -18,6 +18,8 @@ pub(crate) enum Problem {
     NotFound(&'static str),
     /// Something of that name is there, or it was changed meanwhile; says what.
     Conflict(String),
+    /// There are as many as there can be; says of what.
+    Full(String),
     /// A query parameter can't be understood.
     BadParameter(String),
     /// A field can be read and is not acceptable.
@@ -49,7 +51,9 @@ impl Problem {
                 StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Conflict(_) | Self::IdempotencyInFlight | Self::AnswerGone => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::Full(_) | Self::IdempotencyInFlight | Self::AnswerGone => {
+                StatusCode::CONFLICT
+            }
             Self::BadParameter(_) => StatusCode::BAD_REQUEST,
             Self::BadField { .. } | Self::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
             Self::OperatorOnly(_) | Self::TooWide(_) => StatusCode::FORBIDDEN,
@@ -63,6 +67,7 @@ impl Problem {
             Self::Refused(refusal) => refusal.code(),
             Self::NotFound(_) => "not_found",
             Self::Conflict(_) => "conflict",
+            Self::Full(_) => "full",
             Self::BadParameter(_) => "invalid_parameter",
             Self::BadField { .. } => "invalid_field",
             Self::OperatorOnly(_) => "operator_only",
@@ -161,6 +166,9 @@ impl fmt::Display for Problem {
             Self::Refused(refusal) => refusal.fmt(f),
             Self::NotFound(what) => write!(f, "no such {what}; list those there are, and check the spelling"),
             Self::Conflict(what) => write!(f, "{what}; choose another, or look at what is there"),
+            Self::Full(most) => {
+                write!(f, "there are {most}, and an organisation can have no more; delete one first")
+            }
             Self::BadParameter(message) => f.write_str(message),
             Self::BadField { param, message } => write!(f, "`{param}` is not acceptable: {message}"),
             Self::OperatorOnly(what) => write!(f, "only the operator may {what}; ask the operator"),

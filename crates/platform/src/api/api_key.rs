@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct CreateApiKey {
     /// Its name, unique among the organisation's live keys.
+    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// What it may do.
     #[serde(default = "llm")]
@@ -34,6 +35,7 @@ pub struct CreateApiKey {
     pub expires_at: Option<UtcTime>,
     /// In how many seconds it stops working.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
     pub expires_in_seconds: Option<u32>,
     /// LLM requests a UTC day that the key itself is limited to (TEAMS-* and up).
     #[serde(default = "unlimited")]
@@ -62,6 +64,7 @@ fn scopes() -> utoipa::openapi::schema::Array {
 #[serde(deny_unknown_fields, default)]
 pub struct RotateApiKey {
     /// How long the present secret goes on working; at most 30 days.
+    #[schema(maximum = 2_592_000)]
     pub grace_seconds: u32,
 }
 

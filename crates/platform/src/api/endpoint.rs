@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct CreateEndpoint {
     /// Its name: the provider part of its models' names.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
     pub name: ProviderName,
     /// Up to and with `/v1`, such as `https://llm.example.com/v1`.
     pub base_url: String,

@@ -10,12 +10,14 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct CreateOrganisation {
     /// Its name, unique in the installation.
+    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// Its tier.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Z0-9-]{1,40}$")]
     pub tier: TierName,
     /// What its owner is called.
     #[serde(default = "owner")]
+    #[schema(min_length = 1, max_length = 100)]
     pub owner: String,
     /// Its data segment; no request of it is ever labelled laxer.
     #[serde(default, skip_serializing_if = "Option::is_none")]

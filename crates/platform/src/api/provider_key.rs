@@ -10,10 +10,11 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct CreateProviderKey {
     /// The provider, or the custom endpoint by its name.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
     pub provider: ProviderName,
     /// What to call it; unique for the provider.
     #[serde(default = "default_name")]
+    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// The key itself, to be sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

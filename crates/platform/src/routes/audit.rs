@@ -1,28 +1,41 @@
 use crate::api::{AuditEntry, AuditHead, AuditLog};
-use crate::authority::{OrgCaller, ReadAudit};
+use crate::authority::{ChainReader, Operator};
 use crate::body::Answer;
 use crate::params::ChainParams;
-use crate::platform::Shared;
+use crate::platform::{Platform, Shared};
 use crate::problem::Problem;
 use axum::extract::State;
-use topdog_domain::entitlement::Feature;
+use topdog_domain::OrgId;
 
 pub(super) async fn list(
     State(platform): State<Shared>,
-    caller: OrgCaller<ReadAudit>,
+    reader: ChainReader,
     wish: ChainParams,
 ) -> Result<Answer<AuditLog>, Problem> {
-    if caller.key.is_some() {
-        caller.require_feature(&platform, Feature::AuditLogs)?;
+    let log = stretch(&platform, reader.org, &wish).await?;
+    if log.head.seq == 0 && !reader.is_known {
+        return Err(Problem::NotFound("organisation"));
     }
-    let (org, records) = (caller.org_id(), &platform.parts.records);
+    Ok(Answer(log))
+}
+
+pub(super) async fn list_installation(
+    State(platform): State<Shared>,
+    _: Operator,
+    wish: ChainParams,
+) -> Result<Answer<AuditLog>, Problem> {
+    stretch(&platform, OrgId::INSTALLATION, &wish).await.map(Answer)
+}
+
+async fn stretch(platform: &Platform, org: OrgId, wish: &ChainParams) -> Result<AuditLog, Problem> {
+    let records = &platform.parts.records;
     // The head first: entries that come meanwhile lie behind it, and none before it can be missing.
     let (seq, hash) = records.audit_head(org).await?;
     let entries = records.audit_list(org, wish.after, wish.limit).await?;
     let is_full = u32::try_from(entries.len()).is_ok_and(|count| count >= wish.limit);
-    Ok(Answer(AuditLog {
+    Ok(AuditLog {
         next_after: entries.last().filter(|_| is_full).map(|entry| entry.seq),
         data: entries.into_iter().map(AuditEntry::from).collect(),
         head: AuditHead { seq, hash: hash.to_string() },
-    }))
+    })
 }

@@ -1,7 +1,7 @@
 use crate::api::{CreateEndpoint, Endpoint, Page, ReplaceEndpoint};
 use crate::authority::{OrgCaller, ReadOrg, WriteOrg};
 use crate::body::{Answer, Done, Input};
-use crate::checks::{bad_field, models};
+use crate::checks::{bad_field, models, room};
 use crate::idempotency::{Create, Created, Keep};
 use crate::pages::{page, page_of};
 use crate::params::{Named, PageParams};
@@ -18,6 +18,8 @@ use topdog_egress::{BaseUrl, Origin};
 
 /// What a 404 calls one.
 const WHAT: &str = "endpoint";
+/// Every node keeps all of them in memory, so that nobody may have any number.
+const MOST: usize = 100;
 
 pub(super) async fn list(
     State(platform): State<Shared>,
@@ -43,6 +45,7 @@ async fn make(
     wish: CreateEndpoint,
 ) -> Result<Endpoint, Problem> {
     let base = checked(platform, caller, &wish.name, &wish.base_url, &wish.models)?;
+    room(caller.org.facts.endpoints.len(), MOST, "endpoints")?;
     let endpoint = tenant::Endpoint {
         id: EndpointId::new(),
         org: caller.org_id(),

@@ -65,11 +65,7 @@ async fn audited(
         .with("provider", &key.provider)
         .with("version", key.version)
         .with("origin", &key.origin);
-    platform.spool.append_audit(&draft);
-    platform.spool.durable().await.map_err(|error| {
-        tracing::error!(%error, "an audit entry could not be kept");
-        Refusal::RecordsUnavailable.into()
-    })
+    platform.record(&draft).await
 }
 
 async fn ask(platform: &Platform, base: &BaseUrl, key: &OpenedKey) -> Result<KeyTest, Problem> {

@@ -1,7 +1,7 @@
 use crate::api::{CreateProviderKey, Page, ProviderKey, RotateProviderKey, Secret};
 use crate::authority::{ManageProviderKeys, OrgCaller, ReadProviderKeys};
 use crate::body::{Answer, Done, Input};
-use crate::checks::{bad_field, name};
+use crate::checks::{bad_field, name, room};
 use crate::idempotency::{Create, Created, Keep};
 use crate::pages::{page, page_of};
 use crate::params::{Named, PageParams};
@@ -17,7 +17,9 @@ use topdog_domain::{OrgId, ProviderKeyId};
 use topdog_vault::{Reference, SecretText, Slot, VaultError};
 
 /// What a 404 calls one.
-pub(super) const WHAT: &str = "provider key";
+const WHAT: &str = "provider key";
+/// Every node keeps what is known of all of them in memory, so that nobody may have any number.
+const MOST: usize = 500;
 
 pub(super) async fn list(
     State(platform): State<Shared>,
@@ -57,6 +59,7 @@ async fn make(
         platform.deny(denied.with("reason", problem.code()));
     })?;
     let source = Source::of(caller, wish.secret, wish.reference)?;
+    room(caller.org.facts.provider_keys.len(), MOST, "provider keys")?;
     let now = caller.trail.at;
     let key = tenant::ProviderKey {
         id: ProviderKeyId::new(),

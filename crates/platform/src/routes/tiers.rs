@@ -6,6 +6,7 @@ use crate::params::Named;
 use crate::platform::Shared;
 use crate::problem::Problem;
 use axum::extract::State;
+use topdog_domain::OrgId;
 use topdog_domain::tier::TierName;
 
 pub(super) async fn list(
@@ -36,9 +37,9 @@ pub(super) async fn put(
         return Err(bad_field("name", "it is not the name in the path"));
     }
     tier.check().map_err(|rule| bad_field("tier", rule))?;
+    platform.require_records()?;
     platform.parts.tiers.tier_put(&tier, operator.trail.at).await?;
     platform.refresh_all().await?;
-    // A tier is no organisation's, so no chain has a place for this.
-    tracing::info!(tier = %name, request = ?operator.trail.request, "the operator changed a tier");
+    platform.record(&operator.trail.draft(OrgId::INSTALLATION, &name)).await?;
     Ok(Answer(Tier(tier)))
 }

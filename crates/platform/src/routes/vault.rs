@@ -1,11 +1,12 @@
 use crate::api::{OrgVaultStatus, Rotation, VaultStatus};
 use crate::authority::{ManageProviderKeys, Operator, OrgCaller, ReadProviderKeys};
 use crate::body::Answer;
-use crate::platform::Shared;
+use crate::platform::{Platform, Shared};
 use crate::problem::Problem;
 use axum::extract::State;
-use topdog_domain::Refusal;
-use topdog_domain::audit::AuditOutcome;
+use topdog_domain::audit::{AuditDraft, AuditOutcome};
+use topdog_domain::{OrgId, Refusal};
+use topdog_vault::VaultError;
 
 pub(super) async fn show_org(
     State(platform): State<Shared>,
@@ -26,20 +27,10 @@ pub(super) async fn rotate_org(
     State(platform): State<Shared>,
     caller: OrgCaller<ManageProviderKeys>,
 ) -> Result<Answer<Rotation>, Problem> {
+    platform.require_records()?;
     let org = caller.org_id();
     let rotated = platform.parts.vault.rotate_org_key(org, caller.trail.at).await;
-    let draft = caller.trail.draft(org, org);
-    let draft = match &rotated {
-        Ok(version) => draft.with("version", version),
-        Err(_) => draft.ended(AuditOutcome::Failure),
-    };
-    platform.spool.append_audit(&draft);
-    let version = rotated.map_err(|error| Problem::of_vault(&error))?;
-    platform.spool.durable().await.map_err(|error| {
-        tracing::error!(%error, "an audit entry could not be kept");
-        Refusal::RecordsUnavailable
-    })?;
-    Ok(Answer(Rotation { version }))
+    finished(&platform, caller.trail.draft(org, org), rotated).await
 }
 
 pub(super) async fn show_root(
@@ -54,10 +45,24 @@ pub(super) async fn rotate_root(
     State(platform): State<Shared>,
     operator: Operator,
 ) -> Result<Answer<Rotation>, Problem> {
+    platform.require_records()?;
     let vault = platform.parts.vault.clone();
     let rotated = tokio::task::spawn_blocking(move || vault.rotate_root()).await;
-    let version = rotated.map_err(|_| Refusal::Internal)?.map_err(|error| Problem::of_vault(&error))?;
-    // The root key is no organisation's, so no chain has a place for this.
-    tracing::warn!(version, request = ?operator.trail.request, "the operator rotated the root key");
+    let draft = operator.trail.draft(OrgId::INSTALLATION, "root_key");
+    finished(&platform, draft, rotated.map_err(|_| Refusal::Internal)?).await
+}
+
+/// A rotation's answer, after its audit entry.
+async fn finished(
+    platform: &Platform,
+    draft: AuditDraft,
+    rotated: Result<u32, VaultError>,
+) -> Result<Answer<Rotation>, Problem> {
+    let draft = match &rotated {
+        Ok(version) => draft.with("version", version),
+        Err(_) => draft.ended(AuditOutcome::Failure),
+    };
+    platform.record(&draft).await?;
+    let version = rotated.map_err(|error| Problem::of_vault(&error))?;
     Ok(Answer(Rotation { version }))
 }

@@ -2,6 +2,7 @@ use super::{OPERATOR, World, request};
 use crate::api::AuditLog;
 use serde_json::{Value, json};
 use topdog_domain::audit::{ChainHash, ChainVerifier};
+use topdog_domain::ports::{Batch, RecordSink};
 
 #[tokio::test]
 async fn every_change_is_in_a_chain_that_holds() {
@@ -69,6 +70,9 @@ async fn a_customer_sees_it_where_its_tier_has_it_and_the_operator_always() {
         (&json!("audit_logs"), &json!("TEAMS-SMALL"))
     );
     world.get(&format!("/organisations/{org}/audit"), OPERATOR).await.expect(200);
+    let unknown = format!("/organisations/org_{:032x}/audit", 7);
+    world.get(&unknown, OPERATOR).await.refused(404, "not_found");
+    world.get(&unknown, &key.secret).await.refused(404, "not_found");
     for after in ["-1", "x", "99999999999999999999"] {
         let reply = world.get(&format!("/organisations/{org}/audit?after={after}"), OPERATOR).await;
         reply.refused(400, "invalid_parameter");
@@ -76,4 +80,29 @@ async fn a_customer_sees_it_where_its_tier_has_it_and_the_operator_always() {
     let beyond =
         world.get(&format!("/organisations/{org}/audit?after={}", u64::MAX), OPERATOR).await.expect(200);
     assert_eq!(beyond.body["data"], json!([]));
+}
+
+#[tokio::test]
+async fn the_chain_of_what_is_destroyed_stays_readable() {
+    let world = World::new().await;
+    let org = world.org("acme", "TEAMS-SMALL").await;
+    world.delete(&format!("/organisations/{org}"), OPERATOR).await.expect(204);
+    let log = world.get(&format!("/organisations/{org}/audit"), OPERATOR).await.expect(200);
+    assert_eq!(log.body["head"]["seq"], 2);
+    assert!(log.body["data"][1]["body"].as_str().unwrap().contains("organisation.destroy"));
+}
+
+#[tokio::test]
+async fn what_concerns_the_installation_has_a_chain_of_its_own() {
+    let world = World::new().await;
+    let tier = world.get("/tiers/PRO", OPERATOR).await.expect(200).body;
+    world.call("PUT", "/tiers/PRO", OPERATOR, Some(tier.clone())).await.expect(200);
+    let entry = world.spool.audits().pop().unwrap();
+    assert_eq!((entry.action.as_str(), entry.target.as_str()), ("tier.put", "PRO"));
+    let audits = world.spool.audits();
+    world.store.ship(&Batch { requests: Vec::new(), audits }).await.unwrap();
+    let log = world.get("/audit", OPERATOR).await.expect(200);
+    assert_eq!(log.body["head"]["seq"], 1);
+    world.spool.set_healthy(false);
+    world.call("PUT", "/tiers/PRO", OPERATOR, Some(tier)).await.refused(503, "records_unavailable");
 }

@@ -216,3 +216,28 @@ async fn another_organisations_key_is_not_there() {
     assert_eq!(shown.body["revoked_at"], Value::Null);
     world.get(KEYS, NOBODY).await.refused(401, "missing_api_key");
 }
+
+#[tokio::test]
+async fn a_client_that_leaves_does_not_cut_a_change_in_half() {
+    let world = World::new().await;
+    let org = world.org("acme", "PRO").await;
+    let path = format!("/organisations/{org}/api-keys");
+    let mut leaving = Box::pin(world.call("POST", &path, OPERATOR, Some(json!({ "name": "ci" }))));
+    std::future::poll_fn(|context| {
+        assert!(leaving.as_mut().poll(context).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    drop(leaving);
+    let mut made = Value::Null;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        made = world.get(&path, OPERATOR).await.body["data"].clone();
+        if made != json!([]) {
+            break;
+        }
+    }
+    assert_eq!(made[0]["name"], "ci");
+    let quota = world.get(&format!("/organisations/{org}/quota"), OPERATOR).await;
+    assert!(quota.text.contains(r#""limit":"api_keys","allowed":5,"used":1"#), "{}", quota.text);
+}

@@ -8,7 +8,9 @@ mod api;
 mod api_keys;
 mod apply;
 mod audit;
+mod config;
 mod credential;
+mod doctor;
 mod duration;
 mod endpoints;
 mod exit;
@@ -86,6 +88,11 @@ pub(crate) enum Online {
 /// What needs no server.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Local {
+    /// Look for what is wrong with the set-up; ends with 1 where something is
+    Doctor(doctor::Doctor),
+    /// Check and show the server's configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Print completions for a shell
     Completions(manual::Completions),
     /// Print a manual page
@@ -96,6 +103,8 @@ pub(crate) enum Local {
 pub(crate) fn run(command: Command, globals: &Globals, root: clap::Command) -> ExitCode {
     let outcome = match command {
         Command::Online(online) => run_online(online, globals),
+        Command::Local(Local::Doctor(doctor)) => wait_for(doctor::run(doctor, globals)),
+        Command::Local(Local::Config(command)) => config::run(&command, globals),
         Command::Local(Local::Completions(completions)) => manual::completions(&completions, root),
         Command::Local(Local::Man(man)) => manual::man(&man, root),
     };
@@ -113,11 +122,15 @@ fn run_online(command: Online, globals: &Globals) -> Result<(), Failure> {
         keys.check()?;
     }
     let session = Session::open(globals)?;
+    wait_for(ask(command, &session))
+}
+
+fn wait_for(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
-    runtime.block_on(Box::pin(ask(command, &session)))
+    runtime.block_on(Box::pin(work))
 }
 
 async fn ask(command: Online, session: &Session) -> Result<(), Failure> {

@@ -51,23 +51,26 @@ pub(super) async fn run(command: Vault, session: &Session) -> Result<(), Failure
                 Table::of_facts([
                     ("version", status.version.to_string()),
                     ("made", status.created_at.to_string()),
-                    ("older versions in use", listed(&status.older_versions)),
+                    ("older versions kept", listed(&status.older_versions)),
                 ])
             })
         }
         Vault::RotateRoot { wait } => {
             let rotation: Rotation =
                 session.api.post(Route::new("vault").then("rotate-root"), &json!({})).await?;
-            while wait && is_root_pending(session).await? {
-                pause().await;
+            if wait {
+                until_none(session, |status| status.under_old_root).await?;
             }
             shown(session, &rotation)
         }
         Vault::RotateOrg { org, wait } => {
-            let route = of_org(session, &org)?;
-            let rotation: Rotation = session.api.post(route.clone().then("rotate"), &json!({})).await?;
-            while wait && is_org_pending(session, &route).await? {
-                pause().await;
+            if wait && !session.api.is_operator() {
+                return Err(Failure::usage("only the operator can see when it is done; leave --wait out"));
+            }
+            let rotation: Rotation =
+                session.api.post(of_org(session, &org)?.then("rotate"), &json!({})).await?;
+            if wait {
+                until_none(session, |status| status.under_old_org_key).await?;
             }
             shown(session, &rotation)
         }
@@ -78,20 +81,24 @@ fn of_org(session: &Session, org: &OrgArg) -> Result<Route, Failure> {
     Ok(Route::of_org(session.org(org.given())?).then("vault"))
 }
 
-async fn is_root_pending(session: &Session) -> Result<bool, Failure> {
-    let status: VaultStatus = session.api.get(Route::new("vault")).await?;
-    Ok(status.under_old_root > 0)
+/// Looks once a second until nothing is pending, and tells what is where that has changed.
+async fn until_none(session: &Session, pending: impl Fn(&VaultStatus) -> u64) -> Result<(), Failure> {
+    let mut told = None;
+    for _ in 0..LONGEST_WAIT_SECONDS {
+        let status: VaultStatus = session.api.get(Route::new("vault")).await?;
+        let now = pending(&status);
+        if now == 0 {
+            return Ok(());
+        }
+        if told.replace(now) != Some(now) {
+            print::note(&format_args!("{now} are still sealed under older versions"));
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    Err(Failure::failed("it is not done yet and goes on; `topdog vault status` shows how far it is"))
 }
 
-async fn is_org_pending(session: &Session, route: &Route) -> Result<bool, Failure> {
-    let status: OrgVaultStatus = session.api.get(route.clone()).await?;
-    Ok(!status.older_versions.is_empty())
-}
-
-async fn pause() {
-    print::note("older versions are still in use");
-    tokio::time::sleep(Duration::from_secs(1)).await;
-}
+const LONGEST_WAIT_SECONDS: u32 = 600;
 
 fn shown(session: &Session, rotation: &Rotation) -> Result<(), Failure> {
     session

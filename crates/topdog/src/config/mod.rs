@@ -25,7 +25,7 @@ pub(crate) use environment::Environment;
 pub(crate) use error::ConfigError;
 pub(crate) use nearest::nearest;
 pub(crate) use reference::Reference;
-pub(crate) use settings::{Settings, Source};
+pub(crate) use settings::{DEFAULTS, Settings, Source};
 
 /// Where to look for settings.
 #[derive(Debug, Clone)]

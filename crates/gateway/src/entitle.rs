@@ -102,6 +102,9 @@ pub(crate) async fn entitle(
     };
     let model =
         read.model.or_else(|| default_model(operation).map(str::to_owned)).ok_or_else(missing_model)?;
+    if !is_model_name(&model) {
+        return Err(bad_model());
+    }
     let route = route(worker, &caller, operation, &model)?;
     Ok(Entitled {
         caller,
@@ -197,6 +200,24 @@ fn missing_model() -> Refusal {
         message: "you must provide a model parameter".to_owned(),
         param: Some("model".to_owned()),
         code: "missing_required_parameter",
+    }
+}
+
+/// A provider may know names that we do not; but they get into headers, records and logs.
+fn is_model_name(name: &str) -> bool {
+    name.len() <= LONGEST_MODEL_NAME && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Bytes.
+const LONGEST_MODEL_NAME: usize = 256;
+
+fn bad_model() -> Refusal {
+    Refusal::BadBody {
+        message: format!(
+            "a model's name is {LONGEST_MODEL_NAME} visible ASCII characters at the most; correct it"
+        ),
+        param: Some("model".to_owned()),
+        code: "invalid_model",
     }
 }
 

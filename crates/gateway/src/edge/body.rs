@@ -1,7 +1,7 @@
 //! Reading a client's body: within its size, within its time.
 
 use crate::config::GatewayConfig;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body as _, Frame};
@@ -97,13 +97,22 @@ impl BodyReader {
         }
         let Some(second) = self.next().await? else { return Ok(first) };
         let announced = usize::try_from(self.announced().unwrap_or_default()).unwrap_or_default();
-        let mut whole = BytesMut::with_capacity(first.len() + second.len() + announced);
+        let mut whole = Vec::with_capacity(first.len() + second.len() + announced);
         whole.extend_from_slice(&first);
         whole.extend_from_slice(&second);
         while let Some(piece) = self.next().await? {
+            self.make_room(&mut whole, piece.len());
             whole.extend_from_slice(&piece);
         }
-        Ok(whole.freeze())
+        Ok(whole.into())
+    }
+
+    /// Doubles a body of unknown length that has no room left, but never beyond what a body may be.
+    fn make_room(&self, whole: &mut Vec<u8>, more: usize) {
+        if whole.capacity() - whole.len() < more {
+            let most = usize::try_from(self.left).unwrap_or(usize::MAX).saturating_add(more);
+            whole.reserve_exact(whole.len().clamp(more, most));
+        }
     }
 }
 

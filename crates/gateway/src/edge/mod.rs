@@ -1,6 +1,7 @@
 //! Accepting connections, and telling the data plane's requests from the control plane's.
 
 pub(crate) mod body;
+mod opening;
 mod stall;
 
 use crate::answer::{AnswerBody, ControlBody};
@@ -12,6 +13,7 @@ use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use opening::OpeningGuard;
 use stall::StallGuard;
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -141,12 +143,13 @@ async fn converse<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let io = TokioIo::new(StallGuard::new(stream, worker.config().send_idle_timeout));
+    let stream = StallGuard::new(stream, worker.config().send_idle_timeout);
     let service = service_fn(|request| {
         let worker = worker.clone();
         async move { Ok::<_, Infallible>(answer(&worker, request, peer).await) }
     });
     if is_h2 {
+        let io = TokioIo::new(OpeningGuard::new(stream, worker.config().header_timeout));
         let mut connection = pin!(h2(worker).serve_connection(io, service));
         tokio::select! {
             _ = connection.as_mut() => return,
@@ -154,7 +157,7 @@ async fn converse<S>(
         }
         let _ = connection.await;
     } else {
-        let mut connection = pin!(h1(worker).serve_connection(io, service));
+        let mut connection = pin!(h1(worker).serve_connection(TokioIo::new(stream), service));
         tokio::select! {
             _ = connection.as_mut() => return,
             _ = stop.wait_for(|is_stopping| *is_stopping) => connection.as_mut().graceful_shutdown(),

@@ -6,32 +6,36 @@ use crate::upstream::{Reply, Upstream};
 use serde_json::Value;
 
 /// A server whose provider must never hear of what is sent here.
-struct Bed {
-    upstream: Upstream,
+pub(crate) struct Bed {
+    pub(crate) upstream: Upstream,
     place: Place,
 }
 
 impl Bed {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self { upstream: Upstream::start(Reply::Completion).await, place: Place::new() }
     }
 
-    async fn start(&self, settings: &[&str]) -> (Server<'_>, Tenant) {
+    pub(crate) async fn start(&self, settings: &[&str]) -> (Server<'_>, Tenant) {
         let server = self.place.start(&Setup::with_upstream(&self.upstream).set(settings)).await;
         let acme = server.organisation("acme", "PRO").await;
         (server, acme)
     }
 
     /// It still works, and nothing but that last request was forwarded.
-    async fn is_unharmed(&self, server: &Server<'_>, acme: &Tenant) {
+    pub(crate) async fn is_unharmed(&self, server: &Server<'_>, acme: &Tenant) {
         let answer = try_send(server.gateway, &acme.chat(&chat())).await.unwrap();
         assert_eq!(answer.status(), 200, "{}", answer.text());
         assert_eq!(self.upstream.requests().len(), 1, "something bad was forwarded");
+        let quota = server.operator("GET", "/organisations/acme/quota", &Value::Null).await.json();
+        let mut lines = quota["data"].as_array().unwrap().iter();
+        let llm_requests = lines.find(|line| line["limit"] == "llm_requests_per_day").unwrap();
+        assert_eq!(llm_requests["used"], 1, "something bad was counted: {quota}");
         assert!(!self.place.log().contains("panicked"), "{}", self.place.log());
     }
 }
 
-async fn refused(server: &Server<'_>, request: &[u8]) -> Answer {
+pub(crate) async fn refused(server: &Server<'_>, request: &[u8]) -> Answer {
     let answer = try_send(server.gateway, request).await.expect("an answer");
     assert!((400..500).contains(&answer.status()), "{}: {}", answer.status(), answer.text());
     answer

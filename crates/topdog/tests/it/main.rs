@@ -4,6 +4,8 @@
 //! are marked as tests so that lints treat their helpers as such.
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod canary;
@@ -14,11 +16,17 @@ mod first_start;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod key_races;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
+mod multiplexed;
 #[cfg(test)]
 mod protocols;
 #[cfg(test)]

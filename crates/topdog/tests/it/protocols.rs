@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 #[expect(clippy::disallowed_methods, reason = "the test is the client, not the product")]
-async fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) async fn connect(address: SocketAddr) -> TcpStream {
     soon(TcpStream::connect(address)).await.unwrap()
 }
 

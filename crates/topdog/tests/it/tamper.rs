@@ -52,9 +52,10 @@ impl Bed {
         server
             .until("the failed opening is audited", async || {
                 let entries = server.audit(name).await;
-                entries.iter().map(|entry| body_of(entry)).any(|body| {
-                    body["action"] == "provider_key.open" && body["outcome"] == "failure"
-                })
+                entries
+                    .iter()
+                    .map(|entry| body_of(entry))
+                    .any(|body| body["action"] == "provider_key.open" && body["outcome"] == "failure")
             })
             .await;
     }

@@ -1,0 +1,138 @@
+use crate::Stop;
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+use topdog_domain::directory::Directory;
+use topdog_domain::ports::{ChangeFeed, Clock, PortError, Tiers};
+use topdog_domain::{OrgId, Timestamp};
+
+/// How long a change may go unnoticed that rings no bell here: one that another node made.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What following changes needs.
+pub struct Following {
+    /// Where changes are announced.
+    pub feed: Arc<dyn ChangeFeed>,
+    /// The tiers.
+    pub tiers: Arc<dyn Tiers>,
+    /// What is kept up to date.
+    pub directory: Arc<Directory>,
+    /// Rung when this node has changed something.
+    pub doorbell: Arc<Notify>,
+    /// Called when the directory has the organisation's new state: the vault forgets its plaintext.
+    pub on_change: Box<dyn Fn(OrgId) + Send + Sync>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// When the directory was last known to be up to date.
+#[derive(Debug, Clone)]
+pub struct Freshness(Arc<AtomicI64>);
+
+impl Freshness {
+    /// The last time that all changes until then were in the directory.
+    #[must_use]
+    pub fn last_ok(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::Acquire))
+    }
+
+    /// How many seconds ago that was.
+    #[must_use]
+    pub fn age_seconds(&self, now: Timestamp) -> u64 {
+        self.last_ok().seconds_until(now)
+    }
+}
+
+/// Brings changes of tenants and tiers into the node's directory. Where the database is away, what is known
+/// stays: requests of known keys go on.
+pub struct Follower {
+    parts: Following,
+    /// Everything up to there is in the directory.
+    seq: i64,
+    freshness: Freshness,
+}
+
+impl Follower {
+    /// Fills the directory, and is ready to follow from there.
+    ///
+    /// # Errors
+    /// Where the tenants or tiers can't be read.
+    pub async fn load(parts: Following) -> Result<Self, PortError> {
+        let now = parts.clock.now();
+        // First the place, then what is there: what changes between the two is read once more.
+        let seq = parts.feed.newest_change().await?;
+        parts.directory.reload_all(&*parts.feed, &*parts.tiers).await?;
+        let freshness = Freshness(Arc::new(AtomicI64::new(now.micros())));
+        Ok(Self { parts, seq, freshness })
+    }
+
+    /// How up to date the directory is.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        self.freshness.clone()
+    }
+
+    /// Follows changes until it is told to stop.
+    pub async fn follow(mut self, stop: Stop) {
+        stop.cuts_off(self.follow_for_ever()).await;
+    }
+
+    async fn follow_for_ever(&mut self) -> Infallible {
+        let doorbell = self.parts.doorbell.clone();
+        let mut is_failing = false;
+        loop {
+            // Listening from before the look, or a ring between the look and the wait would be missed.
+            let mut rung = pin!(doorbell.notified());
+            rung.as_mut().enable();
+            match self.look().await {
+                Ok(()) => is_failing = false,
+                Err(error) if !is_failing => {
+                    tracing::warn!(%error, "changes can't be read, what is known stays in force");
+                    is_failing = true;
+                }
+                Err(_) => {}
+            }
+            tokio::select! {
+                () = rung => {}
+                () = sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// Takes over all changes there are; those that could not be read are looked at again.
+    async fn look(&mut self) -> Result<(), PortError> {
+        let now = self.parts.clock.now();
+        // The feed's order is the order of the commits, so nothing ever appears before `seq`.
+        let changes = self.parts.feed.changes_since(self.seq).await?;
+        if let Some(last) = changes.last() {
+            let orgs: BTreeSet<OrgId> = changes.iter().filter_map(|change| change.org).collect();
+            let is_tier_changed = changes.iter().any(|change| change.org.is_none());
+            self.reload(&orgs, is_tier_changed).await?;
+            self.seq = last.seq;
+        }
+        self.freshness.0.store(now.micros(), Ordering::Release);
+        Ok(())
+    }
+
+    async fn reload(&self, orgs: &BTreeSet<OrgId>, is_tier_changed: bool) -> Result<(), PortError> {
+        let Following { feed, tiers, directory, on_change, .. } = &self.parts;
+        if is_tier_changed {
+            directory.reload_all(&**feed, &**tiers).await?;
+        }
+        for org in orgs {
+            if !is_tier_changed {
+                directory.reload_org(&**feed, *org).await?;
+            }
+            on_change(*org);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+use crate::Stop;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+use topdog_domain::OrgId;
+use topdog_domain::directory::Directory;
+use topdog_domain::ports::{Clock, Idempotency, RecordSink};
+use topdog_domain::tier::Limit;
+
+const RUN_EVERY: Duration = Duration::from_secs(60 * 60);
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+/// How long an answer to a create can be repeated.
+const IDEMPOTENCY_SECONDS: i64 = DAY_SECONDS;
+
+/// What retention needs.
+pub struct Retention {
+    /// Which organisations there are, and how long their tiers keep debug logs.
+    pub directory: Arc<Directory>,
+    /// Where debug logs are.
+    pub sink: Arc<dyn RecordSink>,
+    /// Where answers to creates are.
+    pub idempotency: Arc<dyn Idempotency>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Deletes what is kept no longer, at the start and each hour: debug logs by their tier, answers to creates after
+/// a day.
+pub async fn retain(parts: Retention, stop: Stop) {
+    stop.cuts_off(retain_for_ever(&parts)).await;
+}
+
+async fn retain_for_ever(parts: &Retention) -> Infallible {
+    loop {
+        prune_debug_logs(parts).await;
+        prune_idempotency(parts).await;
+        sleep(RUN_EVERY).await;
+    }
+}
+
+async fn prune_debug_logs(parts: &Retention) {
+    let retentions: Vec<(OrgId, Limit)> = parts
+        .directory
+        .snapshot()
+        .orgs()
+        .map(|org| (org.facts.organisation.id, org.tier.debug_log_retention_days))
+        .collect();
+    for (org, days) in retentions {
+        let Limit::Of(days) = days else { continue };
+        let seconds = i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(DAY_SECONDS);
+        let before = parts.clock.now().plus_seconds(-seconds);
+        match parts.sink.debug_log_prune(org, before).await {
+            Ok(0) => {}
+            Ok(deleted) => tracing::info!(%org, deleted, %before, "old debug logs are deleted"),
+            // One organisation's trouble is not another's.
+            Err(error) => {
+                tracing::warn!(%org, %error, "old debug logs can't be deleted, tried again in an hour")
+            }
+        }
+    }
+}
+
+async fn prune_idempotency(parts: &Retention) {
+    let before = parts.clock.now().plus_seconds(-IDEMPOTENCY_SECONDS);
+    if let Err(error) = parts.idempotency.idempotency_prune(before).await {
+        tracing::warn!(%error, "old idempotency keys can't be deleted, tried again in an hour");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Stopper;
+    use topdog_domain::Timestamp;
+    use topdog_domain::fakes::{FakeClock, MemoryStore, samples};
+    use topdog_domain::ports::{Batch, ChangeFeed, Organisations, PageWish, RecordReader, Remembered, Tiers};
+    use topdog_domain::tier::TierCatalogue;
+
+    struct Bed {
+        store: Arc<MemoryStore>,
+        directory: Arc<Directory>,
+        clock: Arc<FakeClock>,
+    }
+
+    impl Bed {
+        fn new() -> Self {
+            let tiers = TierCatalogue::new([]);
+            Self {
+                store: Arc::new(MemoryStore::new()),
+                directory: Arc::new(Directory::new(tiers)),
+                clock: Arc::new(FakeClock::at(samples::NEW_YEAR)),
+            }
+        }
+
+        async fn organisation(&self, tier: &str) -> OrgId {
+            let new = samples::organisation(tier, tier);
+            let org = new.organisation.id;
+            self.store.organisation_create(&new, &samples::audit(org, "organisation.create")).await.unwrap();
+            let feed: &dyn ChangeFeed = &*self.store;
+            let tiers: &dyn Tiers = &*self.store;
+            self.directory.reload_all(feed, tiers).await.unwrap();
+            org
+        }
+
+        async fn log(&self, org: OrgId, at: Timestamp) {
+            let requests = vec![samples::request_record(org, at)];
+            self.store.ship(&Batch { requests, audits: Vec::new() }).await.unwrap();
+        }
+
+        async fn logs(&self, org: OrgId) -> usize {
+            self.store.debug_log_list(org, &PageWish { after: None, limit: 99 }).await.unwrap().rows.len()
+        }
+
+        fn start(&self) -> Stopper {
+            let (stopper, stop) = Stopper::new();
+            let parts = Retention {
+                directory: self.directory.clone(),
+                sink: self.store.clone(),
+                idempotency: self.store.clone(),
+                clock: self.clock.clone(),
+            };
+            tokio::spawn(retain(parts, stop));
+            stopper
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn debug_logs_are_kept_as_long_as_the_tier_says() {
+        let bed = Bed::new();
+        for (tier, days) in [("FREE", 7), ("PRO", 30), ("PRO-PLUS", 60), ("TEAMS-SMALL", 90)] {
+            let org = bed.organisation(tier).await;
+            let end = samples::NEW_YEAR.plus_seconds(-days * DAY_SECONDS);
+            bed.log(org, end).await;
+            bed.log(org, end.plus_seconds(-1)).await;
+        }
+        let for_ever = bed.organisation("ENTERPRISE-STANDARD").await;
+        bed.log(for_ever, Timestamp::from_micros(0)).await;
+
+        let _stopper = bed.start();
+        sleep(Duration::from_millis(1)).await;
+        let orgs: Vec<OrgId> = bed.directory.snapshot().orgs().map(|org| org.facts.organisation.id).collect();
+        for org in orgs {
+            assert_eq!(bed.logs(org).await, 1);
+        }
+        // An hour later those go that are an hour older.
+        bed.clock.advance_seconds(3_600);
+        sleep(RUN_EVERY).await;
+        let mut left = 0;
+        for org in bed.store.load_all().await.unwrap() {
+            left += bed.logs(org.organisation.id).await;
+        }
+        assert_eq!((left, bed.logs(for_ever).await), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_to_creates_are_forgotten_after_a_day() {
+        let bed = Bed::new();
+        bed.store.idempotency_begin("a", "k", [0; 32], samples::NEW_YEAR).await.unwrap();
+        let _stopper = bed.start();
+        bed.clock.advance_seconds(IDEMPOTENCY_SECONDS);
+        sleep(RUN_EVERY).await;
+        let again = || bed.store.idempotency_begin("a", "k", [0; 32], bed.clock.now());
+        assert_eq!(again().await.unwrap(), Remembered::InFlight);
+        bed.clock.advance_seconds(1);
+        sleep(RUN_EVERY).await;
+        assert_eq!(again().await.unwrap(), Remembered::Fresh);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_is_away_is_asked_again() {
+        let bed = Bed::new();
+        let org = bed.organisation("FREE").await;
+        bed.log(org, Timestamp::from_micros(0)).await;
+        bed.store.set_away(true);
+        let _stopper = bed.start();
+        sleep(Duration::from_secs(60)).await;
+        bed.store.set_away(false);
+        assert_eq!(bed.logs(org).await, 1);
+        sleep(RUN_EVERY).await;
+        assert_eq!(bed.logs(org).await, 0);
+    }
+}

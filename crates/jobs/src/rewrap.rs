@@ -1,0 +1,164 @@
+use crate::Stop;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+use topdog_domain::ports::{Clock, RewrapCount};
+use topdog_vault::{RewrapProgress, Vault};
+
+/// How often to see whether a rotation is under way, and to try again what could not be re-wrapped.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Between two steps of a rotation, so that the database has time for others: 20 steps a second at the most.
+const BETWEEN_STEPS: Duration = Duration::from_millis(50);
+
+/// Carries key rotations on, step by step, and drops the plaintext of keys that nobody asks for any more.
+pub async fn rewrap(vault: Vault, clock: Arc<dyn Clock>, stop: Stop) {
+    stop.cuts_off(rewrap_for_ever(&vault, &*clock)).await;
+}
+
+async fn rewrap_for_ever(vault: &Vault, clock: &dyn Clock) -> Infallible {
+    let mut is_under_way = false;
+    loop {
+        vault.forget_expired(clock.now());
+        let has_more = match vault.rewrap_step(clock.now()).await {
+            Ok(progress) => {
+                report(&progress, &mut is_under_way);
+                progress.done > 0 && progress.pending != RewrapCount::default()
+            }
+            Err(error) => {
+                tracing::warn!(%error, "key rotations can't go on, tried again in a minute");
+                false
+            }
+        };
+        sleep(if has_more { BETWEEN_STEPS } else { LOOK_EVERY }).await;
+    }
+}
+
+/// Says when a rotation begins and when it is complete; each step would be noise.
+fn report(progress: &RewrapProgress, is_under_way: &mut bool) {
+    let is_pending = progress.pending != RewrapCount::default();
+    let RewrapCount { under_old_root, under_old_org_key } = progress.pending;
+    match (*is_under_way, is_pending) {
+        (false, true) => tracing::info!(under_old_root, under_old_org_key, "a key rotation is under way"),
+        (true, false) => tracing::info!("the key rotation is complete"),
+        _ => {}
+    }
+    *is_under_way = is_pending;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Stopper;
+    use tempfile::TempDir;
+    use topdog_domain::OrgId;
+    use topdog_domain::fakes::{FakeClock, MemoryStore, samples};
+    use topdog_domain::ports::{OrgKeys, Organisations, ProviderKeys};
+    use topdog_domain::tenant::ProviderKey;
+    use topdog_vault::{References, RootKeyring, SecretText, Slot, VaultParts};
+
+    struct Bed {
+        store: Arc<MemoryStore>,
+        vault: Vault,
+        clock: Arc<FakeClock>,
+        org: OrgId,
+        _folder: TempDir,
+    }
+
+    impl Bed {
+        /// A vault with so many sealed provider keys.
+        async fn new(keys: usize) -> (Self, Vec<ProviderKey>) {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path().join("root.key");
+            RootKeyring::generate(&root).unwrap();
+            let store = Arc::new(MemoryStore::new());
+            let vault = Vault::new(VaultParts {
+                root: RootKeyring::read(&root).unwrap(),
+                org_keys: store.clone(),
+                secrets: store.clone(),
+                installation: store.clone(),
+                references: References::new(),
+                cache_ttl: Duration::from_secs(60),
+            });
+            let new = samples::organisation("acme", "PRO");
+            let org = new.organisation.id;
+            store.organisation_create(&new, &samples::audit(org, "organisation.create")).await.unwrap();
+            vault.create_org_key(org, samples::NEW_YEAR).await.unwrap();
+            let mut provider_keys = Vec::new();
+            for number in 0..keys {
+                let key = samples::provider_key(org, &format!("key {number}"));
+                let secret = SecretText::new(format!("sk-{number}"));
+                let sealed = vault.seal(&Slot::from(&key), &secret, samples::NEW_YEAR).await.unwrap();
+                let audit = samples::audit(org, "provider_key.create");
+                store.provider_key_create(&key, Some(&sealed), &audit).await.unwrap();
+                provider_keys.push(key);
+            }
+            let clock = Arc::new(FakeClock::at(samples::NEW_YEAR));
+            (Self { store, vault, clock, org, _folder: folder }, provider_keys)
+        }
+
+        fn start(&self) -> Stopper {
+            let (stopper, stop) = Stopper::new();
+            tokio::spawn(rewrap(self.vault.clone(), self.clock.clone(), stop));
+            stopper
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rotations_are_carried_to_their_end() {
+        let (bed, keys) = Bed::new(250).await;
+        let _stopper = bed.start();
+        sleep(LOOK_EVERY / 2).await;
+        bed.vault.rotate_org_key(bed.org, samples::NEW_YEAR).await.unwrap();
+        bed.vault.rotate_root().unwrap();
+        let before = bed.vault.pending().await.unwrap();
+        assert_eq!((before.under_old_root, before.under_old_org_key), (2, 250));
+
+        sleep(LOOK_EVERY).await;
+        assert_eq!(bed.vault.pending().await.unwrap(), RewrapCount::default());
+        for (number, key) in keys.iter().enumerate() {
+            let (opened, _) = bed.vault.open(key, samples::NEW_YEAR).await.unwrap();
+            assert_eq!(opened.expose(), format!("sk-{number}"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_is_away_is_asked_again() {
+        let (bed, _) = Bed::new(1).await;
+        bed.vault.rotate_org_key(bed.org, samples::NEW_YEAR).await.unwrap();
+        bed.store.set_away(true);
+        let _stopper = bed.start();
+        sleep(LOOK_EVERY / 2).await;
+        bed.store.set_away(false);
+        assert_eq!(bed.vault.pending().await.unwrap().under_old_org_key, 1);
+        sleep(LOOK_EVERY).await;
+        assert_eq!(bed.vault.pending().await.unwrap(), RewrapCount::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_can_not_be_re_wrapped_does_not_make_it_spin() {
+        let (bed, keys) = Bed::new(1).await;
+        let mut key = keys[0].clone();
+        key.version = 2;
+        let broken = samples::sealed_secret(&key, 1);
+        let audit = samples::audit(bed.org, "provider_key.rotate");
+        bed.store.provider_key_rotate(&key, Some(&broken), &audit).await.unwrap();
+        bed.vault.rotate_org_key(bed.org, samples::NEW_YEAR).await.unwrap();
+        let _stopper = bed.start();
+        // Paused time flies only where everything waits: a worker that spun would never let this end.
+        sleep(LOOK_EVERY * 5).await;
+        assert_eq!(bed.vault.pending().await.unwrap().under_old_org_key, 1);
+        assert_eq!(bed.store.org_key_list(bed.org).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn forgotten_keys_leave_no_plaintext() {
+        let (bed, keys) = Bed::new(1).await;
+        bed.vault.open(&keys[0], samples::NEW_YEAR).await.unwrap();
+        let _stopper = bed.start();
+        bed.clock.advance_seconds(61);
+        sleep(LOOK_EVERY).await;
+        // Asked with a clock that stood still, it would still be there.
+        assert!(bed.vault.cached(&keys[0], samples::NEW_YEAR).is_none());
+    }
+}

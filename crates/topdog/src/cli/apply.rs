@@ -16,7 +16,6 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::print::{self, Output};
 use super::session::Session;
-use super::table::Table;
 use carry_out::{CarriedOut, NewSecret, carry_out};
 use difference::Difference;
 use file::OrgFile;
@@ -76,8 +75,7 @@ struct Report<'a> {
 fn finish(difference: &Difference, carried_out: CarriedOut, output: Output) -> Result<(), Failure> {
     let CarriedOut { steps, secrets, failure } = carried_out;
     if output == Output::Json {
-        let report = Report { difference, carried_out_steps: steps, secrets: &secrets };
-        output.answer(&report, |_| Table::of_facts([]))?;
+        print::json(&Report { difference, carried_out_steps: steps, secrets: &secrets })?;
     }
     match failure {
         Some(failure) if steps > 0 => Err(failure

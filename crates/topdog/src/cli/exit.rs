@@ -51,3 +51,27 @@ Exit codes:
   5  not found
   6  conflict, or a limit is reached (409, 422, 429)
   7  verification failed";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_and_the_help_list_every_code() {
+        let manual = include_str!("../../../../docs/cli.md");
+        for exit in [
+            Exit::Done,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Unreachable,
+            Exit::Refused,
+            Exit::NotFound,
+            Exit::Conflict,
+            Exit::VerificationFailed,
+        ] {
+            let code = exit as u8;
+            assert!(manual.contains(&format!("\n| {code} | ")), "docs/cli.md lacks {code}");
+            assert!(EXIT_CODES.contains(&format!("\n  {code}  ")), "the help lacks {code}");
+        }
+    }
+}

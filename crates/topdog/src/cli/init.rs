@@ -57,7 +57,7 @@ pub(super) async fn run(init: Init, session: &Session) -> Result<(), Failure> {
     let org = created.organisation.id.to_string();
     let issued = first_key(session, &org, init.scopes).await.map_err(|failure| {
         failure.about(format_args!(
-            "the organisation {} is made, its first key is not (`topdog api-keys create --org {org}` makes one)",
+            "the organisation {} is made, its first key is not (`topdog api-keys create --org {org} --name owner` makes one)",
             created.organisation.name
         ))
     })?;
@@ -67,8 +67,7 @@ pub(super) async fn run(init: Init, session: &Session) -> Result<(), Failure> {
         created.organisation.name, org, org
     ));
     if session.output == Output::Json && matches!(place, SecretPlace::Shown) {
-        let made = Made { organisation: &created, issued: &issued };
-        return session.output.answer(&made, |_| super::table::Table::of_facts([]));
+        return print::json(&Made { organisation: &created, issued: &issued });
     }
     place.put(session.output, &issued)
 }

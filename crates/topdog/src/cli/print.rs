@@ -25,13 +25,16 @@ impl Output {
     ) -> Result<(), Failure> {
         match self {
             Self::Table => text(&table(answer)),
-            Self::Json => {
-                let json = serde_json::to_string_pretty(answer)
-                    .map_err(|_| Failure::failed("the answer can't be written as JSON"))?;
-                text(&format_args!("{json}\n"))
-            }
+            Self::Json => json(answer),
         }
     }
+}
+
+/// Prints an answer for programs.
+pub(crate) fn json(answer: &impl Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(answer)
+        .map_err(|_| Failure::failed("the answer can't be written as JSON"))?;
+    text(&format_args!("{json}\n"))
 }
 
 /// Prints an answer that is a text already. Whoever reads it may stop reading, as `head` does.

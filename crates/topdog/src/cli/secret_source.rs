@@ -140,6 +140,52 @@ impl std::fmt::Debug for NoSecretArgument {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::{FromArgMatches, Subcommand};
+
+    /// What a command line comes to before any server is asked.
+    fn refusal(arguments: &str) -> String {
+        let root = crate::cli::Command::augment_subcommands(clap::Command::new("topdog"));
+        let matches = match root.try_get_matches_from(arguments.split(' ')) {
+            Ok(matches) => matches,
+            Err(error) => return error.to_string(),
+        };
+        let command = crate::cli::Command::from_arg_matches(&matches).expect("a command");
+        let crate::cli::Command::Online(crate::cli::Online::ProviderKeys(keys)) = command else {
+            panic!("another command")
+        };
+        keys.check().map_or_else(|failure| failure.to_string(), |()| "taken".to_owned())
+    }
+
+    #[test]
+    fn a_key_given_as_an_argument_is_refused_without_being_repeated() {
+        for arguments in [
+            "topdog provider-keys add --provider openai sk-canary",
+            "topdog provider-keys add --provider openai --stdin sk-canary",
+            "topdog provider-keys add --provider openai --secret sk-canary --stdin",
+            "topdog provider-keys add --provider openai --secret=sk-canary",
+            "topdog provider-keys add --provider openai --api-key sk-canary",
+            "topdog provider-keys rotate openai sk-canary --stdin",
+            "topdog provider-keys rotate openai --key=sk-canary",
+        ] {
+            let refusal = refusal(arguments);
+            assert!(
+                refusal.starts_with("a provider key is never taken as an argument"),
+                "{arguments}: {refusal}"
+            );
+            assert!(!refusal.contains("canary"));
+        }
+        assert!(!refusal("topdog provider-keys add sk-canary").contains("canary"));
+    }
+
+    #[test]
+    fn where_a_key_is_must_be_said_once() {
+        assert_eq!(refusal("topdog provider-keys add --provider openai --stdin"), "taken");
+        assert!(refusal("topdog provider-keys add --provider openai").starts_with("say where the key is"));
+        assert!(
+            refusal("topdog provider-keys add --provider openai --stdin --env A")
+                .contains("cannot be used with")
+        );
+    }
 
     #[test]
     fn white_space_round_a_key_is_not_part_of_it() {

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use topdog_domain::ports::Spool;
 use topdog_gateway::Metrics;
 
 /// Metrics and health on a listener of their own, so that monitoring needs no way into the public one.
@@ -21,8 +20,6 @@ pub(super) struct Admin {
     pub(super) health: Arc<Health>,
     /// The node's.
     pub(super) metrics: Arc<Metrics>,
-    /// Its lag is a metric.
-    pub(super) spool: Arc<dyn Spool>,
 }
 
 impl Admin {
@@ -63,7 +60,8 @@ impl Admin {
         }
         let path = request.uri().path();
         if path == "/metrics" {
-            self.metrics.set_spool_lag(self.spool.lag_bytes());
+            self.metrics.set_spool_lag(self.health.spool_lag_bytes());
+            self.metrics.set_config_age(self.health.config_age());
             return text(StatusCode::OK, OPENMETRICS, self.metrics.encode());
         }
         match self.health.report(path) {

@@ -1,12 +1,17 @@
+use super::node::Node;
 use http::StatusCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use topdog_domain::ports::Spool;
+use std::time::Duration;
+use topdog_domain::ports::{Clock, Spool};
+use topdog_jobs::{Follower, Freshness};
 
 /// Is this node alive, and does it take requests?
 pub(super) struct Health {
     is_serving: AtomicBool,
     spool: Arc<dyn Spool>,
+    freshness: Freshness,
+    clock: Arc<dyn Clock>,
 }
 
 /// A short text answer.
@@ -19,8 +24,13 @@ pub(super) struct Report {
 
 impl Health {
     /// A node that is starting.
-    pub(super) fn new(spool: Arc<dyn Spool>) -> Self {
-        Self { is_serving: AtomicBool::new(false), spool }
+    pub(super) fn new(node: &Node, follower: &Follower) -> Self {
+        Self {
+            is_serving: AtomicBool::new(false),
+            spool: node.spool.clone(),
+            freshness: follower.freshness(),
+            clock: node.clock.clone(),
+        }
     }
 
     /// From now on it takes requests, or no longer.
@@ -31,28 +41,47 @@ impl Health {
     /// What a health path says; none for any other path.
     pub(super) fn report(&self, path: &str) -> Option<Report> {
         match path {
-            "/livez" | "/healthz" => Some(Report::new(StatusCode::OK, "alive", None)),
+            "/livez" | "/healthz" => Some(Report::new(StatusCode::OK, "alive", &[])),
             "/readyz" => Some(self.readiness()),
             "/version" => Some(version()),
             _ => None,
         }
     }
 
+    /// Bytes that are spooled and not yet shipped.
+    pub(super) fn spool_lag_bytes(&self) -> u64 {
+        self.spool.lag_bytes()
+    }
+
+    /// How long ago this node last knew all changes of tenants and tiers.
+    pub(super) fn config_age(&self) -> Duration {
+        Duration::from_secs(self.freshness.age_seconds(self.clock.now()))
+    }
+
+    /// A node without its database, or with a full spool, stays ready: it serves what it knows, and what it
+    /// can't serve it refuses by itself.
     fn readiness(&self) -> Report {
         if !self.is_serving.load(Ordering::Acquire) {
-            return Report::new(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some("starting or stopping"));
+            return Report::new(StatusCode::SERVICE_UNAVAILABLE, "not ready", &["starting or stopping"]);
         }
-        // Whether to send a node with a full spool elsewhere is the operator's choice, so it stays ready.
-        let note = (!self.spool.is_healthy()).then_some("records can't be written to the spool");
-        Report::new(StatusCode::OK, "ready", note)
+        let mut notes = Vec::new();
+        if !self.spool.is_healthy() {
+            notes.push("records can't be written to the spool");
+        }
+        if self.config_age() > STALE_AFTER {
+            notes.push("changes of tenants and tiers can't be read from the database");
+        }
+        Report::new(StatusCode::OK, "ready", &notes)
     }
 }
 
+const STALE_AFTER: Duration = Duration::from_secs(30);
+
 impl Report {
-    fn new(status: StatusCode, text: &str, note: Option<&str>) -> Self {
-        let body = match note {
-            Some(note) => serde_json::json!({ "status": text, "note": note }),
-            None => serde_json::json!({ "status": text }),
+    fn new(status: StatusCode, text: &str, notes: &[&str]) -> Self {
+        let body = match notes {
+            [] => serde_json::json!({ "status": text }),
+            notes => serde_json::json!({ "status": text, "notes": notes }),
         };
         Self { status, body: body.to_string() }
     }

@@ -112,10 +112,10 @@ async fn serve(
     let mut signals = Signals::listen()?;
     let tls = config.server.tls.as_ref().map(tls::server_config).transpose()?;
     let listeners = Listeners::bind(&config.server, config.admin_listen)?;
-    let node = Node::open(config, environment, data_dir, &listeners).await?;
-    let health = Arc::new(Health::new(node.spool.clone()));
+    let (node, follower) = Node::open(config, environment, data_dir, &listeners).await?;
+    let health = Arc::new(Health::new(&node, &follower));
     let api = node.platform().router();
-    let workers = Workers::start(&node);
+    let workers = Workers::start(&node, follower);
 
     let url = listen_file::url(listeners.gateway_address, tls.is_some());
     welcome(&node, &api, &url, data_dir.path(), is_demo).await?;
@@ -123,7 +123,7 @@ async fn serve(
     let control = Control { router: api, runtime: tokio::runtime::Handle::current(), health: health.clone() };
     let gateway = Gateway::new(node.gateway_config(), node.gateway_parts(Arc::new(control))?);
     let mut data_plane = DataPlane::start(&gateway, listeners.gateway, tls.as_ref())?;
-    let admin = Admin { health: health.clone(), metrics: node.metrics.clone(), spool: node.spool.clone() };
+    let admin = Admin { health: health.clone(), metrics: node.metrics.clone() };
     let admin_listener = tokio::net::TcpListener::from_std(listeners.admin)?;
     let admin = tokio::spawn(admin.serve(admin_listener));
     let listen_file = ListenFile::write(
@@ -188,13 +188,10 @@ async fn close(node: &Node, workers: Workers) {
     if tokio::time::timeout(node::LAST_WORDS, node.return_leases()).await.is_err() {
         tracing::warn!("the database does not answer; leases are lost until the day's end");
     }
-    if let Err(error) = node.spool.drain().await {
+    if let Err(error) = node.spool.close().await {
         tracing::error!(%error, "records could not be written to the spool");
     }
     workers.stop().await;
-    if let Err(error) = node.spool.close().await {
-        tracing::error!(%error, "the spool was not closed well");
-    }
     node.store.close().await;
     tracing::info!("stopped");
 }

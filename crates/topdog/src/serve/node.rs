@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use topdog_domain::catalogue::ModelCatalogue;
 use topdog_domain::directory::Directory;
-use topdog_domain::ports::{ChangeFeed as _, Clock, Tiers as _};
+use topdog_domain::ports::Clock;
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tier::TierCatalogue;
 use topdog_egress::{BaseUrl, Client, Egress, EgressPolicy, EgressSettings, SystemResolver, roots_from_pem};
 use topdog_gateway::{ControlPlane, GatewayConfig, GatewayParts, Metrics};
+use topdog_jobs::{Follower, Following};
 use topdog_platform::{Platform, PlatformParts, operator_token_hash};
 use topdog_store::spool::{FileSpool, SpoolOptions};
 use topdog_store::{Store, StoreOptions};
@@ -23,8 +24,6 @@ pub(super) struct Node {
     pub(super) config: Config,
     pub(super) store: Store,
     pub(super) directory: Arc<Directory>,
-    /// The place in the change feed up to which the directory is known.
-    pub(super) seen_change: i64,
     pub(super) vault: Vault,
     pub(super) spool: Arc<FileSpool>,
     pub(super) clock: Arc<dyn Clock>,
@@ -42,7 +41,7 @@ impl Node {
         environment: &Environment,
         data_dir: &DataDir,
         listeners: &Listeners,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<(Self, Follower)> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let egress = egress(&config, listeners)?;
         let providers = providers(&config, &egress)?;
@@ -59,21 +58,22 @@ impl Node {
             cache_ttl: config.vault.cache_ttl,
         });
         let hasher = Arc::new(KeyHasher::load_or_create(&vault).await?);
-        let (directory, seen_change) = directory(&store).await?;
-        Ok(Self {
+        let directory = Arc::new(Directory::new(TierCatalogue::new([])));
+        let follower = Follower::load(following(&store, &directory, &vault, &clock)).await?;
+        let node = Self {
             operator_token: operator_token::load_or_create(data_dir.path())?,
             metrics: Metrics::new(),
             config,
             store,
             directory,
-            seen_change,
             vault,
             spool,
             clock,
             hasher,
             egress,
             providers,
-        })
+        };
+        Ok((node, follower))
     }
 
     /// The management API.
@@ -226,13 +226,17 @@ fn references(config: &Config, environment: &Environment, egress: &Egress) -> an
     Ok(references)
 }
 
-async fn directory(store: &Store) -> anyhow::Result<(Arc<Directory>, i64)> {
-    // First the place, then the state: what changes in between is seen again.
-    let seen = store.newest_change().await?;
-    let tiers = TierCatalogue::new(store.tier_list().await?);
-    let directory = Directory::new(tiers.clone());
-    directory.replace_all(tiers, store.load_all().await?);
-    Ok((Arc::new(directory), seen))
+/// How the directory is kept up to date; where a tenant changes, the plaintext of its keys is forgotten.
+fn following(store: &Store, directory: &Arc<Directory>, vault: &Vault, clock: &Arc<dyn Clock>) -> Following {
+    let vault = vault.clone();
+    Following {
+        feed: Arc::new(store.clone()),
+        tiers: Arc::new(store.clone()),
+        directory: directory.clone(),
+        doorbell: store.doorbell(),
+        on_change: Box::new(move |org| vault.forget_org(org)),
+        clock: clock.clone(),
+    }
 }
 
 /// How long the last words to the database may take when stopping.

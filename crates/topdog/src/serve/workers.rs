@@ -1,14 +1,49 @@
 use super::node::Node;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use topdog_jobs::{Follower, Retention, Stopper, retain, rewrap, ship};
 
 /// What runs beside the requests: shipping records, following changes, retention, rotation.
-pub(super) struct Workers {}
+pub(super) struct Workers {
+    stopper: Stopper,
+    running: JoinSet<()>,
+}
 
 impl Workers {
     /// Starts all of them on the present runtime.
-    pub(super) fn start(_node: &Node) -> Self {
-        Self {}
+    pub(super) fn start(node: &Node, follower: Follower) -> Self {
+        let (stopper, stop) = Stopper::new();
+        let mut running = JoinSet::new();
+        let store = Arc::new(node.store.clone());
+        running.spawn(ship(Arc::new(node.spool.reader()), store.clone(), stop.clone()));
+        running.spawn(follower.follow(stop.clone()));
+        let retention = Retention {
+            directory: node.directory.clone(),
+            sink: store.clone(),
+            idempotency: store,
+            clock: node.clock.clone(),
+        };
+        running.spawn(retain(retention, stop.clone()));
+        running.spawn(rewrap(node.vault.clone(), node.clock.clone(), stop));
+        Self { stopper, running }
     }
 
-    /// Lets each finish what it is at, and ship what it can.
-    pub(super) async fn stop(self) {}
+    /// Lets each finish what it is at, and ship what it can. The spool is to be closed before.
+    pub(super) async fn stop(mut self) {
+        self.stopper.stop();
+        let all_ended = async {
+            while let Some(ended) = self.running.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a worker broke");
+                }
+            }
+        };
+        if tokio::time::timeout(PATIENCE, all_ended).await.is_err() {
+            tracing::warn!("a worker does not end; what it leaves is taken up at the next start");
+        }
+    }
 }
+
+/// The shipper's own last attempt takes 5 seconds at the most.
+const PATIENCE: Duration = Duration::from_secs(8);

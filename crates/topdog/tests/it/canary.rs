@@ -1,76 +1,224 @@
 //! No secret is anywhere it has no business: every file, every log line, every answer is searched.
 
-use crate::http::try_send;
-use crate::server::{Place, Setup, chat, streamed_chat};
+use crate::http::{Answer, request, try_send};
+use crate::scanner::Scanner;
+use crate::server::{Place, Server, Setup, chat, random, streamed_chat};
 use crate::upstream::{Reply, Upstream};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use serde_json::Value;
-use std::path::Path;
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
 
-#[tokio::test]
+/// Everything that anyone outside was told, and what must not have been in it.
+#[derive(Default)]
+struct Told {
+    scanner: Scanner,
+    text: Vec<u8>,
+}
+
+impl Told {
+    fn secret(&mut self, label: &str, secret: &str) {
+        self.scanner.add(label, secret);
+    }
+
+    fn hear(&mut self, answer: &Answer) {
+        self.text.extend(format!("{:?}\n", answer.head).bytes());
+        self.text.extend(&answer.body);
+        self.text.push(b'\n');
+    }
+
+    fn hear_command(&mut self, server: &Server<'_>, arguments: &[&str], input: &str) -> bool {
+        let output = server.cli_fed(arguments, input);
+        self.text.extend([output.stdout, output.stderr].concat());
+        output.status.success()
+    }
+}
+
+/// A provider key with every character that some form of writing would change.
+fn provider_key() -> String {
+    format!(r#"sk-{}/+"\%&={}"#, random(), random())
+}
+
+/// Where an organisation's provider key comes from.
+#[derive(Debug, Clone, Copy)]
+enum From {
+    StandardInput,
+    Environment,
+    File,
+}
+
+/// An organisation whose provider key is from there, and a key of its own, which is told as the one thing that is.
+async fn organisation(server: &Server<'_>, told: &mut Told, name: &str, from: From) -> String {
+    let body = json!({ "name": name, "tier": "ENTERPRISE-STANDARD" });
+    told.hear(&server.operator("POST", "/organisations", &body).await);
+    let file = server.place.path().join("secrets/file.key");
+    let add = ["provider-keys", "add", "--org", name, "--provider", "openai"];
+    let is_added = match from {
+        From::StandardInput => {
+            let key = provider_key();
+            told.secret(&format!("{name}'s key"), &key);
+            told.hear_command(server, &[&add[..], &["--stdin"]].concat(), &key)
+        }
+        From::Environment => {
+            told.hear_command(server, &[&add[..], &["--reference", "env:CANARY"]].concat(), "")
+        }
+        From::File => {
+            let reference = format!("file:{}", file.display());
+            told.hear_command(server, &[&add[..], &["--reference", &reference]].concat(), "")
+        }
+    };
+    assert!(is_added, "{}", String::from_utf8_lossy(&told.text));
+    let body = json!({ "name": "test", "scopes": ["llm"] });
+    let made = server.operator("POST", &format!("/organisations/{name}/api-keys"), &body).await;
+    let api_key = made.json()["secret"].as_str().unwrap().to_owned();
+    // What is behind the public id is the secret.
+    told.secret(&format!("{name}'s Top Dog key"), &api_key["td_live_".len() + 12..]);
+    api_key
+}
+
+/// Requests that succeed or fail with the provider, and such as show what they should not.
+async fn use_key(server: &Server<'_>, told: &mut Told, api_key: &str) {
+    let authorization = format!("Bearer {api_key}");
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+    for body in [chat(), streamed_chat(), json!({ "model": api_key }), json!({ "model": 1, "key": api_key })]
+    {
+        let text = body.to_string();
+        let sent = request("POST", "/v1/chat/completions", &headers, text.as_bytes());
+        let answer = try_send(server.gateway, &sent).await.unwrap();
+        // What a caller sends as a model's name is told to that caller.
+        if body["model"] != api_key {
+            told.hear(&answer);
+        }
+    }
+    let misplaced = [("authorization", format!("Bearer x{api_key}")), ("x-plan", api_key.to_owned())];
+    for (name, value) in &misplaced {
+        let headers = [("content-type", "application/json"), (*name, value.as_str())];
+        let sent = request("POST", "/v1/chat/completions", &headers, chat().to_string().as_bytes());
+        told.hear(&try_send(server.gateway, &sent).await.unwrap());
+    }
+}
+
+/// Management calls with a key in every place where it does not belong.
+async fn misplace(server: &Server<'_>, told: &mut Told, name: &str) {
+    let key = provider_key();
+    told.secret("a misplaced key", &key);
+    let of_org = |path: &str| format!("/organisations/{name}/{path}");
+    for (path, body) in [
+        ("provider-keys", json!({ "provider": key })),
+        ("provider-keys", json!({ "provider": "openai", "name": "other", "reference": key })),
+        ("provider-keys", json!({ "provider": "openai", "name": "other", "secrets": key })),
+        ("provider-keys", json!({ "provider": "openai", "name": "other", "secret": { "key": key } })),
+        ("provider-keys", json!({ "provider": "openai", "name": "other", "secret": [key] })),
+        (
+            "provider-keys",
+            json!({ "provider": "openai", "name": "other", "secret": key, "reference": "env:X" }),
+        ),
+        ("provider-keys", json!({ "provider": "openai", "name": "other", "secret": format!("{key}\r\n") })),
+        ("provider-keys", json!(key)),
+        ("api-keys", json!({ "name": "x", "mode": key })),
+        ("api-keys", json!({ "name": "x", "scopes": [key] })),
+        ("api-keys", json!({ "name": "x", "ip_allow": [key] })),
+        ("api-keys", json!({ "name": "x", "expires_at": key })),
+        ("endpoints", json!({ "name": "mine", "base_url": key })),
+        (
+            "endpoints",
+            json!({ "name": "mine", "base_url": format!("https://user:{}@x.example/v1", &key[..30]) }),
+        ),
+    ] {
+        let answer = server.operator("POST", &of_org(path), &body).await;
+        assert!((400..500).contains(&answer.status()), "{path}: {}", answer.status());
+        told.hear(&answer);
+    }
+    for argument in ["--secret", "--key"] {
+        let add = ["provider-keys", "add", "--org", name, "--provider", "openai", argument, &key];
+        assert!(!told.hear_command(server, &add, ""), "a key was taken as an argument");
+    }
+}
+
+/// All that can be read of an organisation, and of the whole.
+async fn read_all(server: &Server<'_>, told: &mut Told, name: &str) {
+    for path in [
+        "",
+        "/api-keys",
+        "/provider-keys",
+        "/usage",
+        "/usage/events",
+        "/debug-logs",
+        "/audit",
+        "/vault",
+        "/quota",
+    ] {
+        told.hear(&server.operator("GET", &format!("/organisations/{name}{path}"), &Value::Null).await);
+    }
+    told.hear_command(server, &["provider-keys", "test", "--org", name, "openai"], "");
+    told.hear_command(server, &["audit", "list", "--org", name, "--limit", "1000"], "");
+    told.hear(&server.admin("/metrics").await);
+}
+
+/// Spoils what is stored of a key.
+async fn tamper(place: &Place) {
+    let file = SqliteConnectOptions::new().filename(place.data_dir().join("topdog.db"));
+    let mut connection = SqliteConnection::connect_with(&file).await.unwrap();
+    let statement = "UPDATE sealed_secrets SET ciphertext = wrapped_data_key";
+    sqlx::query(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+// The commands wait for the provider, which must have a thread to answer on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_key_is_in_any_file_log_metric_or_answer() {
     let place = Place::new();
-    let mut secrets = Vec::new();
-    let mut answers = String::new();
-    for reply in [Reply::Completion, Reply::Refuse { status: 401 }, Reply::StreamThenDie { events: 1 }] {
+    let mut told = Told::default();
+    let (in_file, in_variable) = (provider_key(), provider_key());
+    told.secret("the file's key", &in_file);
+    told.secret("the variable's key", &in_variable);
+    std::fs::create_dir(place.path().join("secrets")).unwrap();
+    std::fs::write(place.path().join("secrets/file.key"), &in_file).unwrap();
+
+    for (run, reply) in [Reply::Completion, Reply::Refuse { status: 401 }, Reply::StreamThenDie { events: 1 }]
+        .into_iter()
+        .enumerate()
+    {
         let upstream = Upstream::start(reply).await;
-        let server = place.start(&Setup::with_upstream(&upstream).set(&["log.level=trace"])).await;
-        let name = format!("org{}", secrets.len());
-        let tenant = server.organisation(&name, "ENTERPRISE-STANDARD").await;
-        for body in [chat(), streamed_chat()] {
-            let answer = try_send(server.gateway, &tenant.chat(&body)).await.unwrap();
-            answers.push_str(&answer.text());
-            answers.push_str(&format!("{:?}", answer.head));
+        let setup =
+            Setup::with_upstream(&upstream).set(&["log.level=trace"]).variable("CANARY", &in_variable);
+        let server = place.start(&setup).await;
+        let mut made = Vec::new();
+        for from in [From::StandardInput, From::Environment, From::File] {
+            let name = format!("org-{run}-{from:?}").to_lowercase();
+            let api_key = organisation(&server, &mut told, &name, from).await;
+            use_key(&server, &mut told, &api_key).await;
+            let is_recorded = async || server.usage_events(&name).await.len() >= 2;
+            server.until("the requests are recorded", is_recorded).await;
+            made.push((name, api_key));
         }
-        server.until("the requests are recorded", async || server.usage_events(&name).await.len() == 2).await;
-        for path in ["api-keys", "provider-keys", "usage/events", "debug-logs", "audit"] {
-            let path = format!("/organisations/{name}/{path}");
-            answers.push_str(&server.operator("GET", &path, &Value::Null).await.text());
+        assert_eq!(upstream.requests().len(), 6, "each organisation's two requests got to the provider");
+        misplace(&server, &mut told, &made[0].0).await;
+        let rotated = server.operator("POST", "/vault/rotate-root", &json!({})).await;
+        told.hear(&rotated);
+        for (name, _) in &made {
+            read_all(&server, &mut told, name).await;
         }
-        answers.push_str(&server.admin("/metrics").await.text());
-        secrets.push(tenant.provider_key);
-        secrets.push(tenant.api_key);
-        std::fs::rename(place.path().join("stderr"), place.path().join(format!("log-{name}"))).unwrap();
+        keep_log(&place, &format!("log-{run}"));
         assert!(server.stop().success());
+
+        tamper(&place).await;
+        let server = place.start(&setup).await;
+        use_key(&server, &mut told, &made[0].1).await;
+        keep_log(&place, &format!("log-{run}-tampered"));
+        server.kill();
     }
-    assert!(answers.contains("bad key"), "the provider's error, which repeats the key, is passed on");
-    let needles: Vec<_> = secrets.iter().flat_map(|secret| forms(secret)).collect();
-    for needle in &needles {
-        assert!(!answers.contains(needle.as_str()), "a secret is in an answer");
-    }
-    std::fs::write(place.path().join("planted"), &needles[0]).unwrap();
-    let found = search(place.path(), &needles);
-    assert_eq!(found, ["planted"], "secrets are in these files, or the planted one was not found");
+    assert!(String::from_utf8_lossy(&told.text).contains("bad key"), "the provider's error is passed on");
+    assert_eq!(told.scanner.find(&told.text), None, "a secret is in an answer");
+
+    std::fs::remove_dir_all(place.path().join("secrets")).unwrap();
+    assert_eq!(told.scanner.search(place.path()), [], "secrets are in files");
+    std::fs::write(place.path().join("planted"), &in_file).unwrap();
+    assert_eq!(told.scanner.search(place.path()).len(), 1, "the search is broken");
 }
 
-/// A secret as it is and as it may have been written; of our own keys the part behind the public id.
-fn forms(secret: &str) -> Vec<String> {
-    let secret = secret.strip_prefix("td_live_").map_or(secret, |rest| &rest[12..]);
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-    vec![
-        secret.to_owned(),
-        hex.clone(),
-        hex.to_ascii_uppercase(),
-        STANDARD_NO_PAD.encode(secret),
-        URL_SAFE_NO_PAD.encode(secret),
-    ]
-}
-
-/// The files below a folder that hold one of these.
-fn search(folder: &Path, needles: &[String]) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in folder.read_dir().unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(search(&path, needles));
-        } else {
-            let content = std::fs::read(&path).unwrap();
-            let holds = |needle: &String| memchr::memmem::find(&content, needle.as_bytes()).is_some();
-            if needles.iter().any(holds) {
-                found.push(path.file_name().unwrap().to_string_lossy().into_owned());
-            }
-        }
+/// Puts away what a server has logged so far and goes on logging, before another writes its own.
+fn keep_log(place: &Place, name: &str) {
+    for stream in ["stdout", "stderr"] {
+        std::fs::rename(place.path().join(stream), place.path().join(format!("{name}-{stream}"))).unwrap();
     }
-    found
 }

@@ -32,6 +32,8 @@ mod protocols;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod scanner;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod stopping;

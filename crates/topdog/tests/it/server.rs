@@ -4,6 +4,7 @@ use crate::http::{Answer, Line, PATIENCE, request, try_send};
 use crate::upstream::Upstream;
 use serde_json::{Value, json};
 use std::fs::File;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -290,13 +291,18 @@ impl<'a> Server<'a> {
 
     /// Runs the command line against this server's data folder.
     pub(crate) fn cli(&self, arguments: &[&str]) -> std::process::Output {
-        Command::new(env!("CARGO_BIN_EXE_topdog"))
-            .args(arguments)
-            .arg("--data-dir")
-            .arg(self.place.data_dir())
-            .env_clear()
-            .output()
-            .unwrap()
+        self.cli_fed(arguments, "")
+    }
+
+    /// The same, with something on standard input.
+    pub(crate) fn cli_fed(&self, arguments: &[&str], input: &str) -> std::process::Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_topdog"));
+        command.args(arguments).arg("--data-dir").arg(self.place.data_dir()).env_clear();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that reads nothing may have ended already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
     }
 
     /// Waits until a question has the answer yes.

@@ -1,6 +1,7 @@
 //! A provider that does what the test says: our own, so that it can die, stall and look at what it is sent.
 
 use crate::http::soon;
+use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -113,8 +114,8 @@ async fn serve(mut socket: TcpStream, reply: Reply, seen: Arc<Seen>) {
         let done = match reply {
             Reply::Completion => write(&mut socket, &seen, &whole(200, COMPLETION)).await,
             Reply::Refuse { status } => {
-                let body = format!(r#"{{"error":{{"message":"bad key: {key}","code":"no"}}}}"#);
-                write(&mut socket, &seen, &whole(status, &body)).await
+                let body = json!({ "error": { "message": format!("bad key: {key}"), "code": "no" } });
+                write(&mut socket, &seen, &whole(status, &body.to_string())).await
             }
             Reply::Stream { events, every } => {
                 stream(&mut socket, &seen, events, every).await

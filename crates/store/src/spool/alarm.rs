@@ -9,6 +9,8 @@ pub(super) struct Alarm {
     sleeper: OnceLock<Thread>,
     is_asleep: AtomicBool,
     is_urgent: AtomicBool,
+    /// Someone waits for what is written during the sync under way.
+    is_urgent_after_sync: AtomicBool,
 }
 
 impl Alarm {
@@ -42,16 +44,29 @@ impl Alarm {
         self.is_asleep.store(false, Ordering::Release);
     }
 
-    /// Waits for `duration`, or until [`Alarm::hurry`].
-    pub(super) fn pause(&self, duration: Duration) {
+    /// There is work as soon as the sync under way has ended.
+    pub(super) fn hurry_after_sync(&self) {
+        self.is_urgent_after_sync.store(true, Ordering::Release);
+    }
+
+    /// A sync has ended.
+    pub(super) fn after_sync(&self) {
+        if self.is_urgent_after_sync.swap(false, Ordering::AcqRel) {
+            self.hurry();
+        }
+    }
+
+    /// Waits for `duration`, or until [`Alarm::hurry`]; whether it was that.
+    pub(super) fn pause(&self, duration: Duration) -> bool {
         let end = Instant::now() + duration;
         while !self.is_urgent.swap(false, Ordering::AcqRel) {
             let rest = end.saturating_duration_since(Instant::now());
             if rest.is_zero() {
-                return;
+                return false;
             }
             thread::park_timeout(rest);
         }
+        true
     }
 
     fn unpark(&self) {

@@ -2,24 +2,33 @@ use super::SpoolError;
 use super::buffer::Buffer;
 use super::disk::{Disk, SegmentFile};
 use super::shared::Shared;
+use super::syncer::{Job, Outcome, Syncer};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The only writer: takes what all handles have appended and makes it durable together.
+/// The only writer: takes what all handles have appended and writes it together; the syncer makes it durable.
 pub(super) struct Committer {
     shared: Arc<Shared>,
     disk: Box<dyn Disk>,
+    syncer: Syncer,
     segment: Option<Segment>,
+    /// What is taken from the buffers and not yet durable.
     batch: Vec<u8>,
-    /// What is committed once the batch is: so many records of these buffers.
+    /// So much of the batch is written.
+    written: usize,
+    /// So much of the batch is durable once the sync under way has ended.
+    syncing: usize,
+    /// What is committed once the batch is, but for what the sync under way covers: so many records of these buffers.
     covers: Vec<(Arc<Buffer>, u64)>,
     spare: Vec<u8>,
+    /// Does someone wait?
+    is_hurried: bool,
     failures: u32,
 }
 
 struct Segment {
     id: u64,
-    file: Box<dyn SegmentFile>,
+    file: Arc<dyn SegmentFile>,
     durable_bytes: u64,
 }
 
@@ -29,19 +38,23 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 const MAX_DOUBLINGS: u32 = 5;
 
 impl Committer {
-    pub(super) fn new(shared: Arc<Shared>, disk: Box<dyn Disk>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, disk: Box<dyn Disk>, syncer: Syncer) -> Self {
         Self {
             shared,
             disk,
+            syncer,
             segment: None,
             batch: Vec::new(),
+            written: 0,
+            syncing: 0,
             covers: Vec::new(),
             spare: Vec::new(),
+            is_hurried: false,
             failures: 0,
         }
     }
 
-    /// Commits until the spool is closed and everything appended is written, or the last try failed.
+    /// Commits until the spool is closed and everything appended is durable, or the last try failed.
     pub(super) fn run(mut self) {
         loop {
             // Before gathering, so that what was appended before closing is gathered after.
@@ -54,8 +67,8 @@ impl Committer {
                 self.rest();
                 continue;
             }
-            match self.commit() {
-                Ok(()) => self.succeeded(),
+            match self.commit(is_last) {
+                Ok(()) => self.pause(self.shared.options.commit_window),
                 Err(error) => {
                     self.failed(&error);
                     if is_last {
@@ -68,8 +81,10 @@ impl Committer {
     }
 
     fn gather(&mut self) {
-        if !self.batch.is_empty() {
-            // The one before has failed and is tried again as it is.
+        // A batch that has failed is tried again as it is; one that grows while the disk is slow must not take
+        // more than its half of the memory.
+        let has_failed = self.failures > 0 && !self.batch.is_empty();
+        if has_failed || self.batch.len() >= self.shared.options.max_buffer_bytes / 2 {
             return;
         }
         for buffer in self.shared.buffers() {
@@ -82,43 +97,71 @@ impl Committer {
     }
 
     /// Sleeps until something is appended, then gives others the time to join it.
-    fn rest(&self) {
+    fn rest(&mut self) {
         self.shared.forget_dropped();
         let shared = &self.shared;
         shared
             .alarm
             .sleep(|| shared.is_closing() || shared.buffers().iter().any(|buffer| !buffer.is_empty()));
-        self.pause(shared.options.commit_window);
+        self.pause(self.shared.options.commit_window);
     }
 
-    fn commit(&mut self) -> Result<(), SpoolError> {
-        let added = self.batch.len() as u64;
+    /// Writes what is new and has it synced. A sync under way is not waited for, but where this is the last time.
+    fn commit(&mut self, is_last: bool) -> Result<(), SpoolError> {
+        self.take_outcome()?;
+        if self.written < self.batch.len() {
+            self.write()?;
+        }
+        if self.syncer.is_busy() && self.is_hurried {
+            self.shared.alarm.hurry_after_sync();
+            // It may have ended just before it could know.
+            self.take_outcome()?;
+        }
+        self.begin_sync();
+        if is_last { self.finish() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), SpoolError> {
         let max_bytes = self.shared.options.max_disk_bytes;
-        if self.shared.table().total_bytes().saturating_add(added) > max_bytes {
+        let is_full =
+            |it: &Self| it.shared.table().total_bytes().saturating_add(it.batch.len() as u64) > max_bytes;
+        if is_full(self) {
+            self.finish()?;
+        }
+        if is_full(self) {
             // Only what is not written any more can be deleted once it is shipped.
             self.seal();
             return Err(SpoolError::Full { max_bytes });
         }
-        let mut segment = self.open_segment()?;
-        let written = segment.file.append(&self.batch).and_then(|()| segment.file.sync());
+        let segment = self.open_segment()?;
+        let new = self.batch.get(self.written..).unwrap_or_default();
+        let written = segment.file.append(new);
         match written {
             Ok(()) => {
-                segment.durable_bytes += added;
-                self.shared.table().grow(segment.id, segment.durable_bytes);
                 self.segment = Some(segment);
+                self.written = self.batch.len();
                 Ok(())
             }
             Err(source) => {
                 let path = self.shared.folder.segment_path(segment.id);
-                self.abandon(segment);
-                Err(SpoolError::io("write", &path, source))
+                self.segment = Some(segment);
+                // What was written whole before may still become durable.
+                let synced = self.syncer.wait().map_or(Ok(()), |outcome| self.take_over(outcome));
+                self.abandon();
+                synced.and(Err(SpoolError::io("write", &path, source)))
             }
         }
     }
 
     fn open_segment(&mut self) -> Result<Segment, SpoolError> {
+        let max_bytes = self.shared.options.segment_bytes;
+        let is_grown =
+            |segment: &Segment, written: usize| segment.durable_bytes + written as u64 >= max_bytes;
+        if self.segment.as_ref().is_some_and(|segment| is_grown(segment, self.written)) {
+            self.finish()?;
+        }
         match self.segment.take() {
-            Some(segment) if segment.durable_bytes < self.shared.options.segment_bytes => Ok(segment),
+            Some(segment) if !is_grown(&segment, self.written) => Ok(segment),
             _ => {
                 self.seal();
                 let id = self.shared.table().take_id();
@@ -129,12 +172,69 @@ impl Committer {
         }
     }
 
+    /// Has everything that is written synced, where no sync is under way.
+    fn begin_sync(&mut self) {
+        let Some(segment) = &self.segment else { return };
+        if self.written == 0 || self.syncer.is_busy() {
+            return;
+        }
+        self.syncing = self.written;
+        self.syncer.begin(Job {
+            segment: segment.id,
+            file: segment.file.clone(),
+            durable_bytes: segment.durable_bytes + self.written as u64,
+            covers: std::mem::take(&mut self.covers),
+        });
+    }
+
+    /// Waits until everything that is written is durable.
+    fn finish(&mut self) -> Result<(), SpoolError> {
+        while self.written > 0 {
+            self.begin_sync();
+            match self.syncer.wait() {
+                Some(outcome) => self.take_over(outcome)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn take_outcome(&mut self) -> Result<(), SpoolError> {
+        self.syncer.take().map_or(Ok(()), |outcome| self.take_over(outcome))
+    }
+
+    fn take_over(&mut self, outcome: Outcome) -> Result<(), SpoolError> {
+        let Outcome { job, result } = outcome;
+        match result {
+            Ok(()) => {
+                if let Some(segment) = &mut self.segment {
+                    segment.durable_bytes = job.durable_bytes;
+                }
+                self.batch.drain(..self.syncing);
+                self.batch.shrink_to(KEPT_CAPACITY);
+                self.written -= self.syncing;
+                self.syncing = 0;
+                self.recovered();
+                Ok(())
+            }
+            Err(source) => {
+                let path = self.shared.folder.segment_path(job.segment);
+                self.covers.splice(..0, job.covers);
+                self.syncing = 0;
+                self.abandon();
+                Err(SpoolError::io("sync", &path, source))
+            }
+        }
+    }
+
     /// After a failed write or sync nobody knows what of it reached the disk, and a second sync may claim that
     /// all did: the segment ends with what was durable before, and the batch goes to another one.
-    fn abandon(&mut self, mut segment: Segment) {
+    fn abandon(&mut self) {
+        let segment = self.segment.take();
         self.seal();
+        self.written = 0;
+        let Some(segment) = segment else { return };
         if segment.durable_bytes == 0 {
-            drop(segment.file);
             self.shared.folder.delete_segment(segment.id);
         } else if let Err(error) = segment.file.truncate(segment.durable_bytes) {
             // What is left behind the durable part is shipped after the next start, where it is intact.
@@ -147,18 +247,11 @@ impl Committer {
         self.shared.table().seal();
     }
 
-    fn succeeded(&mut self) {
-        for (buffer, number) in self.covers.drain(..) {
-            buffer.set_committed(number);
-        }
-        self.batch.clear();
-        self.batch.shrink_to(KEPT_CAPACITY);
+    fn recovered(&mut self) {
         if self.failures > 0 {
             tracing::info!(failures = self.failures, "the spool can be written again");
             self.failures = 0;
         }
-        self.shared.report(false);
-        self.pause(self.shared.options.commit_window);
     }
 
     fn failed(&mut self, error: &SpoolError) {
@@ -172,10 +265,8 @@ impl Committer {
     }
 
     /// Whoever closes after this look hurries the alarm.
-    fn pause(&self, duration: Duration) {
-        if !self.shared.is_closing() {
-            self.shared.alarm.pause(duration);
-        }
+    fn pause(&mut self, duration: Duration) {
+        self.is_hurried = self.shared.is_closing() || self.shared.alarm.pause(duration);
     }
 
     fn end(self) {

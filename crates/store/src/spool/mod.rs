@@ -2,7 +2,8 @@
 //!
 //! A record goes by this way: a thread's [`handle`](FileSpool::handle) serialises it into the thread's own
 //! `buffer`; the `committer`, the only thread that writes, takes all buffers every commit window and adds them
-//! to the present segment with one write and one `fdatasync`; the [`reader`](FileSpool::reader) hands durable
+//! to the present segment with one write, which survives the end of the process, and has the `syncer` make it
+//! durable by `fdatasync`, which survives the machine's; the [`reader`](FileSpool::reader) hands durable
 //! records to the shipper and deletes the segments that are shipped.
 //!
 //! On the disk: `<dir>/<16 hexadecimal digits>.seg` hold `frame`s back to back, `<dir>/cursor` says how far
@@ -20,6 +21,7 @@ mod handle;
 mod options;
 mod reader;
 mod shared;
+mod syncer;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,7 @@ use handle::FileSpoolHandle;
 use shared::Shared;
 use std::path::Path;
 use std::sync::Arc;
+use syncer::Syncer;
 use topdog_domain::ports::{Spool, SpoolHandle};
 
 /// A spool in a folder of the local file system.
@@ -61,11 +64,13 @@ impl FileSpool {
         let folder = Folder::open(dir)?;
         let table = folder.recover()?;
         let shared = Arc::new(Shared::new(folder, table, options));
-        let committer = Committer::new(shared.clone(), disk);
+        let cant_start = |source| SpoolError::io("start the committer of", dir, source);
+        let syncer = Syncer::start(shared.clone()).map_err(cant_start)?;
+        let committer = Committer::new(shared.clone(), disk, syncer);
         let thread = std::thread::Builder::new()
             .name("spool".to_owned())
             .spawn(move || committer.run())
-            .map_err(|source| SpoolError::io("start the committer of", dir, source))?;
+            .map_err(cant_start)?;
         shared.alarm.set_sleeper(thread.thread().clone());
         Ok(Arc::new(Self { reader: SpoolReader::new(shared.clone()), shared }))
     }

@@ -128,3 +128,59 @@ async fn closing_on_a_full_disk_says_what_is_lost() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_sync_that_takes_long_keeps_nothing_in_memory() {
+    let dir = folder();
+    let (spool, disk) = open_failing(dir.path(), quick());
+    let handle = spool.handle();
+    append(&*handle, [0]);
+    handle.durable().await.unwrap();
+    disk.sync_hangs.store(true, Ordering::SeqCst);
+    append(&*handle, 1..3);
+    let written = || segments(dir.path())[0].metadata().unwrap().len();
+    let first = written();
+    until(|| written() > first).await;
+    let second = written();
+    append(&*handle, 3..6);
+    until(|| written() > second).await;
+    // Not durable, so neither shipped nor promised.
+    assert_eq!(ship_all(&spool.reader()), [0]);
+    let patience = Duration::from_millis(20);
+    assert!(tokio::time::timeout(patience, handle.durable()).await.is_err());
+
+    // What a killed process would leave has them all.
+    let killed = folder_with(&std::fs::read(&segments(dir.path())[0]).unwrap());
+    assert_eq!(ship_all(&open(killed.path()).reader()), [0, 1, 2, 3, 4, 5]);
+
+    disk.sync_hangs.store(false, Ordering::SeqCst);
+    handle.durable().await.unwrap();
+    assert_eq!(ship_all(&spool.reader()), [1, 2, 3, 4, 5]);
+    spool.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_takes_what_came_meanwhile_along() {
+    let dir = folder();
+    let (spool, disk) = open_failing(dir.path(), quick());
+    let handle = spool.handle();
+    append(&*handle, [0]);
+    handle.durable().await.unwrap();
+    let durable = segments(dir.path())[0].metadata().unwrap().len();
+    disk.sync_hangs.store(true, Ordering::SeqCst);
+    append(&*handle, [1]);
+    let written = || segments(dir.path())[0].metadata().unwrap().len();
+    until(|| written() > durable).await;
+    let first = written();
+    append(&*handle, [2]);
+    until(|| written() > first).await;
+    disk.is_full.store(true, Ordering::SeqCst);
+    append(&*handle, [3]);
+    disk.sync_hangs.store(false, Ordering::SeqCst);
+    until(|| !spool.is_healthy()).await;
+    disk.is_full.store(false, Ordering::SeqCst);
+    until(|| spool.is_healthy()).await;
+    handle.durable().await.unwrap();
+    assert_eq!(ship_all(&spool.reader()), [0, 1, 2, 3]);
+    spool.close().await.unwrap();
+}

@@ -88,22 +88,24 @@ fn folder_with(segment: &[u8]) -> TempDir {
 struct FailingDisk {
     is_full: Arc<AtomicBool>,
     sync_fails: Arc<AtomicBool>,
+    /// Syncs do not end while this is set.
+    sync_hangs: Arc<AtomicBool>,
 }
 
 struct FailingFile {
     disk: FailingDisk,
-    file: Box<dyn SegmentFile>,
+    file: Arc<dyn SegmentFile>,
 }
 
 impl Disk for FailingDisk {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
         let file = FileDisk.create(path)?;
-        Ok(Box::new(FailingFile { disk: self.clone(), file }))
+        Ok(Arc::new(FailingFile { disk: self.clone(), file }))
     }
 }
 
 impl SegmentFile for FailingFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
         if self.disk.is_full.load(Ordering::SeqCst) {
             // As on a disk that fills up: a part of it fits.
             self.file.append(&bytes[..bytes.len() / 2])?;
@@ -112,14 +114,17 @@ impl SegmentFile for FailingFile {
         self.file.append(bytes)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
         if self.disk.sync_fails.swap(false, Ordering::SeqCst) {
             return Err(io::Error::other("the disk lost something"));
+        }
+        while self.disk.sync_hangs.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
         }
         self.file.sync()
     }
 
-    fn truncate(&mut self, len: u64) -> io::Result<()> {
+    fn truncate(&self, len: u64) -> io::Result<()> {
         self.file.truncate(len)
     }
 }

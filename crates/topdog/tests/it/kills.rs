@@ -22,6 +22,8 @@ struct Answered {
     request: String,
     at: Instant,
     is_regulated: bool,
+    /// How long before the kill.
+    before_kill: Duration,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,21 +66,30 @@ async fn survives(kills: usize, database: &Database) {
                 .filter(|answer| {
                     answer.at < killed_at && (answer.is_regulated || answer.at + WINDOW < killed_at)
                 })
-                .cloned(),
+                .cloned()
+                .map(|answer| Answered { before_kill: killed_at - answer.at, ..answer }),
         );
     }
     assert!(acknowledged.len() > kills, "there was load: {}", acknowledged.len());
 
     let server = place.start(&setup).await;
-    let mut events = HashMap::new();
     server
-        .until("every usage event is shipped", async || {
-            events = count(server.usage_events("acme").await.iter().map(|event| text(&event["request"])));
-            acknowledged.iter().all(|answer| events.contains_key(&answer.request))
+        .until("everything spooled is shipped", async || {
+            server.admin("/metrics").await.text().contains("topdog_spool_lag_bytes 0\n")
         })
         .await;
+    let events = count(server.usage_events("acme").await.iter().map(|event| text(&event["request"])));
     let audit = server.audit("acme").await;
     let uses = count(audit.iter().filter(|entry| is_key_use(entry)).map(entry_request));
+    let missing: Vec<_> =
+        acknowledged.iter().filter(|answer| !events.contains_key(&answer.request)).collect();
+    assert!(
+        missing.is_empty(),
+        "{} of {} are missing, such as {:?}",
+        missing.len(),
+        acknowledged.len(),
+        missing.first()
+    );
     for answer in &acknowledged {
         assert_eq!(events.get(&answer.request), Some(&1), "usage of {answer:?}");
         assert_eq!(uses.get(&answer.request), Some(&1), "audit of {answer:?}");
@@ -107,7 +118,12 @@ async fn load(gateway: SocketAddr, tenant: Tenant, is_regulated: bool, answered:
         }
         assert_eq!(head.status, 200, "{}", String::from_utf8_lossy(&body));
         let request = head.header("x-request-id").unwrap().to_owned();
-        answered.lock().unwrap().push(Answered { request, at: Instant::now(), is_regulated });
+        answered.lock().unwrap().push(Answered {
+            request,
+            at: Instant::now(),
+            is_regulated,
+            before_kill: Duration::ZERO,
+        });
     }
 }
 

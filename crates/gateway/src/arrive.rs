@@ -129,6 +129,11 @@ fn decoded(segment: &str) -> Result<String, Refusal> {
     String::from_utf8(bytes).map_err(|_| Refusal::NoSuchPath)
 }
 
+/// Whose request it is: the peer, or what a gateway of our own in front says of its peer.
+pub(crate) fn client_ip(worker: &Worker, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+    if is_trusted(worker, peer) { forwarded_for(worker, headers).unwrap_or(peer) } else { peer }
+}
+
 fn is_trusted(worker: &Worker, ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     worker.config().trusted_proxies.iter().any(|net| net.contains(&ip))

@@ -5,6 +5,7 @@ mod opening;
 mod stall;
 
 use crate::answer::{AnswerBody, ControlBody};
+use crate::arrive::client_ip;
 use crate::journey::travel;
 use crate::worker::Worker;
 use http::{Request, Response};
@@ -32,11 +33,11 @@ use tokio_rustls::TlsAcceptor;
 
 /// Everything that is not a model request: the management API, the console, the manual.
 pub trait ControlPlane: Send + Sync {
-    /// Answers a request, on a runtime of its own: the data plane never waits for it.
+    /// Answers a request of that client, on a runtime of its own: the data plane never waits for it.
     fn call(
         &self,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        client: SocketAddr,
     ) -> Pin<Box<dyn Future<Output = Response<ControlBody>> + Send>>;
 }
 
@@ -203,7 +204,8 @@ async fn answer(worker: &Rc<Worker>, request: Request<Incoming>, peer: SocketAdd
     if request.uri().path().starts_with("/v1/") {
         return travel(worker, request, peer.ip()).await;
     }
-    Box::pin(worker.parts().control.call(request, peer)).await.map(AnswerBody::Control)
+    let client = SocketAddr::new(client_ip(worker, request.headers(), peer.ip()), peer.port());
+    Box::pin(worker.parts().control.call(request, client)).await.map(AnswerBody::Control)
 }
 
 /// Runs HTTP/2's tasks on the thread that has the connection.

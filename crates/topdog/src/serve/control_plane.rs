@@ -29,14 +29,14 @@ impl ControlPlane for Control {
     fn call(
         &self,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        client: SocketAddr,
     ) -> Pin<Box<dyn Future<Output = Response<ControlBody>> + Send>> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         if let Some(report) = is_read.then(|| self.health.report(request.uri().path())).flatten() {
             return Box::pin(ready(of_report(report)));
         }
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ClientAddress(peer.ip()));
+        request.extensions_mut().insert(ClientAddress(client.ip()));
         let answering = self.runtime.spawn(self.router.clone().oneshot(request));
         Box::pin(async move {
             match answering.await {

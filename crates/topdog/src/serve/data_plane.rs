@@ -15,9 +15,29 @@ pub(super) struct DataPlane {
     ended: mpsc::Receiver<()>,
 }
 
+/// Data-plane threads that wait for what they are to serve. They are made first of all, before the thread that
+/// makes all others gives way: a thread has the priority of its maker.
+pub(super) struct WaitingThreads(Vec<std::sync::mpsc::Sender<Thread>>);
+
+impl WaitingThreads {
+    /// So many threads.
+    pub(super) fn spawn(count: usize) -> anyhow::Result<Self> {
+        let spawn = |number| {
+            let (give, take) = std::sync::mpsc::channel::<Thread>();
+            std::thread::Builder::new()
+                .name(format!("gateway-{number}"))
+                .spawn(move || take.recv().map_or((), Thread::run))
+                .context("a data-plane thread can't be started")?;
+            Ok(give)
+        };
+        (0..count).map(spawn).collect::<anyhow::Result<_>>().map(Self)
+    }
+}
+
 impl DataPlane {
-    /// Starts one thread for each listener.
+    /// Lets each thread serve one listener.
     pub(super) fn start(
+        threads: WaitingThreads,
         gateway: &Arc<Gateway>,
         listeners: Vec<TcpListener>,
         tls: Option<&Arc<rustls::ServerConfig>>,
@@ -25,7 +45,7 @@ impl DataPlane {
         let (stop, _) = watch::channel(false);
         let (abandon, _) = watch::channel(false);
         let (alive, ended) = mpsc::channel(1);
-        for (number, listener) in listeners.into_iter().enumerate() {
+        for (waiting, listener) in threads.0.into_iter().zip(listeners) {
             let thread = Thread {
                 gateway: gateway.clone(),
                 listener,
@@ -34,10 +54,9 @@ impl DataPlane {
                 abandon: abandon.subscribe(),
                 _alive: alive.clone(),
             };
-            std::thread::Builder::new()
-                .name(format!("gateway-{number}"))
-                .spawn(move || thread.run())
-                .context("a data-plane thread can't be started")?;
+            waiting
+                .send(thread)
+                .map_err(|_| anyhow::anyhow!("a data-plane thread has ended before it served"))?;
         }
         Ok(Self { stop, abandon, ended })
     }
@@ -59,7 +78,7 @@ impl DataPlane {
     }
 }
 
-struct Thread {
+pub(super) struct Thread {
     gateway: Arc<Gateway>,
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,

@@ -3,6 +3,7 @@
 mod admin;
 mod announce;
 mod arguments;
+mod background;
 pub(crate) mod clock;
 mod control_plane;
 mod data_dir;
@@ -28,7 +29,7 @@ use admin::Admin;
 use anyhow::Context as _;
 use control_plane::Control;
 use data_dir::DataDir;
-use data_plane::DataPlane;
+use data_plane::{DataPlane, WaitingThreads};
 use demo::TemporaryDir;
 use health::Health;
 use listen_file::ListenFile;
@@ -39,6 +40,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use topdog_gateway::Gateway;
+use topdog_store::spool::FileSpool;
 use workers::Workers;
 
 /// Where the server is told to find its things.
@@ -88,13 +90,20 @@ fn start(config: Config, environment: &Environment, is_demo: bool) -> anyhow::Re
     open_files::raise_limit(config.server.max_connections);
     let data_dir = DataDir::open(&config.data_dir)?;
     ListenFile::clear(&data_dir.run());
+    let tls = config.server.tls.as_ref().map(tls::server_config).transpose()?;
+    let listeners = Listeners::bind(&config.server, config.admin_listen)?;
+    // Requests, and the disk that their records wait for, go before everything that is started below.
+    let spool = node::spool(&config)?;
+    let threads = WaitingThreads::spawn(listeners.gateway.len())?;
+    background::give_way();
+    let start = Start { config, environment, data_dir: &data_dir, is_demo, tls, listeners, spool, threads };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")
         .enable_all()
         .build()
         .context("the control plane's runtime can't be started")?;
-    let served = runtime.block_on(Box::pin(serve(config, environment, &data_dir, is_demo)));
+    let served = runtime.block_on(Box::pin(serve(start)));
     // Whatever a management call still does is of no use to anyone now.
     runtime.shutdown_background();
     served
@@ -103,16 +112,22 @@ fn start(config: Config, environment: &Environment, is_demo: bool) -> anyhow::Re
 /// For the management API, the workers and the admin listener; model requests have threads of their own.
 const CONTROL_THREADS: usize = 2;
 
-async fn serve(
+/// What a server starts from.
+struct Start<'a> {
     config: Config,
-    environment: &Environment,
-    data_dir: &DataDir,
+    environment: &'a Environment,
+    data_dir: &'a DataDir,
     is_demo: bool,
-) -> anyhow::Result<()> {
+    tls: Option<Arc<rustls::ServerConfig>>,
+    listeners: Listeners,
+    spool: Arc<FileSpool>,
+    threads: WaitingThreads,
+}
+
+async fn serve(start: Start<'_>) -> anyhow::Result<()> {
+    let Start { config, environment, data_dir, is_demo, tls, listeners, spool, threads } = start;
     let mut signals = Signals::listen()?;
-    let tls = config.server.tls.as_ref().map(tls::server_config).transpose()?;
-    let listeners = Listeners::bind(&config.server, config.admin_listen)?;
-    let (node, follower) = Node::open(config, environment, data_dir, &listeners).await?;
+    let (node, follower) = Node::open(config, environment, data_dir, &listeners, spool).await?;
     let health = Arc::new(Health::new(&node, &follower));
     let api = node.platform().router();
     let workers = Workers::start(&node, follower);
@@ -122,7 +137,7 @@ async fn serve(
 
     let control = Control { router: api, runtime: tokio::runtime::Handle::current(), health: health.clone() };
     let gateway = Gateway::new(node.gateway_config(), node.gateway_parts(Arc::new(control))?);
-    let mut data_plane = DataPlane::start(&gateway, listeners.gateway, tls.as_ref())?;
+    let mut data_plane = DataPlane::start(threads, &gateway, listeners.gateway, tls.as_ref())?;
     let admin = Admin { health: health.clone(), metrics: node.metrics.clone() };
     let admin_listener = tokio::net::TcpListener::from_std(listeners.admin)?;
     let admin = tokio::spawn(admin.serve(admin_listener));

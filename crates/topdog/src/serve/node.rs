@@ -41,11 +41,11 @@ impl Node {
         environment: &Environment,
         data_dir: &DataDir,
         listeners: &Listeners,
+        spool: Arc<FileSpool>,
     ) -> anyhow::Result<(Self, Follower)> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let egress = egress(&config, listeners)?;
         let providers = providers(&config, &egress)?;
-        let spool = spool(&config)?;
         let store = store(&config, environment).await?;
         let root = root_key::load_or_create(&config.vault.root_key, environment, &store).await?;
         let shared = Arc::new(store.clone());
@@ -189,7 +189,8 @@ fn providers(config: &Config, egress: &Egress) -> anyhow::Result<Vec<(ProviderNa
     config.providers.iter().map(checked).collect()
 }
 
-fn spool(config: &Config) -> anyhow::Result<Arc<FileSpool>> {
+/// The spool, on the disk before anything is recorded.
+pub(super) fn spool(config: &Config) -> anyhow::Result<Arc<FileSpool>> {
     let defaults = SpoolOptions::default();
     let options = SpoolOptions {
         commit_window: config.spool.commit_window,

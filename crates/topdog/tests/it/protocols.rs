@@ -4,9 +4,10 @@ use crate::http::soon;
 use crate::server::{Place, Setup, Tenant, chat, streamed_chat};
 use crate::upstream::{Reply, Upstream};
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http2;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
@@ -28,12 +29,31 @@ where
     let (mut sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(transport)).await.unwrap();
     tokio::spawn(connection);
-    let request = Request::post(format!("{scheme}://topdog.test/v1/chat/completions"))
+    let uri = format!("{scheme}://topdog.test/v1/chat/completions");
+    whole(soon(sender.send_request(request(&uri, acme, body))).await.unwrap()).await
+}
+
+/// The same over HTTP/1.1.
+async fn chat_over_h1<T>(transport: T, acme: &Tenant, body: &serde_json::Value) -> (u16, String)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(transport)).await.unwrap();
+    tokio::spawn(connection);
+    whole(soon(sender.send_request(request("/v1/chat/completions", acme, body))).await.unwrap()).await
+}
+
+fn request(uri: &str, acme: &Tenant, body: &serde_json::Value) -> Request<Full<Bytes>> {
+    Request::post(uri)
+        .header("host", "topdog.test")
         .header("authorization", format!("Bearer {}", acme.api_key))
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(body.to_string())))
-        .unwrap();
-    let response = soon(sender.send_request(request)).await.unwrap();
+        .unwrap()
+}
+
+/// Status and body.
+async fn whole(response: Response<Incoming>) -> (u16, String) {
     let status = response.status().as_u16();
     let body = soon(response.into_body().collect()).await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
@@ -66,7 +86,7 @@ async fn http2_without_tls_can_be_switched_off() {
 
 #[tokio::test]
 async fn over_tls_http2_and_http1_are_offered_and_nothing_goes_in_the_clear() {
-    let upstream = Upstream::start(Reply::Completion).await;
+    let upstream = Upstream::start(Reply::Stream { events: 3, every: Duration::from_millis(1) }).await;
     let place = Place::new();
     let certificate = rcgen::generate_simple_self_signed(vec!["topdog.test".to_owned()]).unwrap();
     let (cert, key) = (place.path().join("cert.pem"), place.path().join("key.pem"));
@@ -98,10 +118,12 @@ async fn over_tls_http2_and_http1_are_offered_and_nothing_goes_in_the_clear() {
         let name = ServerName::try_from("topdog.test").unwrap();
         let transport = soon(connector.connect(name, connect(server.gateway).await)).await.unwrap();
         assert_eq!(transport.get_ref().1.alpn_protocol(), Some(protocol.as_bytes()));
-        if protocol == "h2" {
-            let (status, body) = chat_over_h2(transport, "https", &acme, &chat()).await;
-            assert_eq!(status, 200, "{body}");
-        }
+        let (status, body) = match protocol {
+            "h2" => chat_over_h2(transport, "https", &acme, &streamed_chat()).await,
+            _ => chat_over_h1(transport, &acme, &streamed_chat()).await,
+        };
+        assert_eq!(status, 200, "{body}");
+        assert!(body.contains("word2") && body.ends_with("data: [DONE]\n\n"), "{protocol}: {body}");
     }
     assert!(crate::http::try_send(server.gateway, &acme.chat(&chat())).await.is_none());
 }

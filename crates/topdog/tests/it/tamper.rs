@@ -54,7 +54,7 @@ impl Bed {
                 let entries = server.audit(name).await;
                 entries
                     .iter()
-                    .map(|entry| body_of(entry))
+                    .map(body_of)
                     .any(|body| body["action"] == "provider_key.open" && body["outcome"] == "failure")
             })
             .await;

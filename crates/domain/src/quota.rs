@@ -2,14 +2,14 @@
 //!
 //! The ledger holds for each meter how much has been *granted*. A node leases a block and spends it
 //! from memory. A lease is spent at the grant, so no crash and no number of nodes can let in one too
-//! many; what a crashed node had not used is lost to the window, one lease at the most.
+//! many; what a crashed node had not used is lost to the window: one lease, and a quarter where it is large.
 
 use crate::entitlement::Resource;
 use crate::ports::{PortError, QuotaLedger};
 use crate::tier::Limit;
 use crate::{ApiKeyId, OrgId, Timestamp, UtcDay};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is counted: a resource of an organisation. The window is the UTC day.
@@ -94,11 +94,17 @@ pub struct Meter {
     granted_in_all: AtomicU64,
     /// Until when not to ask the ledger again, microseconds: it has just said that all is granted.
     denied_until: AtomicI64,
+    /// How large the last lease was.
+    block: AtomicU64,
+    /// Is the next lease being fetched ahead of its need?
+    is_topping_up: AtomicBool,
     refill: tokio::sync::Mutex<()>,
 }
 
 const COUNT_BITS: u32 = 40;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
+/// Leases from this size on are fetched ahead; a crash then costs a lease and a quarter.
+const SMALLEST_TOPPED_UP: u64 = 256;
 /// Other nodes may give units back, so a denial is asked for again after this long.
 const DENIAL_LASTS_US: i64 = 200_000;
 
@@ -112,6 +118,8 @@ impl Meter {
             leased_under: AtomicI64::new(i64::MIN),
             granted_in_all: AtomicU64::new(0),
             denied_until: AtomicI64::new(i64::MIN),
+            block: AtomicU64::new(0),
+            is_topping_up: AtomicBool::new(false),
             refill: tokio::sync::Mutex::new(()),
         }
     }
@@ -146,6 +154,27 @@ impl Meter {
         }
         let day = now.day();
         (self.is_leased_under(limit) && self.take_leased(day)).then_some(Unit { day: Some(day) })
+    }
+
+    /// Should the next lease be fetched now, so that no request waits for it? True once for each: who hears it
+    /// calls [`Meter::top_up`]. Small leases are never topped up: near a limit's end each unit counts.
+    #[must_use]
+    pub fn wants_top_up(&self, limit: Limit) -> bool {
+        let block = self.block.load(Ordering::Relaxed);
+        block >= SMALLEST_TOPPED_UP
+            && self.lease.load(Ordering::Relaxed) & COUNT_MASK < block / 4
+            && self.is_leased_under(limit)
+            && !self.is_topping_up.swap(true, Ordering::AcqRel)
+    }
+
+    /// Fetches the next lease ahead of its need. What goes wrong shows when a unit is really needed.
+    pub async fn top_up(&self, limit: Limit, ledger: &dyn QuotaLedger, now: Timestamp) {
+        if let (Limit::Of(size), _turn) = (limit, self.refill.lock().await)
+            && self.is_leased_under(limit)
+        {
+            let _ = self.lease_block(size, ledger, now.day()).await;
+        }
+        self.is_topping_up.store(false, Ordering::Release);
     }
 
     /// Puts a unit back into the lease; one of a past day is gone with its window.
@@ -187,7 +216,8 @@ impl Meter {
 
     async fn return_lease_in_turn(&self, ledger: &dyn QuotaLedger) -> Result<(), PortError> {
         self.leased_under.store(i64::MIN, Ordering::Release);
-        let lease = self.lease.swap(0, Ordering::AcqRel);
+        // The day stays, so that a unit that is given back later still finds its window.
+        let lease = self.lease.fetch_and(!COUNT_MASK, Ordering::AcqRel);
         let count = lease & COUNT_MASK;
         if count == 0 {
             return Ok(());
@@ -219,16 +249,30 @@ impl Meter {
         } else {
             self.return_lease_in_turn(ledger).await.map_err(NotTaken::Unavailable)?;
         }
-        let lease = ledger.lease(&self.key, day, size).await.map_err(NotTaken::Unavailable)?;
+        let lease = self.lease_block(size, ledger, day).await.map_err(NotTaken::Unavailable)?;
+        if self.take_leased(day) {
+            return Ok(Unit { day: Some(day) });
+        }
+        self.denied_until.store(now.micros().saturating_add(DENIAL_LASTS_US), Ordering::Release);
+        Err(exhausted(lease.granted_in_all))
+    }
+
+    /// One more block from the ledger. Only with the refill's turn in hand.
+    async fn lease_block(
+        &self,
+        size: u64,
+        ledger: &dyn QuotaLedger,
+        day: UtcDay,
+    ) -> Result<Lease, PortError> {
+        let lease = ledger.lease(&self.key, day, size).await?;
         self.granted_in_all.store(lease.granted_in_all, Ordering::Release);
-        self.leased_under.store(limit.to_column(), Ordering::Release);
-        let Some(rest) = lease.granted.checked_sub(1) else {
-            self.denied_until.store(now.micros().saturating_add(DENIAL_LASTS_US), Ordering::Release);
-            return Err(exhausted(lease.granted_in_all));
-        };
-        self.denied_until.store(i64::MIN, Ordering::Release);
-        self.add_lease(day, rest);
-        Ok(Unit { day: Some(day) })
+        self.block.store(lease.granted, Ordering::Relaxed);
+        self.leased_under.store(Limit::Of(size).to_column(), Ordering::Release);
+        if lease.granted > 0 {
+            self.denied_until.store(i64::MIN, Ordering::Release);
+            self.add_lease(day, lease.granted);
+        }
+        Ok(lease)
     }
 
     fn is_leased_under(&self, limit: Limit) -> bool {

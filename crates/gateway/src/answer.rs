@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use topdog_domain::tier::Limit;
-use topdog_domain::{Refusal, RequestId, Timestamp};
+use topdog_domain::{Refusal, Timestamp};
 use topdog_wire::{LimitDetails, PublicError, openai_error};
 
 /// An answer of the data plane.
@@ -83,7 +83,7 @@ pub(crate) fn refused(trail: &Trail, refusal: &Refusal) -> Answer {
         code: Cow::Borrowed(refusal.code()),
         details: details(refusal),
     });
-    let mut answer = json(refusal.status(), body, trail.request);
+    let mut answer = json(refusal.status(), body, trail);
     let headers = answer.headers_mut();
     headers.insert(X_ERROR_SOURCE, HeaderValue::from_static("gateway"));
     advise(headers, refusal, trail.at);
@@ -91,18 +91,12 @@ pub(crate) fn refused(trail: &Trail, refusal: &Refusal) -> Answer {
 }
 
 /// A whole JSON answer of our own.
-pub(crate) fn json(status: u16, body: Bytes, request: RequestId) -> Answer {
+pub(crate) fn json(status: u16, body: Bytes, trail: &Trail) -> Answer {
     let mut answer = Response::new(AnswerBody::Full(body));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     answer.headers_mut().insert(CONTENT_TYPE, JSON);
-    answer.headers_mut().insert(X_REQUEST_ID, request_id(request));
+    answer.headers_mut().insert(X_REQUEST_ID, trail.request_header.clone());
     answer
-}
-
-/// The request id as a header.
-pub(crate) fn request_id(request: RequestId) -> HeaderValue {
-    // Hexadecimal digits behind a prefix of letters: always a header value.
-    HeaderValue::try_from(request.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// OpenAI's class of error for a status.

@@ -2,7 +2,7 @@
 
 use crate::worker::Worker;
 use http::header::HeaderName;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use hyper::body::Incoming;
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
@@ -15,6 +15,8 @@ use topdog_domain::{Refusal, RequestId, Timestamp};
 /// What is known of a request wherever it ends; refusals are answered and measured by it.
 pub(crate) struct Trail {
     pub(crate) request: RequestId,
+    /// The same as a header's value.
+    pub(crate) request_header: HeaderValue,
     pub(crate) at: Timestamp,
     pub(crate) started: Instant,
     /// The labels as far as they are known: a stranger's, then the tenant's.
@@ -29,8 +31,10 @@ pub(crate) struct Trail {
 impl Trail {
     pub(crate) fn new(worker: &Worker) -> Self {
         let at = worker.parts().clock.now();
+        let request = worker.ids.next(at);
         Self {
-            request: worker.ids.next(at),
+            request_header: request_header(request),
+            request,
             at,
             started: Instant::now(),
             labels: Cell::new(Labels::of_stranger(SentLabels::default(), &worker.config().labels)),
@@ -39,6 +43,11 @@ impl Trail {
             is_admitted: Cell::new(false),
         }
     }
+}
+
+fn request_header(request: RequestId) -> HeaderValue {
+    // Hexadecimal digits behind a prefix of letters: always a header value.
+    HeaderValue::try_from(request.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// What the request wants.

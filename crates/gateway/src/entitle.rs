@@ -81,7 +81,7 @@ struct Read {
 pub(crate) async fn entitle(
     worker: &Worker,
     Authenticated { arrived, caller }: Authenticated,
-) -> Result<Entitled, Refusal> {
+) -> Result<Box<Entitled>, Refusal> {
     let Wanted::Operation(operation) = arrived.wanted else { return Err(Refusal::Internal) };
     worker.parts().directory.tiers().require_operation(&caller.org.tier, operation)?;
     let mut reader = BodyReader::new(arrived.body, &arrived.headers, worker.config())?;
@@ -106,7 +106,8 @@ pub(crate) async fn entitle(
         return Err(bad_model());
     }
     let route = route(worker, &caller, operation, &model)?;
-    Ok(Entitled {
+    // Boxed: it is handed from step to step.
+    Ok(Box::new(Entitled {
         caller,
         headers: arrived.headers,
         query: arrived.query,
@@ -117,7 +118,7 @@ pub(crate) async fn entitle(
         route,
         outgoing: read.outgoing,
         client_wait,
-    })
+    }))
 }
 
 /// The rules of step 3 on a model name; `/v1/models` lists by the same.

@@ -38,7 +38,7 @@ async fn journey(
     let arrived: Arrived = arrive(worker, trail, request, peer)?;
     let authenticated = authenticate(worker, trail, arrived)?;
     if !matches!(authenticated.arrived.wanted, Wanted::Operation(_)) {
-        return models::models(worker, trail, authenticated).await;
+        return Box::pin(models::models(worker, trail, authenticated)).await;
     }
     let entitled = entitle(worker, authenticated).await?;
     let reserved = reserve(worker, trail, entitled).await?;

@@ -33,7 +33,7 @@ pub(crate) async fn models(
     };
     reservation.keep();
     worker.parts().metrics.listed(trail);
-    Ok(answer::json(200, body, trail.request))
+    Ok(answer::json(200, body, trail))
 }
 
 struct Usable {

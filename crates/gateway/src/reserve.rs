@@ -8,14 +8,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use topdog_domain::directory::{Caller, OrgView};
 use topdog_domain::entitlement::Resource;
-use topdog_domain::quota::{Exhausted, Meter, NotTaken, Unit};
+use topdog_domain::quota::{Exhausted, Meter, NotTaken, OrgMeters, Unit};
 use topdog_domain::refusal::TierRefusal;
 use topdog_domain::tier::Limit;
 use topdog_domain::{Refusal, Timestamp};
 
 /// A request with its place in the limits.
 pub(crate) struct Reserved {
-    pub(crate) entitled: Entitled,
+    pub(crate) entitled: Box<Entitled>,
     pub(crate) settlement: Settlement,
 }
 
@@ -66,7 +66,7 @@ impl Drop for Reservation {
 pub(crate) async fn reserve(
     worker: &Rc<Worker>,
     trail: &Trail,
-    entitled: Entitled,
+    entitled: Box<Entitled>,
 ) -> Result<Reserved, Refusal> {
     let labels = trail.labels.get();
     let must_be_recorded = labels.segment.is_regulated() || worker.config().does_full_spool_refuse_all;
@@ -85,9 +85,28 @@ pub(crate) async fn reserve(
         reservation.key_meter = Some(meter.clone());
         reservation.key_request = Some(unit.map_err(|e| denied_by_key(&entitled.caller, e))?);
     }
+    let org = &entitled.caller.org;
+    top_up(worker, org, limit, trail.at, |meters| &meters.llm_requests);
+    top_up(worker, org, tier.api_calls_per_day, trail.at, |meters| &meters.api_calls);
     trail.is_admitted.set(true);
     let settlement = Settlement::new(worker, trail, &entitled, reservation);
     Ok(Reserved { entitled, settlement })
+}
+
+/// Fetches the next lease of a meter beside the requests, so that none waits for the ledger.
+fn top_up(
+    worker: &Rc<Worker>,
+    org: &Arc<OrgView>,
+    limit: Limit,
+    now: Timestamp,
+    of: fn(&OrgMeters) -> &Meter,
+) {
+    if of(&org.meters).wants_top_up(limit) {
+        let (worker, org) = (worker.clone(), org.clone());
+        tokio::task::spawn_local(async move {
+            of(&org.meters).top_up(limit, worker.parts().ledger.as_ref(), now).await;
+        });
+    }
 }
 
 /// The API call of a request that can reach no provider.

@@ -112,6 +112,32 @@ async fn a_lowered_limit_ends_the_lease_that_was_taken_under_the_old() {
 }
 
 #[tokio::test]
+async fn a_large_lease_is_fetched_ahead_and_a_small_one_never() {
+    let (_, meter) = meter();
+    let ledger = Ledger::default();
+    let limit = Limit::Of(1_000_000);
+    let _ = meter.take(limit, &ledger, NOON).await.unwrap();
+    assert!(!meter.wants_top_up(limit));
+    for _ in 1..1024 - 255 {
+        let _ = meter.try_take(limit, NOON).unwrap();
+    }
+    assert!(meter.wants_top_up(limit), "a quarter is left");
+    assert!(!meter.wants_top_up(limit), "one fetches");
+    meter.top_up(limit, &ledger, NOON).await;
+    assert_eq!(ledger.asked.load(Ordering::Relaxed), 2);
+    for _ in 0..255 + 1024 {
+        assert!(meter.try_take(limit, NOON).is_some(), "no request waited for the ledger");
+    }
+    assert!(meter.try_take(limit, NOON).is_none());
+    let small = Limit::Of(100);
+    let (_, meter) = crate::quota::meter();
+    for _ in 0..100 {
+        let _ = meter.take(small, &ledger, NOON).await.unwrap();
+        assert!(!meter.wants_top_up(small));
+    }
+}
+
+#[tokio::test]
 async fn unlimited_asks_nobody() {
     let (_, meter) = meter();
     let ledger = Ledger::default();
@@ -192,7 +218,7 @@ proptest! {
     #[test]
     fn a_block_never_passes_what_remains(limit in 0u64..10_000_000, granted in 0u64..10_000_000) {
         let block = lease_size(limit, granted);
-        prop_assert!(block >= 1 && block <= 1024);
+        prop_assert!((1..=1024).contains(&block));
         prop_assert!(granted >= limit || block <= limit - granted);
         prop_assert!(limit > 64 || block == 1);
     }

@@ -1,10 +1,9 @@
 //! Which headers go on to the provider, and which come back.
 
 use super::Shape;
-use crate::answer::{X_REQUEST_ID, request_id};
+use crate::answer::X_REQUEST_ID;
 use crate::arrive::Trail;
-use crate::worker::Worker;
-use http::header::{self, HeaderName};
+use http::header::{self, GetAll, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use std::time::Duration;
 use topdog_domain::tier::Limit;
@@ -48,6 +47,8 @@ const THEIRS: [HeaderName; 5] = [
     HeaderName::from_static("alt-svc"),
 ];
 
+const OUR_PREFIXES: [&str; 2] = ["x-forwarded-", "x-topdog-"];
+
 const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 const X_PROVIDER: HeaderName = HeaderName::from_static("x-topdog-provider");
 const X_MODEL: HeaderName = HeaderName::from_static("x-topdog-model");
@@ -58,27 +59,25 @@ const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests"
 
 /// The client's headers as they go on to the provider.
 pub(super) fn out(client: &HeaderMap, trail: &Trail) -> HeaderMap {
+    let named = Named::by(client);
     let mut headers = HeaderMap::with_capacity(client.len() + 2);
     for (name, value) in client {
-        let is_ours = OURS.contains(name)
-            || name.as_str().starts_with("x-forwarded-")
-            || name.as_str().starts_with("x-topdog-");
-        if !is_ours && !is_hop(name, client) {
+        let is_ours =
+            OURS.contains(name) || OUR_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix));
+        if !is_ours && !named.is_hop(name) {
             headers.append(name.clone(), value.clone());
         }
     }
-    headers.insert(X_REQUEST_ID, request_id(trail.request));
+    headers.insert(X_REQUEST_ID, trail.request_header.clone());
     headers
 }
 
 /// The provider's headers as they go back to the client.
 pub(super) fn back(provider: &HeaderMap, keeps_length: bool) -> HeaderMap {
+    let named = Named::by(provider);
     let mut headers = HeaderMap::with_capacity(provider.len() + 8);
     for (name, value) in provider {
-        if THEIRS.contains(name)
-            || is_hop(name, provider)
-            || (name == header::CONTENT_LENGTH && !keeps_length)
-        {
+        if THEIRS.contains(name) || named.is_hop(name) || (name == header::CONTENT_LENGTH && !keeps_length) {
             continue;
         }
         let name = if name == X_REQUEST_ID { X_UPSTREAM_REQUEST_ID } else { name.clone() };
@@ -90,14 +89,8 @@ pub(super) fn back(provider: &HeaderMap, keeps_length: bool) -> HeaderMap {
 }
 
 /// What we say ourselves.
-pub(crate) fn say(
-    worker: &Worker,
-    trail: &Trail,
-    shape: &Shape,
-    overhead: Duration,
-    headers: &mut HeaderMap,
-) {
-    headers.insert(X_REQUEST_ID, request_id(trail.request));
+pub(crate) fn say(trail: &Trail, shape: &Shape, overhead: Duration, headers: &mut HeaderMap) {
+    headers.insert(X_REQUEST_ID, trail.request_header.clone());
     if let Ok(provider) = HeaderValue::from_str(shape.provider.as_str()) {
         headers.insert(X_PROVIDER, provider);
     }
@@ -107,22 +100,26 @@ pub(crate) fn say(
     headers.insert(X_OVERHEAD, HeaderValue::from(u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX)));
     let org = &shape.caller.org;
     if let Limit::Of(limit) = org.tier.llm_requests_per_day {
-        let now = worker.parts().clock.now();
-        let remaining = org.meters.llm_requests.remaining(Limit::Of(limit), now).unwrap_or_default();
+        let remaining = org.meters.llm_requests.remaining(Limit::Of(limit), trail.at).unwrap_or_default();
         headers.insert(X_LIMIT, HeaderValue::from(limit));
         headers.insert(X_REMAINING, HeaderValue::from(remaining));
-        if let Ok(reset) = HeaderValue::try_from(format!("{}s", now.seconds_until(now.day().end()))) {
+        if let Ok(reset) = HeaderValue::try_from(format!("{}s", trail.at.seconds_until(trail.at.day().end())))
+        {
             headers.insert(X_RESET, reset);
         }
     }
 }
 
-/// Is it of one connection only, by itself or because `Connection` names it?
-fn is_hop(name: &HeaderName, all: &HeaderMap) -> bool {
-    HOP.contains(name)
-        || all
-            .get_all(header::CONNECTION)
-            .iter()
-            .filter_map(|v| v.to_str().ok())
-            .any(|line| line.split(',').any(|named| named.trim().eq_ignore_ascii_case(name.as_str())))
+/// Headers that `Connection` names: they are of one connection only, too.
+struct Named<'a>(GetAll<'a, HeaderValue>);
+
+impl<'a> Named<'a> {
+    fn by(headers: &'a HeaderMap) -> Self {
+        Self(headers.get_all(header::CONNECTION))
+    }
+
+    fn is_hop(&self, name: &HeaderName) -> bool {
+        let is_named = |line: &str| line.split(',').any(|n| n.trim().eq_ignore_ascii_case(name.as_str()));
+        HOP.contains(name) || self.0.iter().filter_map(|value| value.to_str().ok()).any(is_named)
+    }
 }

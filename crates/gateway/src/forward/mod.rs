@@ -33,7 +33,7 @@ use watch::Watch;
 pub(crate) async fn forward(worker: &Rc<Worker>, trail: &Trail, opened: Opened) -> Result<Answer, Refusal> {
     let Opened { reserved: Reserved { entitled, mut settlement }, key } = opened;
     let Destination::Upstream { target, .. } = &entitled.route.destination else {
-        return Ok(test_provider::answer(worker, trail, entitled, settlement));
+        return Ok(test_provider::answer(worker, trail, *entitled, settlement));
     };
     let target = target.clone();
     let shape = Shape::of(&entitled);
@@ -43,12 +43,19 @@ pub(crate) async fn forward(worker: &Rc<Worker>, trail: &Trail, opened: Opened) 
     };
     settlement.sent();
     let asked = Instant::now();
-    match worker.pool.send(target.origin(), request).await {
-        Err(error) => Err(failed(trail, settlement, &shape, &error)),
-        Ok(response) => {
-            settlement.answered(response.status().as_u16(), asked.elapsed());
-            answer(worker, trail, settlement, shape, key.as_deref(), response).await
+    let response = match worker.pool.send(target.origin(), request).await {
+        Ok(response) => response,
+        Err(error) => return Err(failed(trail, settlement, &shape, &error)),
+    };
+    settlement.answered(response.status().as_u16(), asked.elapsed());
+    match response.status() {
+        status if status.is_success() => Ok(relay(worker, trail, settlement, &shape, response)),
+        // Boxed: the rare case must not weigh on every request's state.
+        status if status.is_client_error() || status.is_server_error() => {
+            Ok(Box::pin(relay_error(worker, trail, settlement, &shape, key.as_deref(), response)).await)
         }
+        // A redirect is never followed, nor sent on: the client might take its key there.
+        _ => Err(given_up(settlement, Refusal::UpstreamBroken(shape.provider), Outcome::UpstreamFailed)),
     }
 }
 
@@ -82,32 +89,23 @@ impl Shape {
     }
 }
 
-async fn answer(
+/// A success, sent on as it comes.
+fn relay(
     worker: &Rc<Worker>,
     trail: &Trail,
     settlement: Settlement,
-    shape: Shape,
-    key: Option<&OpenedKey>,
+    shape: &Shape,
     response: Response<UpstreamBody>,
-) -> Result<Answer, Refusal> {
-    let status = response.status();
-    if status.is_client_error() || status.is_server_error() {
-        return Ok(Box::pin(relay_error(worker, trail, settlement, &shape, key, response)).await);
-    }
-    if !status.is_success() {
-        // A redirect is never followed, nor sent on: the client might take its key there.
-        let refusal = Refusal::UpstreamBroken(shape.provider.clone());
-        return Err(given_up(settlement, refusal, Outcome::UpstreamFailed));
-    }
+) -> Answer {
     let (parts, body) = response.into_parts();
     let watch = shape.watch(parts.headers.get(CONTENT_TYPE));
     let mut headers = headers::back(&parts.headers, watch.keeps_length());
-    headers::say(worker, trail, &shape, settlement.overhead(), &mut headers);
+    headers::say(trail, shape, settlement.overhead(), &mut headers);
     let relay = Relay::new(worker, trail, Source::Upstream(body), watch, settlement);
     let mut answer = Response::new(AnswerBody::Relay(Box::new(relay)));
-    *answer.status_mut() = status;
+    *answer.status_mut() = parts.status;
     *answer.headers_mut() = headers;
-    Ok(answer)
+    answer
 }
 
 /// The largest error body that is read of a provider.
@@ -136,7 +134,7 @@ async fn relay_error(
     settlement.failed("upstream_error");
     settlement.relayed(redacted.len(), std::time::Duration::ZERO);
     let mut headers = headers::back(&parts.headers, false);
-    headers::say(worker, trail, shape, settlement.overhead(), &mut headers);
+    headers::say(trail, shape, settlement.overhead(), &mut headers);
     headers.insert(X_ERROR_SOURCE, HeaderValue::from_static("upstream"));
     settlement.settle(Outcome::UpstreamError);
     if trail.labels.get().segment.is_regulated() && worker.spool.durable().await.is_err() {

@@ -26,7 +26,7 @@ pub(super) fn request(
     trail: &Trail,
     target: &Target,
     key: Option<&OpenedKey>,
-    entitled: Entitled,
+    entitled: Box<Entitled>,
 ) -> Result<Request<RequestBody>, Refusal> {
     let operation = entitled.operation;
     let uri = target.uri(operation, entitled.query.as_deref()).ok_or(Refusal::BadHeader("the query"))?;

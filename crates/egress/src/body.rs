@@ -79,10 +79,6 @@ impl Body for RequestBody {
 /// A body may hold secrets and prompts, so only its kind is shown.
 impl fmt::Debug for RequestBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_stream() {
-            "RequestBody::Stream"
-        } else {
-            "RequestBody::Full"
-        })
+        f.write_str(if self.is_stream() { "RequestBody::Stream" } else { "RequestBody::Full" })
     }
 }

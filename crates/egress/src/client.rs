@@ -32,10 +32,7 @@ pub struct AnswerLimits {
 
 impl Default for AnswerLimits {
     fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(15),
-            max_body_bytes: 1024 * 1024,
-        }
+        Self { timeout: Duration::from_secs(15), max_body_bytes: 1024 * 1024 }
     }
 }
 
@@ -62,9 +59,7 @@ impl Client {
         limits: AnswerLimits,
     ) -> Result<Response<Bytes>, EgressError> {
         let exchange = Box::pin(self.exchange(origin, request, limits.max_body_bytes));
-        tokio::time::timeout(limits.timeout, exchange)
-            .await
-            .map_err(|_| EgressError::Timeout)?
+        tokio::time::timeout(limits.timeout, exchange).await.map_err(|_| EgressError::Timeout)?
     }
 
     async fn exchange(

@@ -50,11 +50,7 @@ pub struct EgressSettings {
 
 impl Default for EgressSettings {
     fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(5),
-            tls_timeout: Duration::from_secs(5),
-            http2: true,
-        }
+        Self { connect_timeout: Duration::from_secs(5), tls_timeout: Duration::from_secs(5), http2: true }
     }
 }
 
@@ -85,12 +81,7 @@ impl Egress {
         resolver: impl Resolve + 'static,
     ) -> Result<Self, EgressError> {
         let tls = TlsConnector::from(tls::client_config(policy.extra_roots(), settings.http2)?);
-        Ok(Self(Arc::new(Gate {
-            policy,
-            settings,
-            resolver: Box::new(resolver),
-            tls,
-        })))
+        Ok(Self(Arc::new(Gate { policy, settings, resolver: Box::new(resolver), tls })))
     }
 
     /// The policy in force.
@@ -156,10 +147,7 @@ async fn dial(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, 
     for (tried, address) in addresses.iter().enumerate() {
         let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
         let share = deadline.saturating_duration_since(Instant::now()) / left;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the guarded egress; the address is checked"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "this is the guarded egress; the address is checked")]
         let attempt = TcpStream::connect(*address);
         match timeout(share, attempt).await {
             Ok(Ok(tcp)) => return Ok(tcp),
@@ -174,11 +162,8 @@ async fn dial(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, 
 /// tell us when the peer is gone.
 fn tune(tcp: &TcpStream) -> io::Result<()> {
     tcp.set_nodelay(true)?;
-    SockRef::from(tcp).set_tcp_keepalive(
-        &TcpKeepalive::new()
-            .with_time(KEEPALIVE_AFTER)
-            .with_interval(KEEPALIVE_EVERY),
-    )
+    SockRef::from(tcp)
+        .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY))
 }
 
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
@@ -199,10 +184,7 @@ where
         // Whoever waits for an answer on this connection hears of its end there.
         let _ = connection.await;
     });
-    Ok(Connection::H1(Line {
-        sender,
-        task: task.abort_handle(),
-    }))
+    Ok(Connection::H1(Line { sender, task: task.abort_handle() }))
 }
 
 async fn speak_h2<T>(io: T) -> Result<Connection, EgressError>

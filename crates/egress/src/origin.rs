@@ -72,11 +72,8 @@ impl Origin {
             Place::Address(ip @ IpAddr::V4(_)) => (ip.to_string(), ServerName::from(*ip)),
             Place::Address(ip @ IpAddr::V6(_)) => (format!("[{ip}]"), ServerName::from(*ip)),
         };
-        let authority_text = if port == scheme.default_port() {
-            host_text
-        } else {
-            format!("{host_text}:{port}")
-        };
+        let authority_text =
+            if port == scheme.default_port() { host_text } else { format!("{host_text}:{port}") };
         Some(Self(Arc::new(Parts {
             text: format!("{scheme}://{authority_text}"),
             authority: Authority::try_from(authority_text.as_str()).ok()?,
@@ -200,10 +197,7 @@ impl BaseUrl {
         if has_dot_segments(prefix) {
             return Err(UrlFault::Path.into());
         }
-        Ok(Self {
-            origin,
-            prefix: prefix.to_owned(),
-        })
+        Ok(Self { origin, prefix: prefix.to_owned() })
     }
 
     /// The origin, which is all that policy and the pool look at.
@@ -244,10 +238,7 @@ impl fmt::Display for BaseUrl {
 pub(crate) fn read(url: &str) -> Result<Url, EgressError> {
     // The WHATWG reader drops spaces, tabs and newlines silently; a text that needs that is not what
     // its writer sees.
-    if url
-        .bytes()
-        .any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\')
-    {
+    if url.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\') {
         return Err(UrlFault::Unreadable.into());
     }
     Url::parse(url).map_err(|_| UrlFault::Unreadable.into())
@@ -258,11 +249,7 @@ fn has_dot_segments(path: &str) -> bool {
     if !path.contains('.') && !path.contains('%') {
         return false;
     }
-    let decoded = path
-        .to_ascii_lowercase()
-        .replace("%2e", ".")
-        .replace("%2f", "/")
-        .replace("%5c", "/");
+    let decoded = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
     decoded.split(['/', '\\']).any(|segment| {
         // Some servers cut path parameters off first.
         let name = segment.split(';').next().unwrap_or(segment);

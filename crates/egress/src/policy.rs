@@ -40,13 +40,9 @@ impl EgressPolicy {
     /// own server; never for a target that a customer can influence.
     pub fn operator() -> Self {
         let everywhere = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
-        everywhere.into_iter().fold(Self::new(), |policy, net| {
-            policy.allow(AllowRule {
-                net,
-                ports: None,
-                plain_http: true,
-            })
-        })
+        everywhere
+            .into_iter()
+            .fold(Self::new(), |policy, net| policy.allow(AllowRule { net, ports: None, plain_http: true }))
     }
 
     /// Adds an exception; metadata services and own listeners stay refused.
@@ -144,9 +140,7 @@ impl EgressPolicy {
             Place::Name(name) => NameClass::of(name)?,
             Place::Address(_) => NameClass::Public,
         };
-        answers
-            .iter()
-            .try_for_each(|addr| self.judge(*addr, origin.scheme(), class))
+        answers.iter().try_for_each(|addr| self.judge(*addr, origin.scheme(), class))
     }
 
     /// Judges an open connection, whose local address also tells whether it ended on this very machine.
@@ -170,18 +164,10 @@ impl EgressPolicy {
             return Err(Forbidden::Metadata.into());
         }
         let ip = canonical(addr.ip());
-        if self
-            .own_listeners
-            .iter()
-            .any(|own| listens_at(own, ip, addr.port()))
-        {
+        if self.own_listeners.iter().any(|own| listens_at(own, ip, addr.port())) {
             return Err(Forbidden::OwnListener.into());
         }
-        let mut rules = self
-            .allow
-            .iter()
-            .filter(|rule| rule.covers(ip, addr.port()))
-            .peekable();
+        let mut rules = self.allow.iter().filter(|rule| rule.covers(ip, addr.port())).peekable();
         if rules.peek().is_none() {
             if is_special(ip) {
                 return Err(Forbidden::Address.into());
@@ -234,20 +220,11 @@ impl NameClass {
             return Err(Forbidden::Metadata);
         }
         let top = name.rsplit('.').next().unwrap_or(name);
-        Ok(if PRIVATE_TOPS.contains(&top) {
-            Self::Private
-        } else {
-            Self::Public
-        })
+        Ok(if PRIVATE_TOPS.contains(&top) { Self::Private } else { Self::Public })
     }
 }
 
-const METADATA_NAMES: [&str; 5] = [
-    "metadata.google.internal",
-    "metadata.goog",
-    "metadata.tencentyun.com",
-    "metadata",
-    "instance-data",
-];
+const METADATA_NAMES: [&str; 5] =
+    ["metadata.google.internal", "metadata.goog", "metadata.tencentyun.com", "metadata", "instance-data"];
 
 const PRIVATE_TOPS: [&str; 5] = ["localhost", "local", "internal", "localdomain", "intranet"];

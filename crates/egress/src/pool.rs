@@ -55,12 +55,7 @@ impl Default for PoolSettings {
 impl Pool {
     /// An empty pool; make it on the thread that will use it.
     pub fn new(egress: Egress, settings: PoolSettings) -> Self {
-        Self {
-            egress,
-            settings,
-            shelves: RefCell::default(),
-            sweep_at: Cell::new(FIRST_SWEEP),
-        }
+        Self { egress, settings, shelves: RefCell::default(), sweep_at: Cell::new(FIRST_SWEEP) }
     }
 
     /// Sends a request and yields the response as soon as its head is there.
@@ -76,8 +71,7 @@ impl Pool {
         origin: &Origin,
         request: Request<RequestBody>,
     ) -> Result<Response<UpstreamBody>, SendError> {
-        self.send_within(self.settings.head_timeout, origin, request)
-            .await
+        self.send_within(self.settings.head_timeout, origin, request).await
     }
 
     /// [`send`](Self::send) with a time limit for the response head of its own.
@@ -93,11 +87,7 @@ impl Pool {
         let shelf = self.shelf(origin);
         let mut failed_reuses = 0;
         loop {
-            let reused = if failed_reuses < MAX_REUSES {
-                reuse(&shelf)
-            } else {
-                None
-            };
+            let reused = if failed_reuses < MAX_REUSES { reuse(&shelf) } else { None };
             let (carrier, is_new) = match reused {
                 Some(carrier) => (carrier, false),
                 // Boxed, so that the rare handshake's state does not weigh on every request.
@@ -116,17 +106,12 @@ impl Pool {
     /// Closes connections and forgets origins unused for the idle time; worth a call every minute or so.
     pub fn sweep(&self) {
         let now = Instant::now();
-        self.shelves
-            .borrow_mut()
-            .retain(|_, shelf| !shelf.sweep(now) || Rc::strong_count(shelf) > 1);
+        self.shelves.borrow_mut().retain(|_, shelf| !shelf.sweep(now) || Rc::strong_count(shelf) > 1);
     }
 
     /// How many HTTP/1 connections to the origin are idle.
     pub fn idle(&self, origin: &Origin) -> usize {
-        self.shelves
-            .borrow()
-            .get(origin)
-            .map_or(0, |shelf| shelf.idle_len())
+        self.shelves.borrow().get(origin).map_or(0, |shelf| shelf.idle_len())
     }
 
     fn shelf(&self, origin: &Origin) -> Rc<Shelf> {
@@ -135,13 +120,10 @@ impl Pool {
         }
         if self.shelves.borrow().len() >= self.sweep_at.get() {
             self.sweep();
-            self.sweep_at
-                .set((self.shelves.borrow().len() * 2).max(FIRST_SWEEP));
+            self.sweep_at.set((self.shelves.borrow().len() * 2).max(FIRST_SWEEP));
         }
         let shelf = Rc::new(Shelf::new(self.settings));
-        self.shelves
-            .borrow_mut()
-            .insert(origin.clone(), Rc::clone(&shelf));
+        self.shelves.borrow_mut().insert(origin.clone(), Rc::clone(&shelf));
         shelf
     }
 
@@ -191,9 +173,7 @@ const MAX_REUSES: u32 = 3;
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        f.debug_struct("Pool").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -204,10 +184,7 @@ enum Carrier {
 }
 
 fn reuse(shelf: &Shelf) -> Option<Carrier> {
-    shelf
-        .take()
-        .map(Carrier::Line)
-        .or_else(|| shelf.stream().map(Carrier::Stream))
+    shelf.take().map(Carrier::Line).or_else(|| shelf.stream().map(Carrier::Stream))
 }
 
 enum Failure {
@@ -228,27 +205,15 @@ async fn exchange(
         Carrier::Line(mut line) => {
             address_h1(&mut request, origin);
             let answer = timeout(head_timeout, line.send(request)).await;
-            (
-                answer,
-                Lease::H1 {
-                    line,
-                    home: Rc::clone(shelf),
-                    streamed,
-                },
-            )
+            (answer, Lease::H1 { line, home: Rc::clone(shelf), streamed })
         }
-        Carrier::Stream(Stream {
-            mut sender,
-            in_flight,
-        }) => {
+        Carrier::Stream(Stream { mut sender, in_flight }) => {
             address_h2(&mut request, origin).map_err(|lost| Failure::Final(SendError::BeforeHead(lost)))?;
             let answer = timeout(head_timeout, sender.try_send_request(request)).await;
             (answer, Lease::H2(in_flight))
         }
     };
-    let response = answer
-        .map_err(|_| Failure::Final(SendError::HeadTimeout))?
-        .map_err(Failure::of)?;
+    let response = answer.map_err(|_| Failure::Final(SendError::HeadTimeout))?.map_err(Failure::of)?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         // Never asked for; what follows would not be HTTP.
         return Err(Failure::Final(SendError::BeforeHead(Lost::Malformed)));

@@ -41,12 +41,7 @@ pub(crate) struct Stream {
 
 impl Shelf {
     pub(crate) fn new(settings: PoolSettings) -> Self {
-        Self {
-            settings,
-            idle: RefCell::default(),
-            shared: RefCell::default(),
-            dialling: Dialling::default(),
-        }
+        Self { settings, idle: RefCell::default(), shared: RefCell::default(), dialling: Dialling::default() }
     }
 
     /// The idle connection used last, which is the one least likely to be closed by its peer meanwhile.
@@ -58,10 +53,7 @@ impl Shelf {
         let now = Instant::now();
         for at in (0..idle.len()).rev() {
             let (is_dead, is_ready) = match idle.get(at) {
-                Some(entry) => (
-                    entry.is_dead(now, self.settings.idle_timeout),
-                    entry.line.is_ready(),
-                ),
+                Some(entry) => (entry.is_dead(now, self.settings.idle_timeout), entry.line.is_ready()),
                 None => break,
             };
             if is_dead {
@@ -77,10 +69,7 @@ impl Shelf {
     pub(crate) fn put(&self, line: Line) {
         let now = Instant::now();
         let mut idle = self.idle.borrow_mut();
-        while idle
-            .front()
-            .is_some_and(|oldest| oldest.is_dead(now, self.settings.idle_timeout))
-        {
+        while idle.front().is_some_and(|oldest| oldest.is_dead(now, self.settings.idle_timeout)) {
             idle.pop_front();
         }
         if idle.len() >= self.settings.max_idle_per_origin {
@@ -97,28 +86,17 @@ impl Shelf {
         }
         let now = Instant::now();
         shared.retain(|connection| !connection.is_dead(now, self.settings.idle_timeout));
-        let found = shared
-            .iter_mut()
-            .find(|connection| connection.in_flight.get() < STREAMS_PER_CONNECTION)?;
+        let found =
+            shared.iter_mut().find(|connection| connection.in_flight.get() < STREAMS_PER_CONNECTION)?;
         found.last_used = now;
-        Some(Stream {
-            sender: found.sender.clone(),
-            in_flight: InFlight::enter(&found.in_flight),
-        })
+        Some(Stream { sender: found.sender.clone(), in_flight: InFlight::enter(&found.in_flight) })
     }
 
     /// Shares a new HTTP/2 connection and takes its first stream.
     pub(crate) fn share(&self, sender: http2::SendRequest<RequestBody>) -> Stream {
         let in_flight = Rc::default();
-        let stream = Stream {
-            sender: sender.clone(),
-            in_flight: InFlight::enter(&in_flight),
-        };
-        self.shared.borrow_mut().push(Shared {
-            sender,
-            in_flight,
-            last_used: Instant::now(),
-        });
+        let stream = Stream { sender: sender.clone(), in_flight: InFlight::enter(&in_flight) };
+        self.shared.borrow_mut().push(Shared { sender, in_flight, last_used: Instant::now() });
         stream
     }
 

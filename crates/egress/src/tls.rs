@@ -26,9 +26,7 @@ pub(crate) fn client_config(
     extra_roots: &[CertificateDer<'static>],
     http2: bool,
 ) -> Result<Arc<ClientConfig>, EgressError> {
-    let mut roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for root in extra_roots {
         roots.add(root.clone()).map_err(|_| EgressError::InvalidRoots)?;
     }
@@ -37,11 +35,8 @@ pub(crate) fn client_config(
         .map_err(|_| EgressError::Tls)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = if http2 {
-        vec![H2.to_vec(), HTTP_1_1.to_vec()]
-    } else {
-        vec![HTTP_1_1.to_vec()]
-    };
+    config.alpn_protocols =
+        if http2 { vec![H2.to_vec(), HTTP_1_1.to_vec()] } else { vec![HTTP_1_1.to_vec()] };
     Ok(Arc::new(config))
 }
 

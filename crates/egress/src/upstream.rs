@@ -32,19 +32,13 @@ pub(crate) enum Lease {
         /// A streamed request body may still be on its way when the response is over.
         streamed: bool,
     },
-    #[expect(
-        dead_code,
-        reason = "held for its drop, which makes room on the shared connection"
-    )]
+    #[expect(dead_code, reason = "held for its drop, which makes room on the shared connection")]
     H2(InFlight),
 }
 
 impl UpstreamBody {
     pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self {
-            incoming,
-            lease: Some(lease),
-        };
+        let mut body = Self { incoming, lease: Some(lease) };
         if body.incoming.is_end_stream() {
             body.give_back();
         }

@@ -29,7 +29,7 @@ impl Gateway {
 
     /// Serves one listener on the present thread, until `stop` turns true and the last answer is sent.
     ///
-    /// The future must run inside a `LocalSet` of a current-thread runtime: a thread shares no connection,
+    /// The future must run on a `LocalRuntime`, or inside a `LocalSet` of a current-thread runtime: a thread shares no connection,
     /// neither a client's nor a provider's, with another.
     pub async fn serve(
         self: Arc<Self>,

@@ -23,12 +23,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
                 RULE,
                 "not in the layout, add the crate with its sentence and arrows to xtask/src/tidy/layout.rs",
             )),
-            (_, None) => found.push(Violation::new(
-                path,
-                1,
-                RULE,
-                "a folder of crates/ must be a package",
-            )),
+            (_, None) => found.push(Violation::new(path, 1, RULE, "a folder of crates/ must be a package")),
         }
     }
     found.extend(source_arrows(tree));
@@ -41,10 +36,7 @@ fn manifest_arrows(member: &Member, manifest: &File, workspace: &Table) -> Vec<V
         Err(_) => return vec![Violation::new(&manifest.path, 1, RULE, "not TOML, put it right")],
     };
     let mut found = Vec::new();
-    let name = table
-        .get("package")
-        .and_then(|package| package.get("name"))
-        .and_then(Value::as_str);
+    let name = table.get("package").and_then(|package| package.get("name")).and_then(Value::as_str);
     if name != Some(member.package) {
         let remedy = format!("name the package {}, the arrows go by name", member.package);
         found.push(Violation::new(&manifest.path, 1, RULE, remedy));
@@ -53,12 +45,7 @@ fn manifest_arrows(member: &Member, manifest: &File, workspace: &Table) -> Vec<V
         let package = package_name(key, specification, workspace);
         if is_ours(package) && !member.may_depend_on(package) {
             let line = line_of_key(&manifest.text, key);
-            found.push(Violation::new(
-                &manifest.path,
-                line,
-                RULE,
-                refusal(member, package),
-            ));
+            found.push(Violation::new(&manifest.path, line, RULE, refusal(member, package)));
         }
     }
     found
@@ -67,38 +54,22 @@ fn manifest_arrows(member: &Member, manifest: &File, workspace: &Table) -> Vec<V
 /// Every dependency of every kind, platform-specific ones included.
 fn dependencies(manifest: &Table) -> impl Iterator<Item = (&String, &Value)> {
     let targets = manifest.get("target").and_then(Value::as_table);
-    let platforms = targets
-        .into_iter()
-        .flat_map(Table::values)
-        .filter_map(Value::as_table);
+    let platforms = targets.into_iter().flat_map(Table::values).filter_map(Value::as_table);
     std::iter::once(manifest)
         .chain(platforms)
-        .flat_map(|table| {
-            SECTIONS
-                .iter()
-                .filter_map(|section| table.get(*section)?.as_table())
-        })
+        .flat_map(|table| SECTIONS.iter().filter_map(|section| table.get(*section)?.as_table()))
         .flatten()
 }
 
 /// A dependency may be renamed where it is used, or in the workspace's table.
 fn package_name<'a>(key: &'a str, specification: &'a Value, workspace: &'a Table) -> &'a str {
     let is_inherited = specification.get("workspace").and_then(Value::as_bool) == Some(true);
-    let specification = if is_inherited {
-        workspace.get(key)
-    } else {
-        Some(specification)
-    };
-    specification
-        .and_then(|value| value.get("package"))
-        .and_then(Value::as_str)
-        .unwrap_or(key)
+    let specification = if is_inherited { workspace.get(key) } else { Some(specification) };
+    specification.and_then(|value| value.get("package")).and_then(Value::as_str).unwrap_or(key)
 }
 
 fn workspace_dependencies(tree: &Tree) -> Table {
-    let root = tree
-        .get("Cargo.toml")
-        .and_then(|manifest| manifest.text.parse::<Table>().ok());
+    let root = tree.get("Cargo.toml").and_then(|manifest| manifest.text.parse::<Table>().ok());
     root.as_ref()
         .and_then(|table| table.get("workspace")?.get("dependencies")?.as_table().cloned())
         .unwrap_or_default()
@@ -115,12 +86,7 @@ fn source_arrows(tree: &Tree) -> Vec<Violation> {
             let named = MEMBERS.iter().find(|other| is_crate_name(other, word));
             if let Some(other) = named.filter(|other| !member.may_depend_on(other.package)) {
                 let line = line_of(source.code, offset);
-                found.push(Violation::new(
-                    source.path,
-                    line,
-                    RULE,
-                    refusal(member, other.package),
-                ));
+                found.push(Violation::new(source.path, line, RULE, refusal(member, other.package)));
             }
         }
     }
@@ -129,8 +95,7 @@ fn source_arrows(tree: &Tree) -> Vec<Violation> {
 
 /// The bare words `topdog` and `xtask` name no crate in code: neither is a library.
 fn is_crate_name(member: &Member, word: &str) -> bool {
-    word.strip_prefix("topdog_")
-        .is_some_and(|tail| member.package.strip_prefix("topdog-") == Some(tail))
+    word.strip_prefix("topdog_").is_some_and(|tail| member.package.strip_prefix("topdog-") == Some(tail))
 }
 
 fn is_ours(package: &str) -> bool {

@@ -65,10 +65,7 @@ struct Token {
 impl Token {
     fn first(rest: &str) -> Option<Self> {
         let first = rest.chars().next()?;
-        let literal = |length| Self {
-            length,
-            is_code: false,
-        };
+        let literal = |length| Self { length, is_code: false };
         Some(match first {
             '/' if rest.starts_with("//") => literal(rest.find('\n').unwrap_or(rest.len())),
             '/' if rest.starts_with("/*") => literal(block_comment(rest)),
@@ -79,16 +76,10 @@ impl Token {
                 let (word, after) = rest.split_at(length);
                 match raw_string(word, after) {
                     Some(raw) => literal(length + raw),
-                    None => Self {
-                        length,
-                        is_code: true,
-                    },
+                    None => Self { length, is_code: true },
                 }
             }
-            c => Self {
-                length: c.len_utf8(),
-                is_code: true,
-            },
+            c => Self { length: c.len_utf8(), is_code: true },
         })
     }
 }
@@ -130,10 +121,7 @@ fn quoted(rest: &str, quote: char) -> usize {
 /// Tells `'a'` and `'\n'` from the lifetime `'a`.
 fn is_character(rest: &str) -> bool {
     let mut following = rest.chars().skip(1);
-    matches!(
-        (following.next(), following.next()),
-        (Some('\\'), _) | (Some(_), Some('\''))
-    )
+    matches!((following.next(), following.next()), (Some('\\'), _) | (Some(_), Some('\'')))
 }
 
 /// Length of the `#"…"#` after one of the raw prefixes.

@@ -20,12 +20,7 @@ fn of_member(tree: &Tree, member: &Member) -> Vec<Violation> {
     let present: Vec<&File> = roots.iter().filter_map(|path| tree.get(path)).collect();
     if present.is_empty() {
         let remedy = "add src/lib.rs or src/main.rs with the crate's header";
-        return vec![Violation::new(
-            format!("{}/Cargo.toml", member.folder),
-            1,
-            RULE,
-            remedy,
-        )];
+        return vec![Violation::new(format!("{}/Cargo.toml", member.folder), 1, RULE, remedy)];
     }
     present
         .into_iter()
@@ -40,9 +35,5 @@ fn of_member(tree: &Tree, member: &Member) -> Vec<Violation> {
 /// The first paragraph of the header as one line, wherever it was wrapped.
 fn opening(text: &str) -> String {
     let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
-    lines
-        .map(str::trim)
-        .take_while(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    lines.map(str::trim).take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -102,10 +102,9 @@ impl Member {
 
     /// The member whose folder holds `path`.
     pub(crate) fn of_path(path: &str) -> Option<&'static Self> {
-        MEMBERS.iter().find(|member| {
-            path.strip_prefix(member.folder)
-                .is_some_and(|inside| inside.starts_with('/'))
-        })
+        MEMBERS
+            .iter()
+            .find(|member| path.strip_prefix(member.folder).is_some_and(|inside| inside.starts_with('/')))
     }
 
     pub(crate) fn may_depend_on(&self, package: &str) -> bool {

@@ -57,23 +57,13 @@ fn misnumbered(tree: &Tree, engine: &str) -> Vec<Violation> {
     for (name, file) in files {
         match number(name) {
             Some(number) => by_number.entry(number).or_default().push(file),
-            None => found.push(Violation::new(
-                &file.path,
-                1,
-                RULE,
-                "name it NNNN_what_it_does.sql",
-            )),
+            None => found.push(Violation::new(&file.path, 1, RULE, "name it NNNN_what_it_does.sql")),
         }
     }
     for (expected, (number, files)) in (1..).zip(&by_number) {
         for (index, file) in files.iter().enumerate() {
             if index > 0 {
-                found.push(Violation::new(
-                    &file.path,
-                    1,
-                    RULE,
-                    "its number is taken, use the next one",
-                ));
+                found.push(Violation::new(&file.path, 1, RULE, "its number is taken, use the next one"));
             } else if *number != expected {
                 let remedy = format!("leaves a gap, number it {expected:04}");
                 found.push(Violation::new(&file.path, 1, RULE, remedy));
@@ -85,10 +75,8 @@ fn misnumbered(tree: &Tree, engine: &str) -> Vec<Violation> {
 
 fn number(name: &str) -> Option<usize> {
     let (digits, title) = name.strip_suffix(".sql")?.split_once('_')?;
-    let is_title = !title.is_empty()
-        && title
-            .chars()
-            .all(|c| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit());
+    let is_title =
+        !title.is_empty() && title.chars().all(|c| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit());
     let is_number = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
     (is_title && is_number).then(|| digits.parse().ok()).flatten()
 }

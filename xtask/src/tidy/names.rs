@@ -5,17 +5,12 @@ use super::tree::{Source, Tree};
 use super::violation::Violation;
 
 const RULE: &str = "names";
-const EMPTY_NAMES: [&str; 7] = [
-    "utils", "util", "helpers", "helper", "common", "manager", "managers",
-];
+const EMPTY_NAMES: [&str; 7] = ["utils", "util", "helpers", "helper", "common", "manager", "managers"];
 
 pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
     tree.sources()
         .flat_map(|source| {
-            let in_path = source
-                .path
-                .split('/')
-                .map(|part| part.strip_suffix(".rs").unwrap_or(part));
+            let in_path = source.path.split('/').map(|part| part.strip_suffix(".rs").unwrap_or(part));
             let mut found: Vec<_> = in_path
                 .filter(|name| says_nothing(name))
                 .map(|name| Violation::new(source.path, 1, RULE, remedy(name)))

@@ -7,9 +7,7 @@ const RULE: &str = "size";
 const MAX_LINES: usize = 500;
 
 pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
-    let long = tree
-        .sources()
-        .filter(|source| !is_test(source.path) && !is_generated(source.text));
+    let long = tree.sources().filter(|source| !is_test(source.path) && !is_generated(source.text));
     long.filter_map(|source| {
         let lines = source.text.lines().count();
         (lines > MAX_LINES).then(|| {
@@ -28,7 +26,5 @@ fn is_test(path: &str) -> bool {
 
 /// Generated data says so in its first line, as generators do.
 fn is_generated(text: &str) -> bool {
-    text.lines()
-        .next()
-        .is_some_and(|line| line.starts_with("//") && line.contains("@generated"))
+    text.lines().next().is_some_and(|line| line.starts_with("//") && line.contains("@generated"))
 }

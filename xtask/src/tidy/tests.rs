@@ -26,10 +26,7 @@ impl Checkout {
         checkout.write("ARCHITECTURE.md", &map);
         for engine in ["sqlite", "postgres"] {
             for name in ["0001_tenants", "0002_keys"] {
-                checkout.write(
-                    &format!("crates/store/migrations/{engine}/{name}.sql"),
-                    "SELECT 1;\n",
-                );
+                checkout.write(&format!("crates/store/migrations/{engine}/{name}.sql"), "SELECT 1;\n");
             }
         }
         checkout
@@ -51,11 +48,7 @@ impl Checkout {
     }
 
     fn violations(&self) -> Vec<String> {
-        check(self.0.path())
-            .unwrap()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        check(self.0.path()).unwrap().iter().map(ToString::to_string).collect()
     }
 
     /// Exactly one violation, at this place, by this rule.
@@ -76,10 +69,8 @@ impl Checkout {
 }
 
 fn manifest(member: &Member) -> String {
-    let mut text = format!(
-        "[package]\nname = \"{}\"\n\n[dependencies]\nserde.workspace = true\n",
-        member.package
-    );
+    let mut text =
+        format!("[package]\nname = \"{}\"\n\n[dependencies]\nserde.workspace = true\n", member.package);
     for package in member.may_use {
         text += &format!("{package}.workspace = true\n");
     }
@@ -115,24 +106,14 @@ fn the_layout_has_no_cycle_and_names_only_members() {
         assert!(left.len() < before, "a cycle among {names:?}");
     }
     for used in MEMBERS.iter().flat_map(|member| member.may_use) {
-        assert!(
-            MEMBERS.iter().any(|member| member.package == *used),
-            "{used} is no member"
-        );
+        assert!(MEMBERS.iter().any(|member| member.package == *used), "{used} is no member");
     }
 }
 
 #[test]
 fn only_the_binary_may_know_the_store() {
-    for member in MEMBERS
-        .iter()
-        .filter(|member| !["topdog", "topdog-store"].contains(&member.package))
-    {
-        assert!(
-            !member.may_depend_on("topdog-store"),
-            "{} may know the store",
-            member.package
-        );
+    for member in MEMBERS.iter().filter(|member| !["topdog", "topdog-store"].contains(&member.package)) {
+        assert!(!member.may_depend_on("topdog-store"), "{} may know the store", member.package);
     }
 }
 
@@ -145,44 +126,29 @@ fn a_forbidden_dependency_fails_in_every_section() {
         "target.'cfg(unix)'.dev-dependencies",
     ] {
         let checkout = Checkout::clean();
-        checkout.append(
-            "crates/wire/Cargo.toml",
-            &format!("\n[{section}]\ntopdog-store.workspace = true\n"),
-        );
+        checkout.append("crates/wire/Cargo.toml", &format!("\n[{section}]\ntopdog-store.workspace = true\n"));
         checkout.breaks("crates/wire/Cargo.toml:9: arrows");
     }
     let checkout = Checkout::clean();
-    checkout.append(
-        "crates/wire/Cargo.toml",
-        "topdog-store = { path = \"../store\" }\n",
-    );
+    checkout.append("crates/wire/Cargo.toml", "topdog-store = { path = \"../store\" }\n");
     checkout.breaks("crates/wire/Cargo.toml:7: arrows");
 }
 
 #[test]
 fn a_dependency_in_a_table_of_its_own_is_seen() {
     let checkout = Checkout::clean();
-    checkout.append(
-        "crates/domain/Cargo.toml",
-        "\n[dependencies.topdog-wire]\npath = \"../wire\"\n",
-    );
+    checkout.append("crates/domain/Cargo.toml", "\n[dependencies.topdog-wire]\npath = \"../wire\"\n");
     checkout.breaks("crates/domain/Cargo.toml:7: arrows");
 }
 
 #[test]
 fn a_renamed_dependency_is_seen() {
     let here = Checkout::clean();
-    here.append(
-        "crates/gateway/Cargo.toml",
-        "db = { path = \"../store\", package = \"topdog-store\" }\n",
-    );
+    here.append("crates/gateway/Cargo.toml", "db = { path = \"../store\", package = \"topdog-store\" }\n");
     here.breaks("crates/gateway/Cargo.toml:10: arrows");
 
     let in_the_workspace = Checkout::clean();
-    in_the_workspace.append(
-        "Cargo.toml",
-        "db = { path = \"crates/store\", package = \"topdog-store\" }\n",
-    );
+    in_the_workspace.append("Cargo.toml", "db = { path = \"crates/store\", package = \"topdog-store\" }\n");
     in_the_workspace.append("crates/gateway/Cargo.toml", "db.workspace = true\n");
     in_the_workspace.breaks("crates/gateway/Cargo.toml:10: arrows");
 }
@@ -197,10 +163,7 @@ fn a_package_under_another_name_fails() {
 #[test]
 fn a_crate_that_the_layout_does_not_know_fails() {
     let checkout = Checkout::clean();
-    checkout.write(
-        "crates/billing/Cargo.toml",
-        "[package]\nname = \"topdog-billing\"\n",
-    );
+    checkout.write("crates/billing/Cargo.toml", "[package]\nname = \"topdog-billing\"\n");
     checkout.append("ARCHITECTURE.md", "- `crates/billing`\n");
     checkout.breaks("crates/billing/Cargo.toml:1: arrows");
 }
@@ -238,11 +201,7 @@ fn a_long_file_fails_tests_and_generated_data_aside() {
     at("crates/wire/src/sse/tests.rs", &lines(501)).passes();
     at("crates/wire/src/sse_tests.rs", &lines(501)).passes();
     at("crates/wire/tests/golden.rs", &lines(501)).passes();
-    at(
-        "crates/wire/src/prices.rs",
-        &format!("// @generated by a script\n{}", lines(501)),
-    )
-    .passes();
+    at("crates/wire/src/prices.rs", &format!("// @generated by a script\n{}", lines(501))).passes();
     at("crates/wire/target/debug/out.rs", &lines(501)).passes();
     at("crates/wire/src/target/big.rs", &lines(501)).breaks("crates/wire/src/target/big.rs:501: size");
 }
@@ -285,22 +244,16 @@ fn a_migration_for_one_engine_fails() {
 
 #[test]
 fn misnumbered_migrations_fail() {
-    for (name, expected) in [
-        ("0004_usage.sql", 2),
-        ("0002_more.sql", 2),
-        ("usage.sql", 2),
-        ("3_usage.sql", 2),
-    ] {
+    for (name, expected) in
+        [("0004_usage.sql", 2), ("0002_more.sql", 2), ("usage.sql", 2), ("3_usage.sql", 2)]
+    {
         let checkout = Checkout::clean();
         for engine in ["sqlite", "postgres"] {
             checkout.write(&format!("crates/store/migrations/{engine}/{name}"), "");
         }
         let found = checkout.violations();
         assert_eq!(found.len(), expected, "{name}: {found:#?}");
-        assert!(
-            found.iter().all(|line| line.contains(": migrations: ")),
-            "{name}: {found:#?}"
-        );
+        assert!(found.iter().all(|line| line.contains(": migrations: ")), "{name}: {found:#?}");
     }
 }
 
@@ -331,12 +284,9 @@ fn a_lint_switched_off_fails() {
 
 #[test]
 fn an_ignored_test_fails() {
-    for code in [
-        "#[ignore]",
-        "#[ignore = \"slow\"]",
-        "#[cfg_attr(unix, ignore = \"slow\")]",
-        "#[test] #[ignore]",
-    ] {
+    for code in
+        ["#[ignore]", "#[ignore = \"slow\"]", "#[cfg_attr(unix, ignore = \"slow\")]", "#[test] #[ignore]"]
+    {
         gateway_source(&format!("{code}\nfn f() {{}}")).breaks("crates/gateway/src/step.rs:3: ignore");
     }
     gateway_source("#[derive(Debug)]\nstruct Ignore { ignore: [u8; 2] }").passes();
@@ -351,13 +301,7 @@ fn unfinished_code_fails() {
 
 #[test]
 fn a_name_that_says_nothing_fails() {
-    for path in [
-        "utils.rs",
-        "helpers/mod.rs",
-        "common.rs",
-        "manager.rs",
-        "key_manager.rs",
-    ] {
+    for path in ["utils.rs", "helpers/mod.rs", "common.rs", "manager.rs", "key_manager.rs"] {
         let checkout = Checkout::clean();
         checkout.write(&format!("crates/vault/src/{path}"), "");
         checkout.breaks(&format!("crates/vault/src/{path}:1: names"));
@@ -370,10 +314,7 @@ fn a_name_that_says_nothing_fails() {
 fn a_crate_missing_from_the_map_fails() {
     let checkout = Checkout::clean();
     let all = fs::read_to_string(checkout.0.path().join("ARCHITECTURE.md")).unwrap();
-    checkout.write(
-        "ARCHITECTURE.md",
-        &all.replace("crates/jobs", "crates/jobs-of-old"),
-    );
+    checkout.write("ARCHITECTURE.md", &all.replace("crates/jobs", "crates/jobs-of-old"));
     checkout.breaks("ARCHITECTURE.md:1: architecture");
     checkout.remove("ARCHITECTURE.md");
     assert_eq!(checkout.violations().len(), MEMBERS.len());

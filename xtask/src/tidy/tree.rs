@@ -41,11 +41,7 @@ impl Tree {
             .collect();
         let tree = Self { files, code };
         // With nothing to read every rule would pass.
-        ensure!(
-            !tree.member_folders().is_empty(),
-            "no crate found under {}",
-            root.display()
-        );
+        ensure!(!tree.member_folders().is_empty(), "no crate found under {}", root.display());
         Ok(tree)
     }
 
@@ -55,21 +51,15 @@ impl Tree {
 
     pub(crate) fn sources(&self) -> impl Iterator<Item = Source<'_>> {
         self.code.iter().filter_map(|(path, code)| {
-            self.files.get(path).map(|file| Source {
-                path,
-                text: &file.text,
-                code,
-            })
+            self.files.get(path).map(|file| Source { path, text: &file.text, code })
         })
     }
 
     /// Files under a folder, by path.
     pub(crate) fn under(&self, folder: &str) -> impl Iterator<Item = &File> {
-        self.files.values().filter(move |file| {
-            file.path
-                .strip_prefix(folder)
-                .is_some_and(|inside| inside.starts_with('/'))
-        })
+        self.files
+            .values()
+            .filter(move |file| file.path.strip_prefix(folder).is_some_and(|inside| inside.starts_with('/')))
     }
 
     /// Each folder of `crates/`, and `xtask`.
@@ -96,9 +86,7 @@ fn walk(folder: &Path, prefix: &str, files: &mut BTreeMap<String, File>) -> anyh
         if kind.is_dir() && !is_foreign(folder, name) {
             walk(&entry.path(), &format!("{path}/"), files)?;
         } else if kind.is_file()
-            && READ
-                .iter()
-                .any(|end| name.rsplit_once('.').is_some_and(|(_, e)| e == *end))
+            && READ.iter().any(|end| name.rsplit_once('.').is_some_and(|(_, e)| e == *end))
         {
             let text = fs::read_to_string(entry.path()).with_context(|| format!("cannot read {path}"))?;
             files.insert(path.clone(), File { path, text });

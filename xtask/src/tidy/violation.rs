@@ -18,12 +18,7 @@ impl Violation {
         rule: &'static str,
         remedy: impl Into<String>,
     ) -> Self {
-        Self {
-            path: path.into(),
-            line,
-            rule,
-            remedy: remedy.into(),
-        }
+        Self { path: path.into(), line, rule, remedy: remedy.into() }
     }
 }
 

@@ -57,10 +57,7 @@ async fn a_redirect_is_an_answer_and_not_followed() {
 
 #[tokio::test]
 async fn an_answer_is_taken_up_to_its_limit_and_not_a_byte_over() {
-    let limits = AnswerLimits {
-        max_body_bytes: 4,
-        ..AnswerLimits::default()
-    };
+    let limits = AnswerLimits { max_body_bytes: 4, ..AnswerLimits::default() };
     let exact = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfour";
     assert_eq!(answered(exact, limits).await.unwrap().into_body(), "four");
     for over in [
@@ -68,11 +65,7 @@ async fn an_answer_is_taken_up_to_its_limit_and_not_a_byte_over() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n",
         "HTTP/1.1 200 OK\r\n\r\nunending",
     ] {
-        assert_eq!(
-            answered(over, limits).await.unwrap_err(),
-            EgressError::BodyTooLarge,
-            "{over}"
-        );
+        assert_eq!(answered(over, limits).await.unwrap_err(), EgressError::BodyTooLarge, "{over}");
     }
 }
 
@@ -88,10 +81,7 @@ async fn heads_without_measure_are_refused() {
 
 #[tokio::test]
 async fn time_is_limited_over_the_whole_exchange() {
-    let limits = AnswerLimits {
-        timeout: Duration::from_millis(40),
-        ..AnswerLimits::default()
-    };
+    let limits = AnswerLimits { timeout: Duration::from_millis(40), ..AnswerLimits::default() };
     let drip = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nslow";
     assert_eq!(answered(drip, limits).await.unwrap_err(), EgressError::Timeout);
 }
@@ -142,11 +132,7 @@ impl TlsUpstream {
                 });
             }
         });
-        Self {
-            root,
-            address,
-            connections,
-        }
+        Self { root, address, connections }
     }
 
     fn origin(&self) -> Origin {
@@ -155,10 +141,7 @@ impl TlsUpstream {
 
     fn pool(&self) -> Pool {
         let policy = loopback().trust_roots([self.root.clone()]);
-        Pool::new(
-            egress_with(policy, Answers::new([&["127.0.0.1"]])),
-            PoolSettings::default(),
-        )
+        Pool::new(egress_with(policy, Answers::new([&["127.0.0.1"]])), PoolSettings::default())
     }
 
     fn connections(&self) -> usize {
@@ -169,10 +152,7 @@ impl TlsUpstream {
 async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let host = match request.version() {
         Version::HTTP_2 => request.uri().authority().map(ToString::to_string),
-        _ => request
-            .headers()
-            .get("host")
-            .map(|host| host.to_str().unwrap().to_owned()),
+        _ => request.headers().get("host").map(|host| host.to_str().unwrap().to_owned()),
     };
     let (version, path) = (request.version(), request.uri().path().to_owned());
     let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -192,10 +172,7 @@ async fn sent(pool: &Pool, origin: &Origin) -> String {
 async fn an_extra_root_is_trusted_and_http_1_connections_are_reused() {
     let upstream = TlsUpstream::start(&[b"http/1.1"]).await;
     let (pool, origin) = (upstream.pool(), upstream.origin());
-    let expected = format!(
-        "HTTP/1.1 models.example.com:{} /v1/chat {{}}",
-        upstream.address.port()
-    );
+    let expected = format!("HTTP/1.1 models.example.com:{} /v1/chat {{}}", upstream.address.port());
     for _ in 0..3 {
         assert_eq!(sent(&pool, &origin).await, expected);
     }
@@ -206,10 +183,7 @@ async fn an_extra_root_is_trusted_and_http_1_connections_are_reused() {
 async fn a_burst_of_first_requests_shares_one_http_2_connection() {
     let upstream = TlsUpstream::start(&[b"h2", b"http/1.1"]).await;
     let (pool, origin) = (upstream.pool(), upstream.origin());
-    let expected = format!(
-        "HTTP/2.0 models.example.com:{} /v1/chat {{}}",
-        upstream.address.port()
-    );
+    let expected = format!("HTTP/2.0 models.example.com:{} /v1/chat {{}}", upstream.address.port());
     let burst = futures_util::future::join_all((0..50).map(|_| sent(&pool, &origin))).await;
     assert!(burst.iter().all(|seen| *seen == expected), "{burst:?}");
     assert_eq!(sent(&pool, &origin).await, expected);
@@ -236,10 +210,8 @@ async fn a_certificate_nobody_vouches_for_or_of_another_name_is_refused() {
     let stranger = egress_with(loopback(), Answers::new([&["127.0.0.1"]]));
     let error = stranger.connect(&upstream.origin()).await.err().unwrap();
     assert_eq!(error, EgressError::Tls);
-    let trusting = egress_with(
-        loopback().trust_roots([upstream.root.clone()]),
-        Answers::new([&["127.0.0.1"]]),
-    );
+    let trusting =
+        egress_with(loopback().trust_roots([upstream.root.clone()]), Answers::new([&["127.0.0.1"]]));
     let other = Origin::parse(&format!("https://other.example.com:{}", upstream.address.port())).unwrap();
     assert_eq!(trusting.connect(&other).await.err().unwrap(), EgressError::Tls);
 }
@@ -250,15 +222,9 @@ async fn the_client_speaks_tls_with_either_protocol() {
         let upstream = TlsUpstream::start(&[alpn]).await;
         let policy = loopback().trust_roots([upstream.root.clone()]);
         let client = Client::new(egress_with(policy, Answers::new([&["127.0.0.1"]])));
-        let answer = client
-            .request(&upstream.origin(), get("/jwks"), AnswerLimits::default())
-            .await
-            .unwrap();
+        let answer = client.request(&upstream.origin(), get("/jwks"), AnswerLimits::default()).await.unwrap();
         let port = upstream.address.port();
-        assert_eq!(
-            answer.into_body(),
-            format!("{version} models.example.com:{port} /jwks ")
-        );
+        assert_eq!(answer.into_body(), format!("{version} models.example.com:{port} /jwks "));
     }
 }
 

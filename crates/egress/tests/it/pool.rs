@@ -29,15 +29,7 @@ async fn one_connection_carries_request_after_request() {
     let server = async {
         let mut peer = upstream.accept().await;
         let mut seen = Vec::new();
-        for answer in [
-            OK,
-            OK_CHUNKED,
-            OK,
-            OK_CHUNKED,
-            OK,
-            "HTTP/1.1 204 No Content\r\n\r\n",
-            OK,
-        ] {
+        for answer in [OK, OK_CHUNKED, OK, OK_CHUNKED, OK, "HTTP/1.1 204 No Content\r\n\r\n", OK] {
             seen.push(peer.request().await);
             peer.write(answer).await;
         }
@@ -54,10 +46,7 @@ async fn one_connection_carries_request_after_request() {
     let (seen, ()) = tokio::join!(server, client);
     let first = &seen[0];
     assert!(first.starts_with("POST /v1/x?y=z HTTP/1.1\r\n"), "{first}");
-    assert!(
-        first.contains(&format!("host: {}\r\n", upstream.address)),
-        "{first}"
-    );
+    assert!(first.contains(&format!("host: {}\r\n", upstream.address)), "{first}");
     assert!(first.ends_with("\r\n\r\n{}"), "{first}");
 }
 
@@ -66,9 +55,7 @@ async fn the_targets_host_replaces_whatever_the_request_says() {
     let (upstream, pool) = (Upstream::bind().await, pool());
     let origin = upstream.origin();
     let mut request = post("https://evil.example/v1/models", "");
-    request
-        .headers_mut()
-        .insert("host", "evil.example".parse().unwrap());
+    request.headers_mut().insert("host", "evil.example".parse().unwrap());
     let (head, response) = tokio::join!(
         async {
             let mut peer = upstream.accept().await;
@@ -142,12 +129,7 @@ async fn nonsense_is_no_answer() {
             },
             pool.send(&origin, post("/", "{}"))
         );
-        assert_eq!(
-            result.unwrap_err(),
-            SendError::BeforeHead(Lost::Malformed),
-            "{:.20}",
-            answer
-        );
+        assert_eq!(result.unwrap_err(), SendError::BeforeHead(Lost::Malformed), "{:.20}", answer);
     }
     assert_eq!(pool.idle(&origin), 0);
 }
@@ -160,25 +142,17 @@ async fn dropping_the_body_hangs_up_at_once() {
         async {
             let mut peer = upstream.accept().await;
             peer.request().await;
-            peer.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n")
-                .await;
+            peer.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n").await;
             peer
         },
         pool.send(&origin, post("/", "{}"))
     );
     let mut body = response.unwrap().into_body();
-    assert_eq!(
-        soon(body.frame()).await.unwrap().unwrap().into_data().unwrap(),
-        "ok"
-    );
+    assert_eq!(soon(body.frame()).await.unwrap().unwrap().into_data().unwrap(), "ok");
     let dropped = Instant::now();
     drop(body);
     soon(peer.closed()).await;
-    assert!(
-        dropped.elapsed() < Duration::from_millis(100),
-        "{:?}",
-        dropped.elapsed()
-    );
+    assert!(dropped.elapsed() < Duration::from_millis(100), "{:?}", dropped.elapsed());
     assert_eq!(pool.idle(&origin), 0);
 }
 
@@ -196,11 +170,7 @@ async fn dropping_the_wait_for_an_answer_hangs_up_at_once() {
     };
     let dropped = Instant::now();
     soon(peer.closed()).await;
-    assert!(
-        dropped.elapsed() < Duration::from_millis(100),
-        "{:?}",
-        dropped.elapsed()
-    );
+    assert!(dropped.elapsed() < Duration::from_millis(100), "{:?}", dropped.elapsed());
 }
 
 #[tokio::test]
@@ -259,10 +229,7 @@ async fn no_head_in_time_is_said_and_hangs_up() {
 async fn surplus_connections_are_closed() {
     let upstream = Upstream::bind().await;
     let origin = upstream.origin();
-    let settings = PoolSettings {
-        max_idle_per_origin: 2,
-        ..PoolSettings::default()
-    };
+    let settings = PoolSettings { max_idle_per_origin: 2, ..PoolSettings::default() };
     let pool = Pool::new(egress(), settings);
     let serve = async {
         let mut peers = Vec::new();
@@ -285,13 +252,7 @@ async fn surplus_connections_are_closed() {
 async fn what_lay_idle_too_long_is_neither_used_nor_kept() {
     let upstream = Upstream::bind().await;
     let origin = upstream.origin();
-    let pool = Pool::new(
-        egress(),
-        PoolSettings {
-            idle_timeout: Duration::ZERO,
-            ..PoolSettings::default()
-        },
-    );
+    let pool = Pool::new(egress(), PoolSettings { idle_timeout: Duration::ZERO, ..PoolSettings::default() });
     let serve = || async {
         let mut peer = upstream.accept().await;
         peer.request().await;
@@ -311,10 +272,7 @@ async fn what_lay_idle_too_long_is_neither_used_nor_kept() {
 async fn a_streamed_body_goes_out_as_it_comes_and_its_failure_is_its_own() {
     let (upstream, pool) = (Upstream::bind().await, pool());
     let origin = upstream.origin();
-    let frames = [
-        Ok(http_body::Frame::data(Bytes::from_static(b"part"))),
-        Err("client gone".into()),
-    ];
+    let frames = [Ok(http_body::Frame::data(Bytes::from_static(b"part"))), Err("client gone".into())];
     let body = RequestBody::stream(StreamBody::new(stream::iter(frames)));
     let request = Request::post("/upload").body(body).unwrap();
     let (_, result) = tokio::join!(

@@ -22,10 +22,7 @@ async fn a_name_is_resolved_once_and_its_checked_address_connected() {
     assert_eq!(rebinder.asked(), 1, "a second answer must have no chance");
     upstream.accept().await;
 
-    assert_eq!(
-        refusal(egress.connect(&named(&upstream)).await),
-        Forbidden::Address.into()
-    );
+    assert_eq!(refusal(egress.connect(&named(&upstream)).await), Forbidden::Address.into());
     assert_eq!(rebinder.asked(), 2);
     assert!(elsewhere.is_left_alone().await);
     assert!(upstream.is_left_alone().await);
@@ -42,11 +39,7 @@ async fn one_forbidden_answer_refuses_them_all() {
     ] {
         for answers in [[bad, "127.0.0.1"], ["127.0.0.1", bad]] {
             let egress = egress_with(loopback(), Answers::new([&answers]));
-            assert_eq!(
-                refusal(egress.connect(&named(&upstream)).await),
-                reason.into(),
-                "{answers:?}"
-            );
+            assert_eq!(refusal(egress.connect(&named(&upstream)).await), reason.into(), "{answers:?}");
         }
     }
     assert!(upstream.is_left_alone().await);
@@ -56,10 +49,7 @@ async fn one_forbidden_answer_refuses_them_all() {
 async fn ipv6_only_names_are_judged_and_reached() {
     let refused = egress_with(loopback(), Answers::new([&["fe80::1"]]));
     let upstream = Upstream::bind_at("[::1]:0").await;
-    assert_eq!(
-        refusal(refused.connect(&named(&upstream)).await),
-        Forbidden::Address.into()
-    );
+    assert_eq!(refusal(refused.connect(&named(&upstream)).await), Forbidden::Address.into());
     let egress = egress_with(loopback(), Answers::new([&["::1"]]));
     assert!(egress.connect(&named(&upstream)).await.is_ok());
     upstream.accept().await;
@@ -68,11 +58,8 @@ async fn ipv6_only_names_are_judged_and_reached() {
 #[tokio::test]
 async fn the_next_address_is_tried_when_one_is_closed() {
     let upstream = Upstream::bind().await;
-    let policy = loopback().allow(AllowRule {
-        net: "127.0.0.9/32".parse().unwrap(),
-        ports: None,
-        plain_http: true,
-    });
+    let policy =
+        loopback().allow(AllowRule { net: "127.0.0.9/32".parse().unwrap(), ports: None, plain_http: true });
     let egress = egress_with(policy, Answers::new([&["127.0.0.9", "127.0.0.1"]]));
     assert!(egress.connect(&named(&upstream)).await.is_ok());
     upstream.accept().await;
@@ -82,17 +69,9 @@ async fn the_next_address_is_tried_when_one_is_closed() {
 async fn literals_never_meet_the_resolver() {
     let resolver = Answers::new([]);
     let egress = egress_with(EgressPolicy::new(), resolver.clone());
-    for url in [
-        "https://2130706433/",
-        "https://[::ffff:127.0.0.1]/",
-        "https://0177.0.0.1/",
-    ] {
+    for url in ["https://2130706433/", "https://[::ffff:127.0.0.1]/", "https://0177.0.0.1/"] {
         let origin = Origin::parse(url).unwrap();
-        assert_eq!(
-            refusal(egress.connect(&origin).await),
-            Forbidden::Address.into(),
-            "{url}"
-        );
+        assert_eq!(refusal(egress.connect(&origin).await), Forbidden::Address.into(), "{url}");
     }
     assert_eq!(resolver.asked(), 0);
 }
@@ -112,19 +91,11 @@ async fn this_servers_own_port_is_refused_by_any_address_of_the_machine() {
     let own = upstream.address;
     let policy = EgressPolicy::operator().deny_listener(own);
     let egress = egress_with(policy, Answers::new([]));
-    let mut targets = vec![
-        "127.0.0.1".to_owned(),
-        "127.0.0.3".to_owned(),
-        "0.0.0.0".to_owned(),
-    ];
+    let mut targets = vec!["127.0.0.1".to_owned(), "127.0.0.3".to_owned(), "0.0.0.0".to_owned()];
     targets.extend(address_of_this_machine());
     for ip in targets {
         let origin = Origin::parse(&format!("http://{ip}:{}", own.port())).unwrap();
-        assert_eq!(
-            refusal(egress.connect(&origin).await),
-            Forbidden::OwnListener.into(),
-            "{ip}"
-        );
+        assert_eq!(refusal(egress.connect(&origin).await), Forbidden::OwnListener.into(), "{ip}");
     }
 }
 
@@ -143,11 +114,7 @@ async fn nobody_there_and_no_such_name_are_told_apart_for_the_operator_only() {
     let egress = egress_with(loopback(), Answers::new([&[]]));
     let closed = refusal(egress.connect(&origin).await);
     assert_eq!(closed, EgressError::ConnectFailed);
-    let unknown = refusal(
-        egress
-            .connect(&Origin::parse("https://nowhere.example").unwrap())
-            .await,
-    );
+    let unknown = refusal(egress.connect(&Origin::parse("https://nowhere.example").unwrap()).await);
     assert_eq!(unknown, EgressError::Unresolvable);
     assert_eq!(closed.public_reason(), unknown.public_reason());
 }

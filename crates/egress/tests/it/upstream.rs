@@ -34,17 +34,12 @@ impl Upstream {
 
     pub(crate) async fn accept(&self) -> Peer {
         let (socket, _) = soon(self.listener.accept()).await.unwrap();
-        Peer {
-            socket,
-            received: Vec::new(),
-        }
+        Peer { socket, received: Vec::new() }
     }
 
     /// Whether nobody connects for a little while.
     pub(crate) async fn is_left_alone(&self) -> bool {
-        tokio::time::timeout(Duration::from_millis(50), self.listener.accept())
-            .await
-            .is_err()
+        tokio::time::timeout(Duration::from_millis(50), self.listener.accept()).await.is_err()
     }
 }
 
@@ -60,9 +55,7 @@ impl Peer {
         loop {
             let text = String::from_utf8_lossy(&self.received).into_owned();
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
-                let length = head
-                    .lines()
-                    .find_map(|line| line.strip_prefix("content-length: "));
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
                 let length: usize = length.map_or(0, |length| length.parse().unwrap());
                 if body.len() >= length {
                     self.received.clear();
@@ -87,21 +80,13 @@ impl Peer {
 
 /// A bound on everything a test waits for.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(5), future)
-        .await
-        .expect("took more than 5 s")
+    tokio::time::timeout(Duration::from_secs(5), future).await.expect("took more than 5 s")
 }
 
 pub(crate) fn loopback() -> EgressPolicy {
-    ["127.0.0.1/32", "::1/128"]
-        .into_iter()
-        .fold(EgressPolicy::new(), |policy, net| {
-            policy.allow(AllowRule {
-                net: net.parse().unwrap(),
-                ports: None,
-                plain_http: true,
-            })
-        })
+    ["127.0.0.1/32", "::1/128"].into_iter().fold(EgressPolicy::new(), |policy, net| {
+        policy.allow(AllowRule { net: net.parse().unwrap(), ports: None, plain_http: true })
+    })
 }
 
 pub(crate) fn egress_with(policy: EgressPolicy, resolver: impl Resolve + 'static) -> Egress {
@@ -126,10 +111,7 @@ pub(crate) struct Answers {
 
 impl Answers {
     pub(crate) fn new<const N: usize>(answers: [&[&'static str]; N]) -> Self {
-        Self {
-            answers: answers.iter().map(|answer| answer.to_vec()).collect(),
-            asked: Arc::default(),
-        }
+        Self { answers: answers.iter().map(|answer| answer.to_vec()).collect(), asked: Arc::default() }
     }
 
     pub(crate) fn asked(&self) -> usize {
@@ -141,15 +123,8 @@ impl Answers {
 impl Resolve for Answers {
     async fn resolve(&self, _host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
         let turn = self.asked.fetch_add(1, Ordering::SeqCst);
-        let answer = self
-            .answers
-            .get(turn)
-            .or(self.answers.last())
-            .expect("no name was to be resolved");
-        Ok(answer
-            .iter()
-            .map(|ip| SocketAddr::new(ip.parse().unwrap(), port))
-            .collect())
+        let answer = self.answers.get(turn).or(self.answers.last()).expect("no name was to be resolved");
+        Ok(answer.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), port)).collect())
     }
 }
 

@@ -2,9 +2,8 @@ use anyhow::Context as _;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 use topdog_gateway::Gateway;
 
 /// The threads that serve model requests: each has a runtime, a listener and connections of its own.
@@ -89,24 +88,35 @@ pub(super) struct Thread {
 
 impl Thread {
     fn run(self) {
-        let runtime = match Builder::new_current_thread().enable_all().build() {
+        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
             Ok(runtime) => runtime,
             Err(error) => return tracing::error!(%error, "a data-plane thread has no runtime"),
         };
         let Self { gateway, listener, tls, stop, mut abandon, _alive } = self;
-        let tasks = LocalSet::new();
-        tasks.block_on(&runtime, async move {
+        runtime.block_on(async move {
             let listener = match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => listener,
                 Err(error) => return tracing::error!(%error, "a data-plane thread can't listen"),
             };
+            let pulse = tokio::task::spawn_local(pulse());
             tokio::select! {
                 () = gateway.serve(listener, tls, stop) => {}
                 _ = abandon.wait_for(|is_over| *is_over) => {}
             }
+            pulse.abort();
         });
-        // What still runs is dropped here, inside its runtime, and settles.
-        let _inside = runtime.enter();
-        drop(tasks);
+        // What still runs is dropped with its runtime, and settles.
+        drop(runtime);
     }
 }
+
+/// Keeps a timer that is always the next to fire: a new one that would be makes the runtime wake itself by a
+/// system call, and every request sets some.
+async fn pulse() {
+    let mut beat = tokio::time::interval(BEAT);
+    loop {
+        beat.tick().await;
+    }
+}
+
+const BEAT: Duration = Duration::from_millis(50);

@@ -164,12 +164,49 @@ pub fn link(prev: ChainHash, body: &str) -> ChainHash {
 }
 
 fn canonical_body(seq: u64, draft: &AuditDraft) -> String {
-    // serde_json's own map keeps its keys sorted, and every value is a string or an integer.
-    let mut body = serde_json::to_value(draft).unwrap_or_default();
-    if let Some(object) = body.as_object_mut() {
-        object.insert("seq".to_owned(), seq.into());
-    }
-    body.to_string()
+    let (kind, id) = match &draft.actor {
+        Actor::Operator => ("operator", None),
+        Actor::ApiKey(id) => ("api_key", Some(id.as_str())),
+        Actor::System => ("system", None),
+    };
+    let body = CanonicalBody {
+        action: &draft.action,
+        actor: CanonicalActor { id, kind },
+        at: draft.at,
+        detail: &draft.detail,
+        id: draft.id,
+        ip: draft.ip.as_deref(),
+        org: draft.org,
+        outcome: draft.outcome,
+        request: draft.request,
+        seq,
+        target: &draft.target,
+    };
+    // Fails for nothing that is made of strings and integers.
+    serde_json::to_string(&body).unwrap_or_default()
+}
+
+/// The fields of every chained entry, in the order of their names: that is what makes the body canonical.
+#[derive(Serialize)]
+struct CanonicalBody<'a> {
+    action: &'a str,
+    actor: CanonicalActor<'a>,
+    at: Timestamp,
+    detail: &'a BTreeMap<String, String>,
+    id: RecordId,
+    ip: Option<&'a str>,
+    org: OrgId,
+    outcome: AuditOutcome,
+    request: Option<RequestId>,
+    seq: u64,
+    target: &'a str,
+}
+
+#[derive(Serialize)]
+struct CanonicalActor<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    kind: &'static str,
 }
 
 /// What is wrong with a chain, and where.
@@ -278,4 +315,60 @@ impl ChainVerifier {
 struct BodyPlace {
     seq: u64,
     org: OrgId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The definition: the draft's own JSON with the place in it, the names sorted at every depth.
+    fn sorted_body(seq: u64, draft: &AuditDraft) -> String {
+        let mut body = serde_json::to_value(draft).unwrap();
+        body["seq"] = seq.into();
+        let fields: BTreeMap<String, serde_json::Value> = serde_json::from_value(body).unwrap();
+        let actor: BTreeMap<String, String> = serde_json::from_value(fields["actor"].clone()).unwrap();
+        let detail: BTreeMap<String, String> = serde_json::from_value(fields["detail"].clone()).unwrap();
+        let field = |(name, value): (&String, &serde_json::Value)| {
+            let value = match name.as_str() {
+                "actor" => serde_json::to_string(&actor),
+                "detail" => serde_json::to_string(&detail),
+                _ => serde_json::to_string(value),
+            };
+            format!("{}:{}", serde_json::to_string(name).unwrap(), value.unwrap())
+        };
+        format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(","))
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        any::<Vec<char>>().prop_map(|chars| chars.into_iter().collect())
+    }
+
+    prop_compose! {
+        fn draft()(
+            id in any::<u128>(), org in any::<u128>(), request in any::<Option<u128>>(), at in any::<i64>(),
+            actor in prop_oneof![Just(Actor::Operator), Just(Actor::System), text().prop_map(Actor::ApiKey)],
+            outcome in prop_oneof![
+                Just(AuditOutcome::Success), Just(AuditOutcome::Denied), Just(AuditOutcome::Failure)
+            ],
+            action in text(), target in text(), ip in proptest::option::of(text()),
+            detail in proptest::collection::btree_map(text(), text(), 0..5),
+        ) -> AuditDraft {
+            let uuid = uuid::Uuid::from_u128;
+            AuditDraft {
+                id: RecordId::from_uuid(uuid(id)),
+                at: Timestamp::from_micros(at),
+                org: OrgId::from_uuid(uuid(org)),
+                request: request.map(|request| RequestId::from_uuid(uuid(request))),
+                actor, action, target, outcome, ip, detail,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_the_draft_with_its_place_and_its_names_sorted(draft in draft(), seq in any::<u64>()) {
+            prop_assert_eq!(canonical_body(seq, &draft), sorted_body(seq, &draft));
+        }
+    }
 }

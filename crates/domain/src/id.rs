@@ -1,7 +1,9 @@
 //! Identifiers: UUIDv7 behind a type of its own, written with a prefix that says what it names.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 use uuid::Uuid;
 
@@ -77,14 +79,20 @@ macro_rules! ids {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                // On the way of every record, several times: not by way of a formatter or the heap.
+                const { assert!(Self::PREFIX.len() + 32 <= TEXT_BYTES, "a longer prefix needs a longer buffer") };
+                let mut buffer = [0; TEXT_BYTES];
+                let (prefix, rest) = buffer.split_at_mut(Self::PREFIX.len());
+                prefix.copy_from_slice(Self::PREFIX.as_bytes());
+                let len = Self::PREFIX.len() + self.0.simple().encode_lower(rest).len();
+                let text = buffer.get(..len).and_then(|text| std::str::from_utf8(text).ok());
+                serializer.serialize_str(text.unwrap_or_default())
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
-                text.parse().map_err(D::Error::custom)
+                deserializer.deserialize_str(TextVisitor(PhantomData))
             }
         }
     )*};
@@ -107,6 +115,24 @@ ids! {
     RequestId = "req_";
     /// One spooled record; what makes shipping idempotent.
     RecordId = "rec_";
+}
+
+/// The longest prefix and the 32 digits.
+const TEXT_BYTES: usize = 4 + 32;
+
+/// Reads an identifier without copying its text.
+struct TextVisitor<Id>(PhantomData<Id>);
+
+impl<Id: FromStr<Err = BadId>> Visitor<'_> for TextVisitor<Id> {
+    type Value = Id;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an identifier")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Id, E> {
+        text.parse().map_err(E::custom)
+    }
 }
 
 impl OrgId {

@@ -6,8 +6,8 @@ use crate::edge::body::{self, BodyReader};
 use crate::routes::Target;
 use crate::worker::Worker;
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,6 +39,7 @@ pub(crate) struct Entitled {
 /// Where a request goes.
 pub(crate) struct Route {
     pub(crate) provider: ProviderName,
+    pub(crate) provider_header: HeaderValue,
     pub(crate) model_requested: Arc<str>,
     pub(crate) model: Arc<str>,
     pub(crate) price: Option<Price>,
@@ -152,7 +153,12 @@ pub(crate) fn route(
     } else {
         destination(worker, caller, operation, &provider)?
     };
+    let provider_header = match &destination {
+        Destination::Upstream { target, .. } => target.provider_header.clone(),
+        Destination::Test => HeaderValue::from_static("test"),
+    };
     Ok(Route {
+        provider_header,
         model_requested: name.into(),
         model: resolved.model.into(),
         price: resolved.price,
@@ -175,7 +181,9 @@ fn destination(
     tiers.require_operation(&org.tier, operation)?;
     let unsupported = || Refusal::OperationUnsupported(provider.clone());
     let target = match endpoint {
-        Some(endpoint) => worker.routes.endpoint(&endpoint.base_url).ok_or_else(unsupported)?,
+        Some(endpoint) => {
+            worker.routes.endpoint(endpoint.name.as_str(), &endpoint.base_url).ok_or_else(unsupported)?
+        }
         None => configured.ok_or_else(unsupported)?,
     };
     let key = org.provider_key(provider.as_str()).map(|key| key.id);

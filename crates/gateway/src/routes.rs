@@ -1,6 +1,6 @@
 //! Where providers are: base URLs taken apart once, not for every request.
 
-use http::Uri;
+use http::{HeaderValue, Uri};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -9,14 +9,18 @@ use topdog_egress::{BaseUrl, Origin};
 
 /// A place that requests can be sent to.
 pub(crate) struct Target {
+    /// Whose, as a header's value.
+    pub(crate) provider_header: HeaderValue,
     base: BaseUrl,
     paths: [Option<Uri>; Operation::ALL.len()],
 }
 
 impl Target {
-    fn new(base: BaseUrl) -> Self {
+    fn new(name: &str, base: BaseUrl) -> Self {
+        // A provider's name is made of letters, digits, `-`, `_` and `.`.
+        let provider_header = HeaderValue::from_str(name).unwrap_or(HeaderValue::from_static("unknown"));
         let paths = Operation::ALL.map(|operation| base.join(&format!("/{}", operation.path())).ok());
-        Self { base, paths }
+        Self { provider_header, base, paths }
     }
 
     /// The origin, which a provider key must be bound to.
@@ -44,8 +48,9 @@ const MOST_ENDPOINTS: usize = 10_000;
 
 impl Routes {
     pub(crate) fn new(providers: &[(ProviderName, BaseUrl)]) -> Self {
-        let target =
-            |(name, base): &(ProviderName, BaseUrl)| (name.clone(), Rc::new(Target::new(base.clone())));
+        let target = |(name, base): &(ProviderName, BaseUrl)| {
+            (name.clone(), Rc::new(Target::new(name.as_str(), base.clone())))
+        };
         Self { providers: providers.iter().map(target).collect(), endpoints: RefCell::default() }
     }
 
@@ -55,15 +60,17 @@ impl Routes {
     }
 
     /// The target of a customer's endpoint; none where its base URL can't be one.
-    pub(crate) fn endpoint(&self, base_url: &str) -> Option<Rc<Target>> {
+    pub(crate) fn endpoint(&self, name: &str, base_url: &str) -> Option<Rc<Target>> {
         let mut endpoints = self.endpoints.borrow_mut();
-        if let Some(target) = endpoints.get(base_url) {
+        if let Some(target) = endpoints.get(base_url)
+            && target.provider_header == name
+        {
             return Some(target.clone());
         }
         if endpoints.len() >= MOST_ENDPOINTS {
             endpoints.clear();
         }
-        let target = Rc::new(Target::new(BaseUrl::parse(base_url).ok()?));
+        let target = Rc::new(Target::new(name, BaseUrl::parse(base_url).ok()?));
         endpoints.insert(base_url.to_owned(), target.clone());
         Some(target)
     }

@@ -49,7 +49,7 @@ pub(crate) fn answer(
     let watch = shape.watch(Some(&content_type));
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, content_type);
-    say(trail, &shape, settlement.overhead(), &mut headers);
+    say(worker, trail, &shape, settlement.overhead(), &mut headers);
     let relay = Relay::new(worker, trail, Source::Echo(EchoBody::new(events)), watch, settlement);
     let mut answer = Response::new(AnswerBody::Relay(Box::new(relay)));
     *answer.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();

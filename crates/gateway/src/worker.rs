@@ -2,6 +2,7 @@
 
 use crate::config::{GatewayConfig, GatewayParts};
 use crate::edge;
+use crate::forward::Resets;
 use crate::identity::RequestIds;
 use crate::routes::Routes;
 use std::rc::Rc;
@@ -48,6 +49,7 @@ pub(crate) struct Worker {
     pub(crate) spool: Box<dyn SpoolHandle>,
     pub(crate) ids: RequestIds,
     pub(crate) routes: Routes,
+    pub(crate) resets: Resets,
 }
 
 impl Worker {
@@ -59,6 +61,7 @@ impl Worker {
             spool: gateway.parts.spool.handle(),
             ids: RequestIds::new(),
             routes: Routes::new(&gateway.config.providers),
+            resets: Resets::new(),
             gateway,
         }
     }

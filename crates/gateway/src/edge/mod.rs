@@ -18,12 +18,13 @@ use opening::OpeningGuard;
 use stall::StallGuard;
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -152,19 +153,36 @@ async fn converse<S>(
     if is_h2 {
         let io = TokioIo::new(OpeningGuard::new(stream, worker.config().header_timeout));
         let mut connection = pin!(h2(worker).serve_connection(io, service));
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            _ = stop.wait_for(|is_stopping| *is_stopping) => connection.as_mut().graceful_shutdown(),
+        if until_stopping(connection.as_mut(), &mut stop).await {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
         }
-        let _ = connection.await;
     } else {
         let mut connection = pin!(h1(worker).serve_connection(TokioIo::new(stream), service));
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            _ = stop.wait_for(|is_stopping| *is_stopping) => connection.as_mut().graceful_shutdown(),
+        if until_stopping(connection.as_mut(), &mut stop).await {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
         }
-        let _ = connection.await;
     }
+}
+
+/// Runs a connection to its end (false), or until the node stops (true). The stop is waited for once, not at every
+/// wake of the connection: a task's waker stays the same.
+async fn until_stopping(mut connection: Pin<&mut impl Future>, stop: &mut watch::Receiver<bool>) -> bool {
+    let signal = stop.clone();
+    let mut stopping = pin!(stop.wait_for(|is_stopping| *is_stopping));
+    let mut is_waited_for = false;
+    poll_fn(|cx| {
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        if !is_waited_for || signal.has_changed().unwrap_or(true) {
+            is_waited_for = true;
+            return stopping.as_mut().poll(cx).map(|_| true);
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 fn h1(worker: &Worker) -> http1::Builder {

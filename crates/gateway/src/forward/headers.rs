@@ -3,9 +3,12 @@
 use super::Shape;
 use crate::answer::X_REQUEST_ID;
 use crate::arrive::Trail;
+use crate::worker::Worker;
 use http::header::{self, GetAll, HeaderName};
 use http::{HeaderMap, HeaderValue};
+use std::cell::RefCell;
 use std::time::Duration;
+use topdog_domain::Timestamp;
 use topdog_domain::tier::Limit;
 
 /// Headers of one connection only (RFC 9110, 7.6.1), and such as are made anew.
@@ -57,43 +60,50 @@ const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests"
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
 const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
 
-/// The client's headers as they go on to the provider.
-pub(super) fn out(client: &HeaderMap, trail: &Trail) -> HeaderMap {
-    let named = Named::by(client);
-    let mut headers = HeaderMap::with_capacity(client.len() + 2);
-    for (name, value) in client {
-        let is_ours =
-            OURS.contains(name) || OUR_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix));
-        if !is_ours && !named.is_hop(name) {
-            headers.append(name.clone(), value.clone());
-        }
-    }
+/// The client's headers as they go on to the provider: the same map, less what is not for it.
+pub(super) fn out(mut headers: HeaderMap, trail: &Trail) -> HeaderMap {
+    let is_ours = |name: &HeaderName| {
+        OURS.contains(name) || OUR_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+    };
+    remove(&mut headers, is_ours);
     headers.insert(X_REQUEST_ID, trail.request_header.clone());
     headers
 }
 
-/// The provider's headers as they go back to the client.
-pub(super) fn back(provider: &HeaderMap, keeps_length: bool) -> HeaderMap {
-    let named = Named::by(provider);
-    let mut headers = HeaderMap::with_capacity(provider.len() + 8);
-    for (name, value) in provider {
-        if THEIRS.contains(name) || named.is_hop(name) || (name == header::CONTENT_LENGTH && !keeps_length) {
-            continue;
-        }
-        let name = if name == X_REQUEST_ID { X_UPSTREAM_REQUEST_ID } else { name.clone() };
-        if !name.as_str().starts_with("x-topdog-") {
-            headers.append(name, value.clone());
-        }
+/// The provider's headers as they go back to the client: the same map, less what is not for it.
+pub(super) fn back(mut headers: HeaderMap, keeps_length: bool) -> HeaderMap {
+    let is_theirs = |name: &HeaderName| {
+        THEIRS.contains(name)
+            || (name == header::CONTENT_LENGTH && !keeps_length)
+            || name.as_str().starts_with("x-topdog-")
+    };
+    remove(&mut headers, is_theirs);
+    if let Some(id) = headers.remove(X_REQUEST_ID) {
+        headers.insert(X_UPSTREAM_REQUEST_ID, id);
     }
     headers
+}
+
+/// Removes what is of one connection only, and what else is unwanted.
+fn remove(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> bool) {
+    let named = Named::by(headers);
+    let doomed: Vec<HeaderName> =
+        headers.keys().filter(|name| is_unwanted(name) || named.is_hop(name)).cloned().collect();
+    for name in doomed {
+        headers.remove(name);
+    }
 }
 
 /// What we say ourselves.
-pub(crate) fn say(trail: &Trail, shape: &Shape, overhead: Duration, headers: &mut HeaderMap) {
+pub(crate) fn say(
+    worker: &Worker,
+    trail: &Trail,
+    shape: &Shape,
+    overhead: Duration,
+    headers: &mut HeaderMap,
+) {
     headers.insert(X_REQUEST_ID, trail.request_header.clone());
-    if let Ok(provider) = HeaderValue::from_str(shape.provider.as_str()) {
-        headers.insert(X_PROVIDER, provider);
-    }
+    headers.insert(X_PROVIDER, shape.provider_header.clone());
     if let Ok(model) = HeaderValue::from_str(&shape.model) {
         headers.insert(X_MODEL, model);
     }
@@ -103,10 +113,27 @@ pub(crate) fn say(trail: &Trail, shape: &Shape, overhead: Duration, headers: &mu
         let remaining = org.meters.llm_requests.remaining(Limit::Of(limit), trail.at).unwrap_or_default();
         headers.insert(X_LIMIT, HeaderValue::from(limit));
         headers.insert(X_REMAINING, HeaderValue::from(remaining));
-        if let Ok(reset) = HeaderValue::try_from(format!("{}s", trail.at.seconds_until(trail.at.day().end())))
+        headers.insert(X_RESET, worker.resets.header(trail.at));
+    }
+}
+
+/// The seconds to the day's end as a header, made once a second.
+pub(crate) struct Resets(RefCell<(u64, HeaderValue)>);
+
+impl Resets {
+    pub(crate) fn new() -> Self {
+        Self(RefCell::new((u64::MAX, HeaderValue::from_static("0s"))))
+    }
+
+    fn header(&self, now: Timestamp) -> HeaderValue {
+        let seconds = now.seconds_until(now.day().end());
+        let mut made = self.0.borrow_mut();
+        if made.0 != seconds
+            && let Ok(header) = HeaderValue::try_from(format!("{seconds}s"))
         {
-            headers.insert(X_RESET, reset);
+            *made = (seconds, header);
         }
+        made.1.clone()
     }
 }
 

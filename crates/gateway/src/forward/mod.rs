@@ -6,7 +6,7 @@ mod send;
 mod silence;
 mod watch;
 
-pub(crate) use headers::say;
+pub(crate) use headers::{Resets, say};
 pub(crate) use relay::{Relay, Source};
 
 use crate::answer::{Answer, AnswerBody, X_ERROR_SOURCE};
@@ -63,6 +63,7 @@ pub(crate) async fn forward(worker: &Rc<Worker>, trail: &Trail, opened: Opened) 
 pub(crate) struct Shape {
     pub(crate) operation: topdog_domain::provider::Operation,
     pub(crate) provider: topdog_domain::provider::ProviderName,
+    provider_header: HeaderValue,
     pub(crate) model: std::sync::Arc<str>,
     pub(crate) caller: topdog_domain::directory::Caller,
     /// Is the usage chunk of the stream ours alone?
@@ -75,6 +76,7 @@ impl Shape {
         Self {
             operation,
             provider: entitled.route.provider.clone(),
+            provider_header: entitled.route.provider_header.clone(),
             model: entitled.route.model.clone(),
             caller: entitled.caller.clone(),
             strips_usage: entitled.is_stream
@@ -99,8 +101,8 @@ fn relay(
 ) -> Answer {
     let (parts, body) = response.into_parts();
     let watch = shape.watch(parts.headers.get(CONTENT_TYPE));
-    let mut headers = headers::back(&parts.headers, watch.keeps_length());
-    headers::say(trail, shape, settlement.overhead(), &mut headers);
+    let mut headers = headers::back(parts.headers, watch.keeps_length());
+    headers::say(worker, trail, shape, settlement.overhead(), &mut headers);
     let relay = Relay::new(worker, trail, Source::Upstream(body), watch, settlement);
     let mut answer = Response::new(AnswerBody::Relay(Box::new(relay)));
     *answer.status_mut() = parts.status;
@@ -133,8 +135,8 @@ async fn relay_error(
     let redacted = redact_error_body(&whole, secret.as_bytes()).into_owned();
     settlement.failed("upstream_error");
     settlement.relayed(redacted.len(), std::time::Duration::ZERO);
-    let mut headers = headers::back(&parts.headers, false);
-    headers::say(trail, shape, settlement.overhead(), &mut headers);
+    let mut headers = headers::back(parts.headers, false);
+    headers::say(worker, trail, shape, settlement.overhead(), &mut headers);
     headers.insert(X_ERROR_SOURCE, HeaderValue::from_static("upstream"));
     settlement.settle(Outcome::UpstreamError);
     if trail.labels.get().segment.is_regulated() && worker.spool.durable().await.is_err() {

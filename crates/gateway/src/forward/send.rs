@@ -28,20 +28,20 @@ pub(super) fn request(
     key: Option<&OpenedKey>,
     entitled: Box<Entitled>,
 ) -> Result<Request<RequestBody>, Refusal> {
-    let operation = entitled.operation;
-    let uri = target.uri(operation, entitled.query.as_deref()).ok_or(Refusal::BadHeader("the query"))?;
-    let body = match entitled.outgoing {
+    let Entitled { operation, headers, query, outgoing, route, .. } = *entitled;
+    let uri = target.uri(operation, query.as_deref()).ok_or(Refusal::BadHeader("the query"))?;
+    let body = match outgoing {
         Outgoing::Json { body, marks } => {
-            RequestBody::Full(splice(body, &marks, &entitled.route.model, tells_usage_when_asked(operation)))
+            RequestBody::Full(splice(body, &marks, &route.model, tells_usage_when_asked(operation)))
         }
         Outgoing::Form { finder, rest } => {
-            RequestBody::stream(Form::new(worker, *finder, *rest, &entitled.route.model))
+            RequestBody::stream(Form::new(worker, *finder, *rest, &route.model))
         }
     };
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
-    *request.headers_mut() = headers::out(&entitled.headers, trail);
+    *request.headers_mut() = headers::out(headers, trail);
     if let Some(key) = key {
         authorise(request.headers_mut(), key)?;
     }

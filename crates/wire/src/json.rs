@@ -157,6 +157,15 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Walks the rest of an object, whose value before this place has just ended, to the end of the text.
+    pub(crate) fn rest_of_document(&mut self) -> Result<(), Fault> {
+        while self.goes_on(b'}')? {
+            self.key()?;
+            self.value(1)?;
+        }
+        self.end()
+    }
+
     /// Passes over one value that begins here, `depth` containers deep.
     pub(crate) fn value(&mut self, depth: u32) -> Result<Value<'a>, Fault> {
         let start = self.at;

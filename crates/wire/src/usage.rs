@@ -1,6 +1,6 @@
 //! What a provider says a request used, put into buckets that never overlap.
 
-use crate::json;
+use crate::json::{self, Cursor, Kind};
 use serde::Deserialize;
 use topdog_domain::provider::Operation;
 use topdog_domain::usage::TokenUsage;
@@ -13,9 +13,31 @@ pub fn usage_of_answer(operation: Operation, body: &[u8]) -> Option<TokenUsage> 
         Operation::Speech => None,
         _ => {
             let text = std::str::from_utf8(body).ok()?;
-            usage_of_object(json::document(text).ok()?.member("usage")?.raw)
+            match usage_near_the_end(text) {
+                Some(raw) => usage_of_object(raw),
+                None => usage_of_object(json::document(text).ok()?.member("usage")?.raw),
+            }
         }
     }
+}
+
+/// The last member `usage` of the top-level object, found from the end, where it usually stands: an answer of
+/// 100 KB is not read for it. What follows it must close that very object, so no other `usage` is taken for it.
+fn usage_near_the_end(text: &str) -> Option<&str> {
+    const KEY: &[u8] = b"\"usage\"";
+    let at = memchr::memmem::rfind(text.as_bytes(), KEY)?;
+    if text.as_bytes().get(at.checked_sub(1)?) == Some(&b'\\') {
+        return None;
+    }
+    let mut cursor = Cursor::at(text, at + KEY.len());
+    cursor.skip_space();
+    if !cursor.takes(b':') {
+        return None;
+    }
+    cursor.skip_space();
+    let usage = cursor.value(1).ok().filter(|value| value.kind == Kind::Object)?;
+    cursor.rest_of_document().ok()?;
+    Some(usage.raw)
 }
 
 /// An estimate of the input tokens of a request body, used where the provider tells none: four bytes

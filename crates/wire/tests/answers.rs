@@ -46,6 +46,24 @@ fn strange_usage_is_no_usage_and_never_wraps() {
     assert_eq!(usage(r#"{"usage":{"prompt_tokens":"3"}}"#), None);
     assert_eq!(usage(r#"{"choices":[{"usage":{"prompt_tokens":3}}]}"#), None);
     assert_eq!(usage(r#"{"usage":{"prompt_tokens":3}"#), None, "torn");
+    let seven = usage(r#"{"usage":{"prompt_tokens":7}}"#);
+    assert_eq!(seven.map(|told| told.input), Some(7));
+    for body in [
+        r#"{"id":"x","usage" : {"prompt_tokens":7} , "later":[{"a":1}] }"#,
+        r#"{"usage":{"prompt_tokens":7},"text":"\"usage\":{\"prompt_tokens\":9}"}"#,
+        r#"{"usage":{"prompt_tokens":7},"choices":[{"usage":{"prompt_tokens":9}}]}"#,
+        r#"{"usage":{"prompt_tokens":7},"nested":{"usage":{"prompt_tokens":9}}}"#,
+        r#"{"usage":{"prompt_tokens":7},"list":["usage"]}"#,
+    ] {
+        assert_eq!(usage(body), seven, "{body}");
+    }
+    for body in [
+        r#"{"nested":{"usage":{"prompt_tokens":9}}}"#,
+        r#"{"list":["usage",{"prompt_tokens":9}]}"#,
+        r#""usage""#,
+    ] {
+        assert_eq!(usage(body), None, "{body}");
+    }
     assert_eq!(usage_of_answer(Operation::Speech, br#"{"usage":{"prompt_tokens":3}}"#), None);
     let over = r#"{"usage":{"prompt_tokens":3,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":5},
                    "completion_tokens_details":{"reasoning_tokens":9,"other":null}}}"#;

@@ -1,6 +1,6 @@
 //! The facts of one request that usage, audit and debug logs are made of.
 
-use crate::audit::{Actor, AuditDraft};
+use crate::audit::{Actor, AuditDraft, AuditOutcome};
 use crate::labels::{DataSegment, Plan};
 use crate::provider::{Operation, ProviderName};
 use crate::{ApiKeyId, OrgId, ProviderKeyId, RecordId, RequestId, Timestamp, WorkspaceId};
@@ -176,12 +176,23 @@ impl RequestRecord {
     #[must_use]
     pub fn key_use_audit(&self) -> Option<AuditDraft> {
         let used = self.key_use.as_ref().filter(|used| !used.is_audited)?;
-        let actor = Actor::ApiKey(self.api_key.to_string());
-        let mut draft = AuditDraft::new(self.at, self.org, actor, "provider_key.use", used.provider_key);
-        draft.id = self.id;
-        draft.request = Some(self.request);
-        draft.ip = Some(self.client_ip.to_string());
-        let draft = draft.with("version", used.version).with("operation", self.operation.name());
-        Some(draft.with("provider", &self.provider).with("model", &self.model))
+        let detail = [
+            ("version", used.version.to_string()),
+            ("operation", self.operation.name().to_owned()),
+            ("provider", self.provider.to_string()),
+            ("model", self.model.to_string()),
+        ];
+        Some(AuditDraft {
+            id: self.id,
+            at: self.at,
+            org: self.org,
+            actor: Actor::ApiKey(self.api_key.to_string()),
+            action: "provider_key.use".to_owned(),
+            target: used.provider_key.to_string(),
+            outcome: AuditOutcome::Success,
+            request: Some(self.request),
+            ip: Some(self.client_ip.to_string()),
+            detail: detail.map(|(name, value)| (name.to_owned(), value)).into(),
+        })
     }
 }

@@ -180,6 +180,10 @@ mod tests {
         async fn debug_log_prune(&self, _: OrgId, _: Timestamp) -> Result<u64, PortError> {
             Ok(0)
         }
+
+        async fn debug_log_prune_ownerless(&self) -> Result<u64, PortError> {
+            Ok(0)
+        }
     }
 
     #[tokio::test(start_paused = true)]

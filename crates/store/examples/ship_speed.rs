@@ -11,6 +11,10 @@ use topdog_domain::ports::{RecordSink, Spool, SpoolSource};
 use topdog_store::spool::{FileSpool, SpoolOptions};
 use topdog_store::{Store, StoreOptions};
 
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (records, batch_records) = (argument(1, 100_000)?, argument(2, 256)?);
@@ -50,9 +54,13 @@ fn argument(place: usize, default: usize) -> Result<usize, std::num::ParseIntErr
 async fn fill(folder: &std::path::Path, records: usize) -> Result<std::sync::Arc<FileSpool>, Box<dyn Error>> {
     let spool = FileSpool::open(folder, SpoolOptions::default())?;
     let handle = spool.handle();
-    let orgs = [0, 1, 2].map(|_| OrgId::new());
+    let [large, small, other] = [0, 1, 2].map(|_| OrgId::new());
     for number in 0..records {
-        let org = if number % 10 < 8 { orgs[0] } else { orgs[number % 2 + 1] };
+        let org = match number % 10 {
+            0 => small,
+            1 => other,
+            _ => large,
+        };
         handle.append_request(&samples::request_record(org, NEW_YEAR.plus_seconds(number as i64 / 10_000)));
         if number % 10_000 == 0 {
             handle.durable().await?;

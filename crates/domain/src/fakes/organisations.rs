@@ -58,6 +58,8 @@ impl Organisations for MemoryStore {
     async fn organisation_destroy(&self, id: OrgId, audit: &AuditDraft) -> Result<(), PortError> {
         let mut state = self.state()?;
         state.organisations.remove(&id).ok_or(PortError::NotFound)?;
+        state.destroyed.insert(id);
+        state.delete_debug_logs(|record| record.org == id);
         state.org_keys.retain(|(org, _), _| *org != id);
         state.secrets.retain(|_, secret| secret.org != id);
         state.provider_keys.retain(|_, key| key.org != id);

@@ -30,10 +30,13 @@ impl RecordSink for MemoryStore {
     }
 
     async fn debug_log_prune(&self, org: OrgId, before: Timestamp) -> Result<u64, PortError> {
-        let logs = &mut self.state()?.debug_logs;
-        let count = logs.len();
-        logs.retain(|_, record| record.org != org || record.at >= before);
-        Ok((count - logs.len()) as u64)
+        Ok(self.state()?.delete_debug_logs(|record| record.org == org && record.at < before))
+    }
+
+    async fn debug_log_prune_ownerless(&self) -> Result<u64, PortError> {
+        let mut state = self.state()?;
+        let destroyed = state.destroyed.clone();
+        Ok(state.delete_debug_logs(|record| destroyed.contains(&record.org)))
     }
 }
 

@@ -23,6 +23,7 @@ pub struct MemoryStore {
 pub(super) struct State {
     pub(super) tiers: BTreeMap<TierName, Tier>,
     pub(super) organisations: BTreeMap<OrgId, Organisation>,
+    pub(super) destroyed: HashSet<OrgId>,
     pub(super) workspaces: Vec<Workspace>,
     pub(super) members: Vec<Member>,
     pub(super) api_keys: BTreeMap<ApiKeyId, ApiKey>,
@@ -94,6 +95,21 @@ impl State {
 
     pub(super) fn changes(&self) -> &[Change] {
         &self.changes
+    }
+
+    /// Deletes those debug logs, and from the usage what only they know; how many.
+    pub(super) fn delete_debug_logs(&mut self, is_over: impl Fn(&RequestRecord) -> bool) -> u64 {
+        let over: Vec<RecordId> =
+            self.debug_logs.extract_if(.., |_, log| is_over(log)).map(|(id, _)| id).collect();
+        for id in &over {
+            if let Some(usage) = self.usage.get_mut(id) {
+                usage.client_ip = "".into();
+                usage.first_byte_us = None;
+                (usage.total_us, usage.overhead_us, usage.bytes_in, usage.bytes_out) = (0, 0, 0, 0);
+                usage.error_code = None;
+            }
+        }
+        over.len() as u64
     }
 
     /// Appends to the chain, unless the draft's id is there.

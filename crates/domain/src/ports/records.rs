@@ -21,8 +21,11 @@ pub trait RecordSink: Send + Sync {
     /// may be shipped again.
     async fn ship(&self, batch: &Batch) -> Result<(), PortError>;
 
-    /// Deletes an organisation's debug logs from before `before`; how many.
+    /// Deletes an organisation's debug logs from before `before`; how many. What only they know is gone then.
     async fn debug_log_prune(&self, org: OrgId, before: Timestamp) -> Result<u64, PortError>;
+
+    /// Deletes the debug logs of destroyed organisations, as records may come later than the destruction; how many.
+    async fn debug_log_prune_ownerless(&self) -> Result<u64, PortError>;
 }
 
 /// A usage event as it is listed.
@@ -30,7 +33,8 @@ pub trait RecordSink: Send + Sync {
 pub struct UsageRow {
     /// Its place in the list.
     pub id: RecordId,
-    /// The facts.
+    /// The facts. When the debug log is deleted, the client's address, the times, the bytes and the error code are
+    /// deleted with it: they are empty or 0 here.
     pub record: RequestRecord,
 }
 

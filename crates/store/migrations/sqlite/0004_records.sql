@@ -1,8 +1,12 @@
 -- Records outlive their organisation, so nothing here refers to it.
-CREATE TABLE usage_events (
-    id TEXT PRIMARY KEY,
+CREATE TABLE request_records (
     org TEXT NOT NULL,
+    id TEXT NOT NULL,
     at BIGINT NOT NULL,
+    -- Is it a usage event? What was refused used nothing, and goes with its debug log.
+    is_used BOOLEAN NOT NULL,
+    -- Is it a debug log still?
+    is_logged BOOLEAN NOT NULL,
     provider TEXT NOT NULL,
     model TEXT NOT NULL,
     is_counted BOOLEAN NOT NULL,
@@ -13,19 +17,13 @@ CREATE TABLE usage_events (
     output BIGINT NOT NULL,
     reasoning BIGINT NOT NULL,
     cost_nanodollars BIGINT,
-    record TEXT NOT NULL
+    -- What a usage event says, as JSON.
+    facts TEXT NOT NULL,
+    -- What a debug log says beside, as JSON; none when its time is over.
+    detail TEXT,
+    PRIMARY KEY (org, id)
 );
-CREATE INDEX usage_events_org ON usage_events (org, id);
-CREATE INDEX usage_events_at ON usage_events (org, at);
-
-CREATE TABLE debug_logs (
-    id TEXT PRIMARY KEY,
-    org TEXT NOT NULL,
-    at BIGINT NOT NULL,
-    record TEXT NOT NULL
-);
-CREATE INDEX debug_logs_org ON debug_logs (org, id);
-CREATE INDEX debug_logs_at ON debug_logs (org, at);
+CREATE INDEX request_records_at ON request_records (org, is_logged, at);
 
 CREATE TABLE audit_entries (
     org TEXT NOT NULL,

@@ -78,15 +78,16 @@ impl Folder {
     /// Keeps bytes that can't be shipped where an operator finds them.
     pub(super) fn put_aside(&self, at: SpoolPosition, bytes: &[u8]) -> Result<PathBuf, SpoolError> {
         let path = self.path.join(format!("{:016x}-{:x}.damaged", at.segment, at.offset));
-        self.replace(&path, bytes)?;
+        self.replace(&path, bytes, Durability::Synced)?;
         Ok(path)
     }
 
-    /// Remembers on the disk how far is shipped.
+    /// Remembers on the disk how far is shipped. Where a power cut takes that back, some is shipped again, which
+    /// changes nothing: worth no sync, for which the committer's own would wait.
     pub(super) fn write_cursor(&self, cursor: SpoolPosition) -> Result<(), SpoolError> {
         let path = self.path.join(CURSOR);
         let json = serde_json::to_vec(&cursor).map_err(|e| SpoolError::io("write", &path, e.into()))?;
-        self.replace(&path, &json)
+        self.replace(&path, &json, Durability::Written)
     }
 
     /// A cursor that can't be read counts as none: everything is shipped again, and found to be there already.
@@ -138,17 +139,29 @@ impl Folder {
         Ok(kept)
     }
 
-    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
+    fn replace(&self, path: &Path, bytes: &[u8], durability: Durability) -> Result<(), SpoolError> {
         let fresh = path.with_extension("new");
         let write = || {
             let mut file = private_file().truncate(true).open(&fresh)?;
             file.write_all(bytes)?;
+            if durability == Durability::Written {
+                return fs::rename(&fresh, path);
+            }
             file.sync_all()?;
             fs::rename(&fresh, path)?;
             File::open(&self.path)?.sync_all()
         };
         write().map_err(|source| SpoolError::io("write", path, source))
     }
+}
+
+/// What a file's new content is to survive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// The end of the process.
+    Written,
+    /// The machine's as well.
+    Synced,
 }
 
 const SEGMENT_EXTENSION: &str = "seg";

@@ -6,6 +6,9 @@ use async_trait::async_trait;
 use std::sync::{Arc, Mutex, PoisonError};
 use topdog_domain::ports::{Batch, PortError, SpoolPosition, SpoolSource};
 
+/// Rather more than the frame of a request takes.
+const USUAL_FRAME_BYTES: usize = 1024;
+
 /// The spool's end that the shipper takes from. Reads nothing that is not durable; clones are the same end.
 #[derive(Clone)]
 pub struct SpoolReader {
@@ -29,9 +32,12 @@ impl SpoolReader {
         let Some(part) = self.shared.table().next_unshipped() else {
             return Ok(None);
         };
-        // One whole frame at least.
-        let end = part.end.min(part.start.saturating_add(MAX_FRAME_BYTES as u64));
-        let bytes = self.shared.folder.read_segment(part.segment, part.start, end)?;
+        let wanted = max.saturating_mul(USUAL_FRAME_BYTES).min(MAX_FRAME_BYTES);
+        let mut bytes = self.read(part, wanted)?;
+        if Frame::parse(&bytes).is_none() {
+            // One whole frame at least, however long.
+            bytes = self.read(part, MAX_FRAME_BYTES)?;
+        }
         let mut batch = Batch::default();
         let mut read = 0;
         for _ in 0..max {
@@ -49,6 +55,11 @@ impl SpoolReader {
             read = self.pass_over_damage(part)?;
         }
         Ok(Some((batch, position(part, read))))
+    }
+
+    fn read(&self, part: Unshipped, bytes: usize) -> Result<Vec<u8>, SpoolError> {
+        let end = part.end.min(part.start.saturating_add(bytes as u64));
+        self.shared.folder.read_segment(part.segment, part.start, end)
     }
 
     /// Everything before `position` is shipped: remembers it on the disk and deletes the segments that are done.

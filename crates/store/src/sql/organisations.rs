@@ -7,11 +7,11 @@ use super::error::taken;
 use super::page::{after, page, rows_to_read};
 use super::tenant_rows::{OrganisationRow, WorkspaceRow};
 use async_trait::async_trait;
-use topdog_domain::OrgId;
 use topdog_domain::audit::AuditDraft;
 use topdog_domain::labels::DataSegment;
 use topdog_domain::ports::{NewOrganisation, OrganisationChange, Organisations, Page, PageWish, PortError};
 use topdog_domain::tenant::{Member, Organisation, Workspace};
+use topdog_domain::{OrgId, Timestamp};
 
 #[async_trait]
 impl Organisations for Store {
@@ -95,6 +95,8 @@ impl Organisations for Store {
                 .map(|_| ()))?;
         }
         self.commit_change(tx, id, audit).await?;
+        // There may be millions; what an interruption leaves, retention deletes.
+        self.debug_logs_strip(id, Timestamp::from_micros(i64::MAX)).await?;
         self.overwrite_deleted().await
     }
 

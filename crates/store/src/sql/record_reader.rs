@@ -1,9 +1,10 @@
 //! Reading what was shipped.
 
 use super::Store;
-use super::columns::{chain_hash, from_json, parsed, unsigned};
+use super::columns::{chain_hash, parsed, unsigned};
 use super::engine::{on_engine, statements};
 use super::page::{after, page, rows_to_read};
+use super::record_json::{Place, record};
 use async_trait::async_trait;
 use topdog_domain::audit::{AuditEntry, ChainHash};
 use topdog_domain::ports::{DebugLogRow, Page, PageWish, PortError, RecordReader, UsageRow, UsageSum};
@@ -28,15 +29,48 @@ impl RecordReader for Store {
     }
 
     async fn usage_list(&self, org: OrgId, wish: &PageWish) -> Result<Page<UsageRow>, PortError> {
-        let page = self.records(LIST_USAGE, org, wish).await?;
-        let row = |(id, record)| UsageRow { id, record };
-        Ok(Page { rows: page.rows.into_iter().map(row).collect(), next: page.next })
+        // Behind every id, where no page was before: `g` follows the last hexadecimal digit.
+        let before = after::<RecordId>(wish)?.unwrap_or_else(|| format!("{}g", RecordId::PREFIX));
+        let rows: Vec<RecordRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST_USAGE)
+            .bind(org.to_string())
+            .bind(before)
+            .bind(rows_to_read(wish))
+            .fetch_all(db)
+            .await)?;
+        page(wish, rows, RecordRow::key, |row| {
+            let (id, record) = row.read(org)?;
+            Ok(UsageRow { id, record })
+        })
     }
 
     async fn debug_log_list(&self, org: OrgId, wish: &PageWish) -> Result<Page<DebugLogRow>, PortError> {
-        let page = self.records(LIST_DEBUG_LOG, org, wish).await?;
-        let row = |(id, record)| DebugLogRow { id, record };
-        Ok(Page { rows: page.rows.into_iter().map(row).collect(), next: page.next })
+        let of = org.to_string();
+        let (before, before_id) = match after::<RecordId>(wish)? {
+            None => (i64::MAX, String::new()),
+            Some(id) => {
+                let at: Option<i64> = on_engine!(self.pools().readers(), |db| sqlx::query_scalar(WHEN)
+                    .bind(&of)
+                    .bind(&id)
+                    .fetch_optional(db)
+                    .await)?;
+                let Some(at) = at else {
+                    // Its time was over, and so was that of all behind it.
+                    return Ok(Page { rows: Vec::new(), next: None });
+                };
+                (at, id)
+            }
+        };
+        let rows: Vec<RecordRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST_DEBUG_LOG)
+            .bind(&of)
+            .bind(before)
+            .bind(&before_id)
+            .bind(rows_to_read(wish))
+            .fetch_all(db)
+            .await)?;
+        page(wish, rows, RecordRow::key, |row| {
+            let (id, record) = row.read(org)?;
+            Ok(DebugLogRow { id, record })
+        })
     }
 
     async fn audit_list(&self, org: OrgId, after: u64, limit: u32) -> Result<Vec<AuditEntry>, PortError> {
@@ -64,27 +98,23 @@ impl RecordReader for Store {
     }
 }
 
-impl Store {
-    async fn records(
-        &self,
-        statement: &'static str,
-        org: OrgId,
-        wish: &PageWish,
-    ) -> Result<Page<(RecordId, RequestRecord)>, PortError> {
-        // Behind every id, where no page was before: `g` follows the last hexadecimal digit.
-        let before = after::<RecordId>(wish)?.unwrap_or_else(|| format!("{}g", RecordId::PREFIX));
-        let rows: Vec<(String, String)> = on_engine!(self.pools().readers(), |db| sqlx::query_as(statement)
-            .bind(org.to_string())
-            .bind(&before)
-            .bind(rows_to_read(wish))
-            .fetch_all(db)
-            .await)?;
-        page(
-            wish,
-            rows,
-            |(id, _)| id.clone(),
-            |(key, record)| Ok((parsed("id", &key)?, from_json("record", &record)?)),
-        )
+#[derive(sqlx::FromRow)]
+struct RecordRow {
+    id: String,
+    at: i64,
+    facts: String,
+    detail: Option<String>,
+}
+
+impl RecordRow {
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+
+    fn read(self, org: OrgId) -> Result<(RecordId, RequestRecord), PortError> {
+        let id = parsed("request_records.id", &self.id)?;
+        let place = Place { id, org, at: Timestamp::from_micros(self.at) };
+        Ok((id, record(&place, &self.facts, self.detail.as_deref())?))
     }
 }
 
@@ -156,10 +186,16 @@ statements! {
             CAST(SUM(reasoning) AS BIGINT) AS reasoning,
             CAST(COALESCE(SUM(cost_nanodollars), 0) AS BIGINT) AS cost_nanodollars,
             CAST(SUM(CASE WHEN cost_nanodollars IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS unpriced_requests
-        FROM usage_events WHERE org = $1 AND at >= $2 AND at < $3 AND is_counted
+        FROM request_records
+        WHERE org = $1 AND is_logged IN (TRUE, FALSE) AND at >= $2 AND at < $3 AND is_counted AND is_used
         GROUP BY provider, model ORDER BY provider, model";
-    LIST_USAGE = "SELECT id, record FROM usage_events WHERE org = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
-    LIST_DEBUG_LOG = "SELECT id, record FROM debug_logs WHERE org = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    LIST_USAGE = "SELECT id, at, facts, detail FROM request_records
+        WHERE org = $1 AND id < $2 AND is_used ORDER BY id DESC LIMIT $3";
+    // Along the index that knows which are logged: nobody walks past all whose time is over.
+    LIST_DEBUG_LOG = "SELECT id, at, facts, detail FROM request_records
+        WHERE org = $1 AND is_logged = TRUE AND at <= $2 AND (at < $2 OR id < $3)
+        ORDER BY at DESC, id DESC LIMIT $4";
+    WHEN = "SELECT at FROM request_records WHERE org = $1 AND id = $2";
     LIST_AUDIT = "SELECT seq, id, org, body, prev, hash FROM audit_entries
         WHERE org = $1 AND seq > $2 ORDER BY seq LIMIT $3";
     HEAD = "SELECT seq, hash FROM audit_heads WHERE org = $1";

@@ -1,65 +1,135 @@
-//! Where shipped records go: a batch is one transaction of a fixed number of statements, and what is there
-//! already by its id is passed over.
+//! Where shipped records go: a batch is one transaction. It is taken to be new, as it nearly always is; where a part
+//! of it turns out to be there already, it is begun anew without that part.
 
-use super::columns::{count, json};
-use super::engine::{Pair, on_engine, statements};
+use super::columns::count;
+use super::engine::{Pair, Tx, on_engine};
+use super::many_rows::ManyRows;
+use super::record_json::{detail, facts};
 use super::{Store, audit_chain};
 use async_trait::async_trait;
-use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::LazyLock;
 use topdog_domain::audit::AuditDraft;
 use topdog_domain::ports::{Batch, PortError, RecordSink};
 use topdog_domain::usage::{Outcome, RequestRecord};
-use topdog_domain::{OrgId, Timestamp};
+use topdog_domain::{OrgId, RecordId, Timestamp};
 
 #[async_trait]
 impl RecordSink for Store {
     async fn ship(&self, batch: &Batch) -> Result<(), PortError> {
-        let key_uses: Vec<AuditDraft> =
-            batch.requests.iter().filter_map(RequestRecord::key_use_audit).collect();
-        let mut audits: Vec<&AuditDraft> = batch.audits.iter().chain(&key_uses).collect();
+        let mut whole =
+            New { requests: batch.requests.iter().collect(), audits: batch.audits.iter().collect() };
+        // All add in this order, so that two who add the same don't wait for each other.
+        whole.requests.sort_unstable_by_key(|record| record.id);
+        let mut added = self.add(&whole).await;
+        // Once is enough, where nobody else ships the same at the same time.
+        for _ in 0..MOST_ATTEMPTS {
+            if !matches!(added, Err(PortError::Conflict(_))) {
+                break;
+            }
+            added = self.add(&self.without_known(&whole).await?).await;
+        }
+        added
+    }
+
+    async fn debug_log_prune(&self, org: OrgId, before: Timestamp) -> Result<u64, PortError> {
+        self.debug_logs_strip(org, before).await
+    }
+
+    async fn debug_log_prune_ownerless(&self) -> Result<u64, PortError> {
+        self.debug_logs_strip_ownerless().await
+    }
+}
+
+const MOST_ATTEMPTS: usize = 20;
+
+/// Records that are not there yet.
+struct New<'a> {
+    requests: Vec<&'a RequestRecord>,
+    audits: Vec<&'a AuditDraft>,
+}
+
+impl Store {
+    /// [`PortError::Conflict`] where one of them is there already, and then none is added.
+    async fn add(&self, new: &New<'_>) -> Result<(), PortError> {
+        let mut rows = new.requests.iter().map(|record| Row::of(record)).collect::<Result<Vec<_>, _>>()?;
+        let key_uses: Vec<AuditDraft> = new.requests.iter().filter_map(|r| r.key_use_audit()).collect();
+        let mut audits: Vec<&AuditDraft> = new.audits.iter().copied().chain(&key_uses).collect();
         audits.sort_by_key(|draft| draft.at);
-        let all = columns(batch.requests.iter())?;
-        // What was refused used nothing.
-        let used = columns(batch.requests.iter().filter(|record| record.outcome != Outcome::Refused))?;
         let mut tx = self.pools().begin().await?;
-        for (statement, records) in [(ADD_USAGE, &used), (ADD_DEBUG_LOG, &all)] {
-            on_engine!(tx.conn(), statement, |db, sql| sqlx::query(sql)
-                .bind(records)
-                .execute(db)
-                .await
-                .map(|_| ()))?;
+        while let Some((step, pair)) = ADD_RECORDS.step(rows.len()) {
+            add_rows(&mut tx, pair, rows.drain(..step)).await?;
         }
         // Last, because whoever administers one of the organisations waits for its chain.
         audit_chain::append(&mut tx, &audits).await?;
         tx.commit().await
     }
 
-    async fn debug_log_prune(&self, org: OrgId, before: Timestamp) -> Result<u64, PortError> {
-        on_engine!(self.pools().writer(), |db| sqlx::query(PRUNE_DEBUG_LOG)
-            .bind(org.to_string())
-            .bind(before.micros())
-            .execute(db)
-            .await
-            .map(|done| done.rows_affected()))
+    async fn without_known<'a>(&self, batch: &New<'a>) -> Result<New<'a>, PortError> {
+        let requests: BTreeMap<RecordId, OrgId> = batch.requests.iter().map(|r| (r.id, r.org)).collect();
+        let audits: BTreeMap<RecordId, OrgId> = batch.audits.iter().map(|a| (a.id, a.org)).collect();
+        let mut seen = self.known(FIND_RECORDS, &requests).await?;
+        seen.extend(self.known(FIND_AUDITS, &audits).await?);
+        // An id that comes twice in the batch is known at the second time.
+        let mut is_new = |id| seen.insert(id);
+        Ok(New {
+            requests: batch.requests.iter().copied().filter(|record| is_new(record.id)).collect(),
+            audits: batch.audits.iter().copied().filter(|draft| is_new(draft.id)).collect(),
+        })
+    }
+
+    async fn known(
+        &self,
+        pair: Pair,
+        ids: &BTreeMap<RecordId, OrgId>,
+    ) -> Result<HashSet<RecordId>, PortError> {
+        let ids: BTreeMap<String, String> =
+            ids.iter().map(|(id, org)| (id.to_string(), org.to_string())).collect();
+        let ids = super::columns::json(&ids)?;
+        let known: Vec<String> = on_engine!(self.pools().writer(), pair, |db, sql| sqlx::query_scalar(sql)
+            .bind(ids)
+            .fetch_all(db)
+            .await)?;
+        known.iter().map(|id| super::columns::parsed("id", id)).collect()
     }
 }
 
-/// The columns of all records as one JSON object, by id: one statement and one journey, however many they are.
-fn columns<'a>(records: impl Iterator<Item = &'a RequestRecord>) -> Result<String, PortError> {
-    let row = |record: &RequestRecord| Ok((record.id.to_string(), RecordColumns::of(record)?));
-    let rows: BTreeMap<_, _> = records.map(row).collect::<Result<_, PortError>>()?;
-    json(&rows)
+async fn add_rows(tx: &mut Tx, pair: Pair, rows: impl Iterator<Item = Row>) -> Result<(), PortError> {
+    on_engine!(tx.conn(), pair, |db, sql| {
+        let mut query = sqlx::query(sql);
+        for row in rows {
+            query = query
+                .bind(row.org)
+                .bind(row.id)
+                .bind(row.at)
+                .bind(row.is_used)
+                .bind(true)
+                .bind(row.provider)
+                .bind(row.model)
+                .bind(row.is_counted)
+                .bind(row.source)
+                .bind(row.input)
+                .bind(row.cache_read)
+                .bind(row.cache_write)
+                .bind(row.output)
+                .bind(row.reasoning)
+                .bind(row.cost_nanodollars)
+                .bind(row.facts)
+                .bind(row.detail);
+        }
+        query.execute(db).await.map(|_| ())
+    })
 }
 
 /// No request has more tokens, or costs more nano-dollars: an endpoint that says so must not make every sum
 /// overflow that it is in. The record itself says what was said.
 const MOST_OF_A_REQUEST: i64 = 100_000_000_000_000;
 
-#[derive(Serialize)]
-struct RecordColumns {
+struct Row {
     org: String,
+    id: String,
     at: i64,
+    is_used: bool,
     provider: String,
     model: String,
     is_counted: bool,
@@ -70,17 +140,20 @@ struct RecordColumns {
     output: i64,
     reasoning: i64,
     cost_nanodollars: Option<i64>,
-    record: String,
+    facts: String,
+    detail: String,
 }
 
-impl RecordColumns {
+impl Row {
     fn of(record: &RequestRecord) -> Result<Self, PortError> {
         let tokens = &record.tokens;
         let cache_write = tokens.cache_write_5m.saturating_add(tokens.cache_write_1h);
         let tokens_of = |number| count(number).min(MOST_OF_A_REQUEST);
         Ok(Self {
             org: record.org.to_string(),
+            id: record.id.to_string(),
             at: record.at.micros(),
+            is_used: record.outcome != Outcome::Refused,
             provider: record.provider.to_string(),
             // Postgres has no text with a NUL in it, and one such name must not hold up a whole batch.
             model: record.model.replace('\0', "\u{fffd}"),
@@ -92,48 +165,35 @@ impl RecordColumns {
             output: tokens_of(tokens.output),
             reasoning: tokens_of(tokens.reasoning),
             cost_nanodollars: record.cost_nanodollars.map(|cost| cost.min(MOST_OF_A_REQUEST)),
-            record: json(record)?,
+            facts: facts(record)?,
+            detail: detail(record)?,
         })
     }
 }
 
-macro_rules! add_usage {
-    ($rows:literal) => {
-        concat!(
-            "INSERT INTO usage_events (id, org, at, provider, model, is_counted, source, input, cache_read,
-                cache_write, output, reasoning, cost_nanodollars, record)
-            SELECT key, value->>'org', CAST(value->>'at' AS BIGINT), value->>'provider', value->>'model',
-                CAST(value->>'is_counted' AS BOOLEAN), value->>'source', CAST(value->>'input' AS BIGINT),
-                CAST(value->>'cache_read' AS BIGINT), CAST(value->>'cache_write' AS BIGINT),
-                CAST(value->>'output' AS BIGINT), CAST(value->>'reasoning' AS BIGINT),
-                CAST(value->>'cost_nanodollars' AS BIGINT), value->>'record'
-            FROM ",
-            $rows,
-            " WHERE true ON CONFLICT (id) DO NOTHING"
-        )
-    };
-}
+static ADD_RECORDS: LazyLock<ManyRows> = LazyLock::new(|| {
+    const INTO: &str =
+        "request_records (org, id, at, is_used, is_logged, provider, model, is_counted, source, input,
+        cache_read, cache_write, output, reasoning, cost_nanodollars, facts, detail)";
+    ManyRows::insert(INTO, 17, "")
+});
 
-macro_rules! add_debug_log {
-    ($rows:literal) => {
-        concat!(
-            "INSERT INTO debug_logs (id, org, at, record)
-            SELECT key, value->>'org', CAST(value->>'at' AS BIGINT), value->>'record' FROM ",
-            $rows,
-            " WHERE true ON CONFLICT (id) DO NOTHING"
-        )
-    };
-}
+const FIND_RECORDS: Pair = Pair {
+    sqlite: "SELECT there.id FROM json_each($1) AS wanted
+        JOIN request_records AS there ON there.org = wanted.value AND there.id = wanted.key",
+    postgres: "SELECT there.id FROM json_each_text($1::json) AS wanted
+        JOIN request_records AS there ON there.org = wanted.value AND there.id = wanted.key",
+};
 
-const ADD_USAGE: Pair =
-    Pair { sqlite: add_usage!("json_each($1)"), postgres: add_usage!("json_each($1::json)") };
-
-const ADD_DEBUG_LOG: Pair =
-    Pair { sqlite: add_debug_log!("json_each($1)"), postgres: add_debug_log!("json_each($1::json)") };
+const FIND_AUDITS: Pair = Pair {
+    sqlite: "SELECT id FROM audit_entries WHERE id IN (SELECT key FROM json_each($1))",
+    postgres: "SELECT id FROM audit_entries WHERE id IN (SELECT key FROM json_each($1::json))",
+};
 
 #[cfg(test)]
-pub(super) const PAIRS: &[Pair] = &[ADD_USAGE, ADD_DEBUG_LOG];
+pub(super) const PAIRS: &[Pair] = &[FIND_RECORDS, FIND_AUDITS];
 
-statements! {
-    PRUNE_DEBUG_LOG = "DELETE FROM debug_logs WHERE org = $1 AND at < $2";
+#[cfg(test)]
+pub(super) fn many_rows() -> [&'static LazyLock<ManyRows>; 1] {
+    [&ADD_RECORDS]
 }

@@ -6,9 +6,9 @@ use sqlx::{Executor as _, SqlSafeStr as _};
 /// Each module's statements.
 const ALL: &[&[&str]] = &[
     api_keys::STATEMENTS,
-    audit_chain::STATEMENTS,
     change::STATEMENTS,
     change_feed::STATEMENTS,
+    debug_logs::STATEMENTS,
     endpoints::STATEMENTS,
     idempotency::STATEMENTS,
     installation_secrets::STATEMENTS,
@@ -19,12 +19,11 @@ const ALL: &[&[&str]] = &[
     provider_keys::STATEMENTS,
     quota_ledger::STATEMENTS,
     record_reader::STATEMENTS,
-    records::STATEMENTS,
     sealed_secrets::STATEMENTS,
     tiers::STATEMENTS,
 ];
 
-const ALL_PAIRS: &[&[Pair]] = &[audit_chain::PAIRS, records::PAIRS];
+const ALL_PAIRS: &[&[Pair]] = &[records::PAIRS];
 
 on_both! {
     async fn every_statement_is_understood(bed: &Bed) {
@@ -34,7 +33,8 @@ on_both! {
                 on_engine!(tx.conn(), |db| db.prepare(statement.into_sql_str()).await.map(|_| ()));
             prepared.unwrap_or_else(|error| panic!("{error:?}: {statement}"));
         }
-        for pair in ALL_PAIRS.concat() {
+        let many_rows = audit_chain::many_rows().into_iter().chain(records::many_rows());
+        for pair in ALL_PAIRS.concat().into_iter().chain(many_rows.flat_map(|rows| rows.pairs())) {
             let prepared =
                 on_engine!(tx.conn(), pair, |db, sql| db.prepare(sql.into_sql_str()).await.map(|_| ()));
             prepared.unwrap_or_else(|error| panic!("{error:?}: {}", pair.postgres));

@@ -34,6 +34,7 @@ pub async fn retain(parts: Retention, stop: Stop) {
 async fn retain_for_ever(parts: &Retention) -> Infallible {
     loop {
         prune_debug_logs(parts).await;
+        prune_ownerless(parts).await;
         prune_idempotency(parts).await;
         sleep(RUN_EVERY).await;
     }
@@ -57,6 +58,17 @@ async fn prune_debug_logs(parts: &Retention) {
             Err(error) => {
                 tracing::warn!(%org, %error, "old debug logs can't be deleted, tried again in an hour")
             }
+        }
+    }
+}
+
+/// A node's last records of an organisation may come after the organisation's end.
+async fn prune_ownerless(parts: &Retention) {
+    match parts.sink.debug_log_prune_ownerless().await {
+        Ok(0) => {}
+        Ok(deleted) => tracing::info!(deleted, "debug logs of destroyed organisations are deleted"),
+        Err(error) => {
+            tracing::warn!(%error, "debug logs of destroyed organisations can't be deleted, tried again in an hour");
         }
     }
 }
@@ -151,6 +163,19 @@ mod tests {
             left += bed.logs(org.organisation.id).await;
         }
         assert_eq!((left, bed.logs(for_ever).await), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn debug_logs_that_come_after_their_organisations_end_are_deleted() {
+        let bed = Bed::new();
+        let (org, other) = (bed.organisation("ENTERPRISE-STANDARD").await, bed.organisation("PRO").await);
+        bed.store.organisation_destroy(org, &samples::audit(org, "organisation.destroy")).await.unwrap();
+        for org in [org, other] {
+            bed.log(org, samples::NEW_YEAR).await;
+        }
+        let _stopper = bed.start();
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!((bed.logs(org).await, bed.logs(other).await), (0, 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use topdog_domain::ports::{Batch, PortError, RecordSink, SpoolSource};
 
-/// How long records may gather before they are looked for.
+/// How long records may gather before they are looked for: a transaction costs much, a record in it little.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Records that are shipped in one transaction.
-const BATCH_RECORDS: usize = 500;
+/// Records that are shipped in one transaction. Not more, as a quota lease may wait behind it for the only writer.
+const BATCH_RECORDS: usize = 256;
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LONGEST_RETRY: Duration = Duration::from_secs(15);
 /// How long stopping may wait for what is left; the rest is shipped after the next start.
@@ -30,10 +30,13 @@ pub async fn ship(source: Arc<dyn SpoolSource>, sink: Arc<dyn RecordSink>, stop:
 async fn ship_for_ever(source: &dyn SpoolSource, sink: &dyn RecordSink) -> Infallible {
     let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
     loop {
-        match ship_all(source, sink).await {
-            Ok(()) => {
+        match ship_next(source, sink).await {
+            Ok(shipped) => {
                 backoff.succeeded();
-                sleep(LOOK_EVERY).await;
+                // Behind a batch that is not full are only those that came meanwhile: they wait for company.
+                if shipped.is_none_or(|records| records < BATCH_RECORDS) {
+                    sleep(LOOK_EVERY).await;
+                }
             }
             Err(error) => {
                 let pause = backoff.failed();
@@ -47,18 +50,41 @@ async fn ship_for_ever(source: &dyn SpoolSource, sink: &dyn RecordSink) -> Infal
 
 /// Ships until nothing is left.
 async fn ship_all(source: &dyn SpoolSource, sink: &dyn RecordSink) -> Result<(), PortError> {
-    while let Some((batch, position)) = source.next_batch(BATCH_RECORDS).await? {
-        // Empty where the spool had only damaged records to pass over.
-        if !is_empty(&batch) {
-            sink.ship(&batch).await?;
-        }
-        source.advance(position).await?;
-    }
+    while ship_next(source, sink).await?.is_some() {}
     Ok(())
 }
 
-fn is_empty(batch: &Batch) -> bool {
-    batch.requests.is_empty() && batch.audits.is_empty()
+/// Ships the next batch: how many records it had, of which there are none where all were damaged; none where
+/// nothing is left.
+async fn ship_next(source: &dyn SpoolSource, sink: &dyn RecordSink) -> Result<Option<usize>, PortError> {
+    let Some((batch, position)) = source.next_batch(BATCH_RECORDS).await? else {
+        return Ok(None);
+    };
+    let records = batch.len();
+    ship_batch(source, sink, batch).await?;
+    source.advance(position).await?;
+    Ok(Some(records))
+}
+
+/// Ships a batch. One that the database refuses is halved until it is known which record is to blame: that is set
+/// aside, and holds up nobody.
+async fn ship_batch(source: &dyn SpoolSource, sink: &dyn RecordSink, batch: Batch) -> Result<(), PortError> {
+    let mut parts = vec![batch];
+    while let Some(part) = parts.pop() {
+        if part.len() == 0 {
+            continue;
+        }
+        match sink.ship(&part).await {
+            Ok(()) => {}
+            Err(error @ PortError::Unavailable(_)) => return Err(error),
+            Err(error) if part.len() == 1 => source.set_aside(&part, &error).await?,
+            Err(_) => {
+                let (first, second) = part.halved();
+                parts.extend([second, first]);
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -219,6 +245,10 @@ mod tests {
             self.0.store(position.offset, Ordering::SeqCst);
             Ok(())
         }
+
+        async fn set_aside(&self, _: &Batch, _: &PortError) -> Result<(), PortError> {
+            Ok(())
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -228,5 +258,89 @@ mod tests {
         let source = DamagedSource(AtomicU64::new(0));
         ship_all(&source, &store).await.unwrap();
         assert_eq!(source.0.load(Ordering::SeqCst), 99);
+    }
+
+    /// Takes any record but some, and no batch with one of those in it.
+    struct ChoosySink {
+        refused: Vec<RecordId>,
+        calls: AtomicU64,
+        kept: Mutex<Vec<RecordId>>,
+    }
+
+    #[async_trait]
+    impl RecordSink for ChoosySink {
+        async fn ship(&self, batch: &Batch) -> Result<(), PortError> {
+            self.calls.fetch_add(1, Ordering::SeqCst);
+            let ids = || batch.requests.iter().map(|r| r.id).chain(batch.audits.iter().map(|a| a.id));
+            if ids().any(|id| self.refused.contains(&id)) {
+                return Err(PortError::Corrupt("no such value".to_owned()));
+            }
+            self.kept.lock().unwrap().extend(ids());
+            Ok(())
+        }
+
+        async fn debug_log_prune(&self, _: OrgId, _: Timestamp) -> Result<u64, PortError> {
+            Ok(0)
+        }
+
+        async fn debug_log_prune_ownerless(&self) -> Result<u64, PortError> {
+            Ok(0)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_database_refuses_is_set_aside_and_holds_up_nothing() {
+        let spool = MemorySpool::new();
+        let handle = spool.handle();
+        let mut ids = Vec::new();
+        for number in 0..1_000 {
+            let record = samples::request_record(OrgId::new(), samples::NEW_YEAR);
+            handle.append_request(&record);
+            ids.push(record.id);
+            if number % 100 == 50 {
+                let draft = samples::audit(OrgId::new(), "test.audit");
+                handle.append_audit(&draft);
+                ids.push(draft.id);
+            }
+        }
+        // A request, an audit entry, and two that are neighbours.
+        let refused: Vec<RecordId> = [7, 51, 700, 701].map(|place: usize| ids[place]).to_vec();
+        let sink = ChoosySink { refused: refused.clone(), calls: AtomicU64::new(0), kept: Mutex::default() };
+        ship_all(&spool, &sink).await.unwrap();
+
+        let mut set_aside = spool.set_aside();
+        set_aside.sort();
+        assert_eq!(set_aside, refused);
+        let mut kept = sink.kept.into_inner().unwrap();
+        kept.sort();
+        ids.retain(|id| !refused.contains(id));
+        ids.sort();
+        assert_eq!(kept, ids);
+        assert_eq!(spool.lag_bytes(), 0);
+        assert!(sink.calls.into_inner() < 60, "found by halving");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn records_wait_for_company() {
+        let (spool, sink) = (MemorySpool::new(), Arc::new(ForgetfulSink::default()));
+        let (stopper, stop) = Stopper::new();
+        // The answers of the second and the third call are lost: count from behind them.
+        sink.calls.store(3, Ordering::SeqCst);
+        let handle = spool.handle();
+        let append = |records: usize| {
+            for _ in 0..records {
+                handle.append_request(&samples::request_record(OrgId::new(), samples::NEW_YEAR));
+            }
+        };
+        append(BATCH_RECORDS + 1);
+        let worker = tokio::spawn(ship(Arc::new(spool.clone()), sink.clone(), stop));
+        sleep(Duration::from_millis(1)).await;
+        // A full batch is followed at once by what is behind it, of which the answer is lost.
+        assert_eq!(sink.calls.load(Ordering::SeqCst), 5);
+        append(1);
+        sleep(FIRST_RETRY / 2 - Duration::from_millis(2)).await;
+        assert_eq!(sink.calls.load(Ordering::SeqCst), 5);
+        stopper.stop();
+        worker.abort();
     }
 }

@@ -1,4 +1,5 @@
 use super::away;
+use crate::RecordId;
 use crate::audit::AuditDraft;
 use crate::ports::{Batch, PortError, Spool, SpoolHandle, SpoolPosition, SpoolSource};
 use crate::usage::RequestRecord;
@@ -13,6 +14,7 @@ pub struct MemorySpool(Arc<Mutex<State>>);
 struct State {
     records: Vec<Spooled>,
     shipped: usize,
+    set_aside: Vec<RecordId>,
     is_unhealthy: bool,
 }
 
@@ -51,6 +53,12 @@ impl MemorySpool {
             Spooled::Request(_) => None,
         };
         self.lock().records.iter().filter_map(audit).collect()
+    }
+
+    /// The records that the shipper has set aside.
+    #[must_use]
+    pub fn set_aside(&self) -> Vec<RecordId> {
+        self.lock().set_aside.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -110,6 +118,12 @@ impl SpoolSource for MemorySpool {
         let mut state = self.lock();
         let shipped = usize::try_from(position.offset).unwrap_or(usize::MAX);
         state.shipped = state.shipped.max(shipped);
+        Ok(())
+    }
+
+    async fn set_aside(&self, refused: &Batch, _: &PortError) -> Result<(), PortError> {
+        let ids = refused.requests.iter().map(|r| r.id).chain(refused.audits.iter().map(|a| a.id));
+        self.lock().set_aside.extend(ids);
         Ok(())
     }
 }

@@ -69,7 +69,7 @@ pub enum PortError {
     /// The engine can't be asked just now.
     #[error("the store can't be reached: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// What is stored can't be understood. Says what, without its content.
-    #[error("what is stored can't be understood: {0}")]
+    /// What is stored, or is to be, can't be understood. Says what, without its content.
+    #[error("what is stored, or is to be, can't be understood: {0}")]
     Corrupt(String),
 }

@@ -14,11 +14,29 @@ pub struct Batch {
     pub audits: Vec<AuditDraft>,
 }
 
+impl Batch {
+    /// How many records there are.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "an empty batch is nothing that anyone asks for")]
+    pub const fn len(&self) -> usize {
+        self.requests.len() + self.audits.len()
+    }
+
+    /// The batch in two parts, of which neither is empty where it has two records.
+    #[must_use]
+    pub fn halved(mut self) -> (Self, Self) {
+        let middle = self.len() / 2;
+        let requests = self.requests.split_off(middle.min(self.requests.len()));
+        let audits = self.audits.split_off(middle.saturating_sub(self.requests.len()).min(self.audits.len()));
+        (self, Self { requests, audits })
+    }
+}
+
 /// Where shipped records go.
 #[async_trait]
 pub trait RecordSink: Send + Sync {
     /// Keeps a batch in one transaction. Records that are there already (by id) are passed over, so a batch
-    /// may be shipped again.
+    /// may be shipped again. Any error but [`PortError::Unavailable`] is a record's fault: it comes again each time.
     async fn ship(&self, batch: &Batch) -> Result<(), PortError>;
 
     /// Deletes an organisation's debug logs from before `before`; how many. What only they know is gone then.

@@ -20,4 +20,7 @@ pub trait SpoolSource: Send + Sync {
 
     /// Everything before `position` is shipped: remembered on the disk, and its room freed.
     async fn advance(&self, position: SpoolPosition) -> Result<(), PortError>;
+
+    /// Keeps records that the database will never take where an operator finds them, and counts them.
+    async fn set_aside(&self, refused: &Batch, why: &PortError) -> Result<(), PortError>;
 }

@@ -2,11 +2,13 @@ use super::SpoolError;
 use super::frame;
 use super::table::SegmentTable;
 use rustix::fs::FlockOperation;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use topdog_domain::RecordId;
 use topdog_domain::ports::SpoolPosition;
 
 /// The spool's folder, which no other process has open.
@@ -79,6 +81,14 @@ impl Folder {
     pub(super) fn put_aside(&self, at: SpoolPosition, bytes: &[u8]) -> Result<PathBuf, SpoolError> {
         let path = self.path.join(format!("{:016x}-{:x}.damaged", at.segment, at.offset));
         self.replace(&path, bytes, Durability::Synced)?;
+        Ok(path)
+    }
+
+    /// Keeps a record that the database refuses where an operator finds it.
+    pub(super) fn set_aside<T: Serialize>(&self, id: RecordId, record: &T) -> Result<PathBuf, SpoolError> {
+        let path = self.path.join(format!("{id}.refused"));
+        let json = serde_json::to_vec(record).map_err(|e| SpoolError::io("write", &path, e.into()))?;
+        self.replace(&path, &json, Durability::Synced)?;
         Ok(path)
     }
 

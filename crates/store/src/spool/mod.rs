@@ -8,7 +8,8 @@
 //!
 //! On the disk: `<dir>/<16 hexadecimal digits>.seg` hold `frame`s back to back, `<dir>/cursor` says how far
 //! they are shipped, `<dir>/lock` keeps a second process out. Every start begins a new segment, so a torn tail
-//! is never written behind.
+//! is never written behind. Beside them lie the `.damaged` parts of segments, and the `.refused` records that the
+//! database would not take: for an operator, nothing here reads them.
 
 mod alarm;
 mod buffer;
@@ -86,6 +87,13 @@ impl FileSpool {
     #[must_use]
     pub fn lost_records(&self) -> u64 {
         self.shared.lost_records()
+    }
+
+    /// Records that the database refused for good, each of which is in a file `<record id>.refused` in the spool's
+    /// folder. Since the start.
+    #[must_use]
+    pub fn refused_records(&self) -> u64 {
+        self.shared.refused_records()
     }
 
     /// Waits until everything appended so far, by whichever handle, is on the disk.

@@ -3,7 +3,9 @@ use super::frame::{self, Frame, MAX_FRAME_BYTES};
 use super::shared::Shared;
 use super::table::Unshipped;
 use async_trait::async_trait;
+use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
+use topdog_domain::RecordId;
 use topdog_domain::ports::{Batch, PortError, SpoolPosition, SpoolSource};
 
 /// Rather more than the frame of a request takes.
@@ -78,6 +80,27 @@ impl SpoolReader {
         Ok(())
     }
 
+    /// Keeps records that the database will never take, each as JSON in a file `<record id>.refused`.
+    ///
+    /// # Errors
+    /// Where a file can't be written.
+    pub fn set_aside(&self, refused: &Batch) -> Result<(), SpoolError> {
+        for record in &refused.requests {
+            self.set_aside_one(record.id, record)?;
+        }
+        for draft in &refused.audits {
+            self.set_aside_one(draft.id, draft)?;
+        }
+        Ok(())
+    }
+
+    fn set_aside_one<T: Serialize>(&self, id: RecordId, record: &T) -> Result<(), SpoolError> {
+        let path = self.shared.folder.set_aside(id, record)?;
+        self.shared.count_refused();
+        tracing::error!(path = %path.display(), "a record that the database refuses is set aside unshipped");
+        Ok(())
+    }
+
     /// Durable bytes that are not yet shipped.
     #[must_use]
     pub fn lag_bytes(&self) -> u64 {
@@ -120,6 +143,12 @@ impl SpoolSource for SpoolReader {
     async fn advance(&self, position: SpoolPosition) -> Result<(), PortError> {
         let reader = self.clone();
         off_the_runtime(move || Self::advance(&reader, position)).await
+    }
+
+    async fn set_aside(&self, refused: &Batch, why: &PortError) -> Result<(), PortError> {
+        let (reader, refused) = (self.clone(), refused.clone());
+        tracing::error!(error = %why, records = refused.len(), "the database refuses records for good");
+        off_the_runtime(move || Self::set_aside(&reader, &refused)).await
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) struct Shared {
     /// Changes when a batch is committed, when one fails, and when the committer ends.
     progress: watch::Sender<()>,
     lost_records: AtomicU64,
+    refused_records: AtomicU64,
     /// What the committer had to leave when it ended.
     left_bytes: AtomicUsize,
 }
@@ -40,6 +41,7 @@ impl Shared {
             is_closed: AtomicBool::new(false),
             progress: watch::Sender::new(()),
             lost_records: AtomicU64::new(0),
+            refused_records: AtomicU64::new(0),
             left_bytes: AtomicUsize::new(0),
         }
     }
@@ -99,6 +101,14 @@ impl Shared {
 
     pub(super) fn lost_records(&self) -> u64 {
         self.lost_records.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_refused(&self) {
+        self.refused_records.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn refused_records(&self) -> u64 {
+        self.refused_records.load(Ordering::Relaxed)
     }
 
     pub(super) fn close(&self) {

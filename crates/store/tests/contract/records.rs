@@ -15,6 +15,7 @@ contract! {
     lists_come_newest_first_in_pages,
     pruning_deletes_debug_logs_alone,
     records_of_unknown_organisations_are_kept,
+    debug_logs_end_with_their_organisation,
 }
 
 const NINE: PageWish = PageWish { after: None, limit: 9 };
@@ -168,4 +169,23 @@ async fn records_of_unknown_organisations_are_kept(ports: &Ports) {
     ship(ports, &[samples::request_record(org, NEW_YEAR)]).await;
     assert_eq!(ports.reader.usage_list(org, &NINE).await.unwrap().rows.len(), 1);
     assert_eq!(ports.reader.audit_head(org).await.unwrap().0, 3);
+}
+
+async fn debug_logs_end_with_their_organisation(ports: &Ports) {
+    let orgs = [add_organisation(ports, "acme").await.id, add_organisation(ports, "other").await.id];
+    let early = orgs.map(|org| samples::request_record(org, NEW_YEAR));
+    ship(ports, &early).await;
+    let audit = samples::audit(orgs[0], "organisation.destroy");
+    ports.organisations.organisation_destroy(orgs[0], &audit).await.unwrap();
+    let logs = async |org| ports.reader.debug_log_list(org, &NINE).await.unwrap().rows.len();
+    assert_eq!((logs(orgs[0]).await, logs(orgs[1]).await), (0, 1));
+    let usage = ports.reader.usage_list(orgs[0], &NINE).await.unwrap().rows;
+    assert_eq!((&*usage[0].record.client_ip, usage[0].record.tokens), ("", early[0].tokens));
+
+    let late = samples::request_record(orgs[0], NEW_YEAR);
+    ship(ports, std::slice::from_ref(&late)).await;
+    assert_eq!(logs(orgs[0]).await, 1);
+    assert_eq!(ports.sink.debug_log_prune_ownerless().await.unwrap(), 1);
+    assert_eq!((logs(orgs[0]).await, logs(orgs[1]).await), (0, 1));
+    assert_eq!(ports.reader.usage_list(orgs[0], &NINE).await.unwrap().rows.len(), 2);
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::spool::SpoolError;
 use std::os::unix::fs::PermissionsExt;
 use topdog_domain::ports::{PortError, Spool, SpoolSource};
+use topdog_domain::usage::RequestRecord;
 
 #[tokio::test]
 async fn what_is_appended_is_read_as_it_was() {
@@ -173,6 +174,40 @@ async fn closing_commits_everything_and_takes_no_more() {
     assert_eq!(spool.lost_records(), 1);
     assert!(matches!(handle.durable().await, Err(PortError::Unavailable(_))));
     spool.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_lies_beside_the_segments() {
+    let dir = folder();
+    let spool = open(dir.path());
+    let record = samples::request_record(OrgId::new(), samples::NEW_YEAR);
+    let draft = numbered(1);
+    let refused = Batch { requests: vec![record.clone()], audits: vec![draft.clone()] };
+    let why = PortError::Corrupt("no such value".to_owned());
+    // The second time as after a crash in between.
+    for _ in 0..2 {
+        SpoolSource::set_aside(&spool.reader(), &refused, &why).await.unwrap();
+    }
+    let read = |id: String| std::fs::read(dir.path().join(format!("{id}.refused"))).unwrap();
+    assert_eq!(serde_json::from_slice::<RequestRecord>(&read(record.id.to_string())).unwrap(), record);
+    assert_eq!(serde_json::from_slice::<AuditDraft>(&read(draft.id.to_string())).unwrap(), draft);
+    assert_eq!(files(dir.path(), "refused").len(), 2);
+    assert_eq!(spool.refused_records(), 4);
+}
+
+#[tokio::test]
+async fn a_record_longer_than_usual_is_read_whole() {
+    let dir = folder();
+    let spool = open(dir.path());
+    let handle = spool.handle();
+    let long = numbered(1).with("long", "x".repeat(100_000));
+    handle.append_audit(&long);
+    handle.append_audit(&numbered(2));
+    handle.durable().await.unwrap();
+    let (batch, position) = spool.reader().next_batch(1).unwrap().unwrap();
+    assert_eq!(batch.audits, [long]);
+    spool.reader().advance(position).unwrap();
+    assert_eq!(ship_all(&spool.reader()), [2]);
 }
 
 #[tokio::test]

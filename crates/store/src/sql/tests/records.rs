@@ -1,7 +1,9 @@
+use super::super::engine::on_engine;
 use super::bed::{Bed, on_both};
 use topdog_domain::audit::AuditEntry;
 use topdog_domain::fakes::samples::{self, NEW_YEAR};
-use topdog_domain::ports::{Batch, PageWish, RecordReader as _, RecordSink as _};
+use topdog_domain::ports::{Batch, PageWish, PortError, RecordReader as _, RecordSink as _};
+use topdog_domain::usage::Outcome;
 use topdog_domain::{OrgId, RecordId};
 
 on_both! {
@@ -72,5 +74,46 @@ on_both! {
         let entries: Vec<AuditEntry> = bed.store.audit_list(org, 0, 10).await.unwrap();
         assert_eq!(entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), [records[0].id]);
         assert!([r#""action":"provider_key.use""#, r#""operation":"chat""#].iter().all(|said| entries[0].body.contains(said)));
+    }
+
+    async fn a_value_that_no_column_takes_is_told_from_a_database_that_is_away(bed: &Bed) {
+        const NO_SEQ: &str = "INSERT INTO audit_heads (org, seq, hash) VALUES ($1, NULL, NULL)";
+        const NO_TABLE: &str = "SELECT $1 FROM nothing";
+        for (statement, is_of_a_value) in [(NO_SEQ, true), (NO_TABLE, false)] {
+            let failed = on_engine!(bed.store.pools().writer(), |db| sqlx::query(statement)
+                .bind("org")
+                .execute(db)
+                .await
+                .map(|_| ()));
+            let error = failed.unwrap_err();
+            assert_eq!(matches!(error, PortError::Corrupt(_)), is_of_a_value, "{error:?}");
+            assert_eq!(matches!(error, PortError::Unavailable(_)), !is_of_a_value, "{error:?}");
+        }
+    }
+
+    async fn a_deleted_debug_log_leaves_the_usage_without_what_only_it_knew(bed: &Bed) {
+        let org = OrgId::new();
+        let mut records = [0, 1, 2].map(|second| samples::request_record(org, NEW_YEAR.plus_seconds(second)));
+        records[0].outcome = Outcome::Refused;
+        records[1].error_code = Some("overloaded".into());
+        records[2].client_ip = "198.51.100.9".into();
+        bed.store.ship(&Batch { requests: records.to_vec(), audits: Vec::new() }).await.unwrap();
+        assert_eq!(bed.store.debug_log_prune(org, NEW_YEAR.plus_seconds(2)).await.unwrap(), 2);
+        assert_eq!(bed.store.debug_log_prune(org, NEW_YEAR.plus_seconds(2)).await.unwrap(), 0);
+
+        let wish = PageWish { after: None, limit: 10 };
+        let logs = bed.store.debug_log_list(org, &wish).await.unwrap().rows;
+        assert_eq!(logs.iter().map(|row| &row.record).collect::<Vec<_>>(), [&records[2]]);
+        let usage = bed.store.usage_list(org, &wish).await.unwrap().rows;
+        let mut stripped = records[1].clone();
+        (stripped.client_ip, stripped.error_code, stripped.first_byte_us) = ("".into(), None, None);
+        (stripped.total_us, stripped.overhead_us, stripped.bytes_in, stripped.bytes_out) = (0, 0, 0, 0);
+        assert_eq!(usage.iter().map(|row| &row.record).collect::<Vec<_>>(), [&records[2], &stripped]);
+        let sums = bed.store.usage_sum(org, NEW_YEAR, NEW_YEAR.plus_seconds(9)).await.unwrap();
+        assert_eq!(sums[0].requests, 2, "logged or not");
+
+        // From a page whose last row has gone, nothing older is left.
+        let wish = PageWish { after: Some(records[0].id.to_string()), limit: 10 };
+        assert!(bed.store.debug_log_list(org, &wish).await.unwrap().rows.is_empty());
     }
 }

@@ -35,11 +35,16 @@ pub(crate) struct Answer {
 }
 
 impl Line {
-    #[expect(clippy::disallowed_methods, reason = "the test is the client, not the product")]
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let socket = soon(TcpStream::connect(address)).await.expect("a connection");
+        Self::try_connect(address).await.expect("a connection")
+    }
+
+    /// None where nobody listens.
+    #[expect(clippy::disallowed_methods, reason = "the test is the client, not the product")]
+    async fn try_connect(address: SocketAddr) -> Option<Self> {
+        let socket = soon(TcpStream::connect(address)).await.ok()?;
         socket.set_nodelay(true).unwrap();
-        Self { socket, unread: Vec::new() }
+        Some(Self { socket, unread: Vec::new() })
     }
 
     /// Sends bytes as they are; false where the other side takes no more.
@@ -165,9 +170,9 @@ pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: 
     bytes
 }
 
-/// Sends one request on a connection of its own; none where the connection ends without an answer.
+/// Sends one request on a connection of its own; none where there is no connection, or it ends without an answer.
 pub(crate) async fn try_send(address: SocketAddr, request: &[u8]) -> Option<Answer> {
-    let mut line = Line::connect(address).await;
+    let mut line = Line::try_connect(address).await?;
     line.send(request).await;
     line.answer().await
 }

@@ -1,7 +1,7 @@
 //! Appending to the audit chains: whoever appends holds the row of the chain's head until the commit, so each
 //! chain has one writer at a time on any number of nodes.
 
-use super::columns::{chain_hash, count, parsed, unsigned};
+use super::columns::{chain_hash, count, from_id_bytes, id_bytes, unsigned};
 use super::engine::{Pair, Tx, on_engine};
 use super::many_rows::ManyRows;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ macro_rules! bind_heads {
     ($query:expr, $heads:expr) => {{
         let mut query = $query;
         for (org, (seq, hash)) in $heads {
-            query = query.bind(org.to_string()).bind(count(seq)).bind(hash.0.to_vec());
+            query = query.bind(id_bytes(org.uuid())).bind(count(seq)).bind(hash.0.to_vec());
         }
         query
     }};
@@ -57,13 +57,13 @@ async fn lock_heads(tx: &mut Tx, drafts: &[&AuditDraft]) -> Result<BTreeMap<OrgI
         orgs.into_iter().map(|org| (org, (0, ChainHash::GENESIS))).collect();
     let mut heads = BTreeMap::new();
     while let Some((step, pair)) = LOCK_HEADS.step(genesis.len()) {
-        let rows: Vec<(String, i64, Vec<u8>)> =
+        let rows: Vec<(Vec<u8>, i64, Vec<u8>)> =
             on_engine!(tx.conn(), pair, |db, sql| bind_heads!(sqlx::query_as(sql), genesis.drain(..step))
                 .fetch_all(db)
                 .await)?;
         for (org, seq, hash) in rows {
             let place = (unsigned("audit_heads.seq", seq)?, chain_hash("audit_heads.hash", &hash)?);
-            heads.insert(parsed("audit_heads.org", &org)?, place);
+            heads.insert(OrgId::from_uuid(from_id_bytes("audit_heads.org", &org)?), place);
         }
     }
     Ok(heads)
@@ -78,9 +78,9 @@ async fn add_entries(
         let mut query = sqlx::query(sql);
         for entry in entries {
             query = query
-                .bind(entry.org.to_string())
+                .bind(id_bytes(entry.org.uuid()))
                 .bind(count(entry.seq))
-                .bind(entry.id.to_string())
+                .bind(id_bytes(entry.id.uuid()))
                 .bind(entry.body)
                 .bind(entry.prev.0.to_vec())
                 .bind(entry.hash.0.to_vec());

@@ -1,4 +1,4 @@
-//! How values stand in columns: ids and names as text, time as microseconds, lists as JSON.
+//! How values stand in columns: names as text, ids as text or, in the tables of records, as bytes, time as microseconds, lists as JSON.
 
 use super::error::corrupt;
 use serde::Serialize;
@@ -8,10 +8,21 @@ use topdog_domain::Timestamp;
 use topdog_domain::audit::ChainHash;
 use topdog_domain::labels::DataSegment;
 use topdog_domain::ports::PortError;
+use uuid::Uuid;
 
 /// An id, or another value with a written form.
 pub(super) fn parsed<T: FromStr>(column: &'static str, text: &str) -> Result<T, PortError> {
     text.parse().map_err(|_| corrupt(column))
+}
+
+/// The 16 bytes of an id, as the tables of records have it.
+pub(super) fn id_bytes(id: Uuid) -> Vec<u8> {
+    id.as_bytes().to_vec()
+}
+
+/// The id of 16 bytes.
+pub(super) fn from_id_bytes(column: &'static str, bytes: &[u8]) -> Result<Uuid, PortError> {
+    Uuid::from_slice(bytes).map_err(|_| corrupt(column))
 }
 
 /// A count as a column: the columns are signed, and no count comes near their end.

@@ -1,7 +1,7 @@
 //! Deleting debug logs: some hundreds a transaction, as nobody else writes meanwhile on SQLite.
 
 use super::Store;
-use super::columns::parsed;
+use super::columns::{id_bytes, parsed};
 use super::engine::{on_engine, statements};
 use topdog_domain::ports::PortError;
 use topdog_domain::{OrgId, Timestamp};
@@ -12,7 +12,7 @@ const AT_ONCE: i64 = 256;
 impl Store {
     /// Deletes an organisation's debug logs from before `before`, and leaves its usage; how many.
     pub(super) async fn debug_logs_strip(&self, org: OrgId, before: Timestamp) -> Result<u64, PortError> {
-        let org = org.to_string();
+        let org = id_bytes(org.uuid());
         let mut deleted = 0;
         loop {
             let last: Option<i64> = on_engine!(self.pools().readers(), |db| sqlx::query_scalar(OLDEST)
@@ -40,7 +40,7 @@ impl Store {
     /// Deletes the debug logs of destroyed organisations, whose records may come late; how many.
     pub(super) async fn debug_logs_strip_ownerless(&self) -> Result<u64, PortError> {
         let orgs: Vec<String> =
-            on_engine!(self.pools().readers(), |db| sqlx::query_scalar(OWNERLESS).fetch_all(db).await)?;
+            on_engine!(self.pools().readers(), |db| sqlx::query_scalar(DESTROYED).fetch_all(db).await)?;
         let mut deleted = 0;
         for org in orgs {
             let all = Timestamp::from_micros(i64::MAX);
@@ -57,6 +57,5 @@ statements! {
         WHERE org = $1 AND is_logged = TRUE AND at <= $2 AND is_used = FALSE";
     STRIP = "UPDATE request_records SET is_logged = FALSE, detail = NULL
         WHERE org = $1 AND is_logged = TRUE AND at <= $2";
-    OWNERLESS = "SELECT id FROM organisations WHERE destroyed_at IS NOT NULL AND EXISTS
-        (SELECT 1 FROM request_records WHERE org = organisations.id AND is_logged = TRUE)";
+    DESTROYED = "SELECT id FROM organisations WHERE destroyed_at IS NOT NULL";
 }

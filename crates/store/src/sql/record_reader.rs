@@ -1,14 +1,13 @@
 //! Reading what was shipped.
 
 use super::Store;
-use super::columns::{chain_hash, parsed, unsigned};
+use super::columns::{chain_hash, from_id_bytes, id_bytes, parsed, unsigned};
 use super::engine::{on_engine, statements};
 use super::page::{after, page, rows_to_read};
-use super::record_json::{Place, record};
+use super::record_json::RecordRow;
 use async_trait::async_trait;
 use topdog_domain::audit::{AuditEntry, ChainHash};
 use topdog_domain::ports::{DebugLogRow, Page, PageWish, PortError, RecordReader, UsageRow, UsageSum};
-use topdog_domain::usage::RequestRecord;
 use topdog_domain::{OrgId, RecordId, Timestamp};
 
 #[async_trait]
@@ -20,7 +19,7 @@ impl RecordReader for Store {
         to: Timestamp,
     ) -> Result<Vec<UsageSum>, PortError> {
         let rows: Vec<SumRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(SUM_USAGE)
-            .bind(org.to_string())
+            .bind(id_bytes(org.uuid()))
             .bind(from.micros())
             .bind(to.micros())
             .fetch_all(db)
@@ -29,24 +28,24 @@ impl RecordReader for Store {
     }
 
     async fn usage_list(&self, org: OrgId, wish: &PageWish) -> Result<Page<UsageRow>, PortError> {
-        // Behind every id, where no page was before: `g` follows the last hexadecimal digit.
-        let before = after::<RecordId>(wish)?.unwrap_or_else(|| format!("{}g", RecordId::PREFIX));
+        // Behind every id, where no page was before: it is longer than the last.
+        let before = after_record(wish)?.unwrap_or_else(|| vec![u8::MAX; 17]);
         let rows: Vec<RecordRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST_USAGE)
-            .bind(org.to_string())
+            .bind(id_bytes(org.uuid()))
             .bind(before)
             .bind(rows_to_read(wish))
             .fetch_all(db)
             .await)?;
         page(wish, rows, RecordRow::key, |row| {
-            let (id, record) = row.read(org)?;
-            Ok(UsageRow { id, record })
+            let record = row.read(org)?;
+            Ok(UsageRow { id: record.id, record })
         })
     }
 
     async fn debug_log_list(&self, org: OrgId, wish: &PageWish) -> Result<Page<DebugLogRow>, PortError> {
-        let of = org.to_string();
-        let (before, before_id) = match after::<RecordId>(wish)? {
-            None => (i64::MAX, String::new()),
+        let of = id_bytes(org.uuid());
+        let (before, before_id) = match after_record(wish)? {
+            None => (i64::MAX, Vec::new()),
             Some(id) => {
                 let at: Option<i64> = on_engine!(self.pools().readers(), |db| sqlx::query_scalar(WHEN)
                     .bind(&of)
@@ -68,15 +67,15 @@ impl RecordReader for Store {
             .fetch_all(db)
             .await)?;
         page(wish, rows, RecordRow::key, |row| {
-            let (id, record) = row.read(org)?;
-            Ok(DebugLogRow { id, record })
+            let record = row.read(org)?;
+            Ok(DebugLogRow { id: record.id, record })
         })
     }
 
     async fn audit_list(&self, org: OrgId, after: u64, limit: u32) -> Result<Vec<AuditEntry>, PortError> {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let rows: Vec<EntryRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST_AUDIT)
-            .bind(org.to_string())
+            .bind(id_bytes(org.uuid()))
             .bind(after)
             .bind(i64::from(limit))
             .fetch_all(db)
@@ -86,7 +85,7 @@ impl RecordReader for Store {
 
     async fn audit_head(&self, org: OrgId) -> Result<(u64, ChainHash), PortError> {
         let head: Option<(i64, Vec<u8>)> = on_engine!(self.pools().readers(), |db| sqlx::query_as(HEAD)
-            .bind(org.to_string())
+            .bind(id_bytes(org.uuid()))
             .fetch_optional(db)
             .await)?;
         match head {
@@ -98,24 +97,11 @@ impl RecordReader for Store {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct RecordRow {
-    id: String,
-    at: i64,
-    facts: String,
-    detail: Option<String>,
-}
-
-impl RecordRow {
-    fn key(&self) -> String {
-        self.id.clone()
-    }
-
-    fn read(self, org: OrgId) -> Result<(RecordId, RequestRecord), PortError> {
-        let id = parsed("request_records.id", &self.id)?;
-        let place = Place { id, org, at: Timestamp::from_micros(self.at) };
-        Ok((id, record(&place, &self.facts, self.detail.as_deref())?))
-    }
+fn after_record(wish: &PageWish) -> Result<Option<Vec<u8>>, PortError> {
+    let Some(after) = after::<RecordId>(wish)? else {
+        return Ok(None);
+    };
+    parsed("id", &after).map(|id: RecordId| Some(id_bytes(id.uuid())))
 }
 
 #[derive(sqlx::FromRow)]
@@ -156,8 +142,8 @@ impl TryFrom<SumRow> for UsageSum {
 #[derive(sqlx::FromRow)]
 struct EntryRow {
     seq: i64,
-    id: String,
-    org: String,
+    id: Vec<u8>,
+    org: Vec<u8>,
     body: String,
     prev: Vec<u8>,
     hash: Vec<u8>,
@@ -169,8 +155,8 @@ impl TryFrom<EntryRow> for AuditEntry {
     fn try_from(row: EntryRow) -> Result<Self, PortError> {
         Ok(Self {
             seq: unsigned("audit_entries.seq", row.seq)?,
-            id: parsed("audit_entries.id", &row.id)?,
-            org: parsed("audit_entries.org", &row.org)?,
+            id: RecordId::from_uuid(from_id_bytes("audit_entries.id", &row.id)?),
+            org: OrgId::from_uuid(from_id_bytes("audit_entries.org", &row.org)?),
             body: row.body,
             prev: chain_hash("audit_entries.prev", &row.prev)?,
             hash: chain_hash("audit_entries.hash", &row.hash)?,
@@ -189,10 +175,12 @@ statements! {
         FROM request_records
         WHERE org = $1 AND is_logged IN (TRUE, FALSE) AND at >= $2 AND at < $3 AND is_counted AND is_used
         GROUP BY provider, model ORDER BY provider, model";
-    LIST_USAGE = "SELECT id, at, facts, detail FROM request_records
+    LIST_USAGE = "SELECT id, at, provider, model, is_counted, source, facts, detail
+        FROM request_records
         WHERE org = $1 AND id < $2 AND is_used ORDER BY id DESC LIMIT $3";
     // Along the index that knows which are logged: nobody walks past all whose time is over.
-    LIST_DEBUG_LOG = "SELECT id, at, facts, detail FROM request_records
+    LIST_DEBUG_LOG = "SELECT id, at, provider, model, is_counted, source, facts, detail
+        FROM request_records
         WHERE org = $1 AND is_logged = TRUE AND at <= $2 AND (at < $2 OR id < $3)
         ORDER BY at DESC, id DESC LIMIT $4";
     WHEN = "SELECT at FROM request_records WHERE org = $1 AND id = $2";

@@ -1,10 +1,10 @@
 //! Where shipped records go: a batch is one transaction. It is taken to be new, as it nearly always is; where a part
 //! of it turns out to be there already, it is begun anew without that part.
 
-use super::columns::count;
+use super::columns::{count, from_id_bytes, id_bytes, json};
 use super::engine::{Pair, Tx, on_engine};
 use super::many_rows::ManyRows;
-use super::record_json::{detail, facts};
+use super::record_json::{Detail, Facts};
 use super::{Store, audit_chain};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, HashSet};
@@ -13,6 +13,7 @@ use topdog_domain::audit::AuditDraft;
 use topdog_domain::ports::{Batch, PortError, RecordSink};
 use topdog_domain::usage::{Outcome, RequestRecord};
 use topdog_domain::{OrgId, RecordId, Timestamp};
+use uuid::Uuid;
 
 #[async_trait]
 impl RecordSink for Store {
@@ -83,14 +84,14 @@ impl Store {
         pair: Pair,
         ids: &BTreeMap<RecordId, OrgId>,
     ) -> Result<HashSet<RecordId>, PortError> {
-        let ids: BTreeMap<String, String> =
-            ids.iter().map(|(id, org)| (id.to_string(), org.to_string())).collect();
-        let ids = super::columns::json(&ids)?;
-        let known: Vec<String> = on_engine!(self.pools().writer(), pair, |db, sql| sqlx::query_scalar(sql)
+        let hex = |id: Uuid| id.simple().to_string();
+        let ids: BTreeMap<_, _> = ids.iter().map(|(id, org)| (hex(id.uuid()), hex(org.uuid()))).collect();
+        let ids = json(&ids)?;
+        let known: Vec<Vec<u8>> = on_engine!(self.pools().writer(), pair, |db, sql| sqlx::query_scalar(sql)
             .bind(ids)
             .fetch_all(db)
             .await)?;
-        known.iter().map(|id| super::columns::parsed("id", id)).collect()
+        known.iter().map(|id| from_id_bytes("id", id).map(RecordId::from_uuid)).collect()
     }
 }
 
@@ -126,8 +127,8 @@ async fn add_rows(tx: &mut Tx, pair: Pair, rows: impl Iterator<Item = Row>) -> R
 const MOST_OF_A_REQUEST: i64 = 100_000_000_000_000;
 
 struct Row {
-    org: String,
-    id: String,
+    org: Vec<u8>,
+    id: Vec<u8>,
     at: i64,
     is_used: bool,
     provider: String,
@@ -150,8 +151,8 @@ impl Row {
         let cache_write = tokens.cache_write_5m.saturating_add(tokens.cache_write_1h);
         let tokens_of = |number| count(number).min(MOST_OF_A_REQUEST);
         Ok(Self {
-            org: record.org.to_string(),
-            id: record.id.to_string(),
+            org: id_bytes(record.org.uuid()),
+            id: id_bytes(record.id.uuid()),
             at: record.at.micros(),
             is_used: record.outcome != Outcome::Refused,
             provider: record.provider.to_string(),
@@ -165,8 +166,8 @@ impl Row {
             output: tokens_of(tokens.output),
             reasoning: tokens_of(tokens.reasoning),
             cost_nanodollars: record.cost_nanodollars.map(|cost| cost.min(MOST_OF_A_REQUEST)),
-            facts: facts(record)?,
-            detail: detail(record)?,
+            facts: json(&Facts::of(record))?,
+            detail: json(&Detail::of(record))?,
         })
     }
 }
@@ -178,16 +179,17 @@ static ADD_RECORDS: LazyLock<ManyRows> = LazyLock::new(|| {
     ManyRows::insert(INTO, 17, "")
 });
 
+// The wanted ids go as one JSON object, of organisations by id, in hexadecimal digits.
 const FIND_RECORDS: Pair = Pair {
     sqlite: "SELECT there.id FROM json_each($1) AS wanted
-        JOIN request_records AS there ON there.org = wanted.value AND there.id = wanted.key",
-    postgres: "SELECT there.id FROM json_each_text($1::json) AS wanted
-        JOIN request_records AS there ON there.org = wanted.value AND there.id = wanted.key",
+        JOIN request_records AS there ON there.org = unhex(wanted.value) AND there.id = unhex(wanted.key)",
+    postgres: "SELECT there.id FROM json_each_text($1::json) AS wanted JOIN request_records AS there
+        ON there.org = decode(wanted.value, 'hex') AND there.id = decode(wanted.key, 'hex')",
 };
 
 const FIND_AUDITS: Pair = Pair {
-    sqlite: "SELECT id FROM audit_entries WHERE id IN (SELECT key FROM json_each($1))",
-    postgres: "SELECT id FROM audit_entries WHERE id IN (SELECT key FROM json_each($1::json))",
+    sqlite: "SELECT id FROM audit_entries WHERE id IN (SELECT unhex(key) FROM json_each($1))",
+    postgres: "SELECT id FROM audit_entries WHERE id IN (SELECT decode(key, 'hex') FROM json_each($1::json))",
 };
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ on_both! {
         const NO_TABLE: &str = "SELECT $1 FROM nothing";
         for (statement, is_of_a_value) in [(NO_SEQ, true), (NO_TABLE, false)] {
             let failed = on_engine!(bed.store.pools().writer(), |db| sqlx::query(statement)
-                .bind("org")
+                .bind(vec![0_u8])
                 .execute(db)
                 .await
                 .map(|_| ()));

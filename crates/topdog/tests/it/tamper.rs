@@ -157,10 +157,11 @@ async fn a_key_never_follows_its_provider_to_another_address() {
 #[tokio::test]
 async fn an_audit_entry_that_was_changed_is_found() {
     let bed = Bed::new().await;
-    bed.tamper(&format!(
-        "UPDATE audit_entries SET body = replace(body, 'provider_key', 'provider_kex') WHERE {}",
-        of("acme")
-    ))
+    // The entry of its making names the organisation.
+    bed.tamper(
+        "UPDATE audit_entries SET body = replace(body, 'provider_key', 'provider_kex') \
+         WHERE org = (SELECT org FROM audit_entries WHERE body LIKE '%\"acme\"%')",
+    )
     .await;
     let server = bed.start().await;
     let acme = server.cli(&["audit", "verify", "--org", "acme"]);

@@ -80,7 +80,7 @@ impl Folder {
     /// Keeps bytes that can't be shipped where an operator finds them.
     pub(super) fn put_aside(&self, at: SpoolPosition, bytes: &[u8]) -> Result<PathBuf, SpoolError> {
         let path = self.path.join(format!("{:016x}-{:x}.damaged", at.segment, at.offset));
-        self.replace(&path, bytes, Durability::Synced)?;
+        self.replace(&path, bytes)?;
         Ok(path)
     }
 
@@ -88,7 +88,7 @@ impl Folder {
     pub(super) fn set_aside<T: Serialize>(&self, id: RecordId, record: &T) -> Result<PathBuf, SpoolError> {
         let path = self.path.join(format!("{id}.refused"));
         let json = serde_json::to_vec(record).map_err(|e| SpoolError::io("write", &path, e.into()))?;
-        self.replace(&path, &json, Durability::Synced)?;
+        self.replace(&path, &json)?;
         Ok(path)
     }
 
@@ -96,8 +96,12 @@ impl Folder {
     /// changes nothing: worth no sync, for which the committer's own would wait.
     pub(super) fn write_cursor(&self, cursor: SpoolPosition) -> Result<(), SpoolError> {
         let path = self.path.join(CURSOR);
-        let json = serde_json::to_vec(&cursor).map_err(|e| SpoolError::io("write", &path, e.into()))?;
-        self.replace(&path, &json, Durability::Written)
+        let write = || {
+            let json = serde_json::to_string(&cursor)?;
+            // Always as long, so that nothing is left of the one before.
+            private_file().open(&path)?.write_all_at(format!("{json:<CURSOR_BYTES$}").as_bytes(), 0)
+        };
+        write().map_err(|source| SpoolError::io("write", &path, source))
     }
 
     /// A cursor that can't be read counts as none: everything is shipped again, and found to be there already.
@@ -149,14 +153,11 @@ impl Folder {
         Ok(kept)
     }
 
-    fn replace(&self, path: &Path, bytes: &[u8], durability: Durability) -> Result<(), SpoolError> {
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
         let fresh = path.with_extension("new");
         let write = || {
             let mut file = private_file().truncate(true).open(&fresh)?;
             file.write_all(bytes)?;
-            if durability == Durability::Written {
-                return fs::rename(&fresh, path);
-            }
             file.sync_all()?;
             fs::rename(&fresh, path)?;
             File::open(&self.path)?.sync_all()
@@ -165,17 +166,9 @@ impl Folder {
     }
 }
 
-/// What a file's new content is to survive.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Durability {
-    /// The end of the process.
-    Written,
-    /// The machine's as well.
-    Synced,
-}
-
 const SEGMENT_EXTENSION: &str = "seg";
 const CURSOR: &str = "cursor";
+const CURSOR_BYTES: usize = 80;
 
 fn segment_id(path: &Path) -> Option<u64> {
     if path.extension()? != SEGMENT_EXTENSION {

@@ -1,5 +1,5 @@
-//! Adding many rows by few statements: one text adds 128 of them, one 16, one a single row, so that each is prepared
-//! once and any number takes few.
+//! Adding many rows by few statements: there is a text for each power of two, which is prepared once, so that any
+//! number takes few journeys to the engine.
 
 use super::engine::Pair;
 
@@ -13,8 +13,8 @@ struct Texts {
     postgres: String,
 }
 
-/// Rows a statement, the most first and one at the end.
-const STEPS: [usize; 3] = [128, 16, 1];
+/// Rows a statement, the most first.
+const STEPS: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 impl ManyRows {
     /// `INSERT INTO <into> VALUES (…), (…)… <rest>` with so many columns. Where it fails, the transaction is not to

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
+use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
 
 use crate::body::RequestBody;
 use crate::connect::{Connection, Egress};
 use crate::error::{EgressError, Lost};
+use crate::h1;
 use crate::origin::Origin;
 use crate::pool::{address_h1, address_h2};
 
@@ -69,32 +70,48 @@ impl Client {
         max_body_bytes: usize,
     ) -> Result<Response<Bytes>, EgressError> {
         let mut request = request.map(RequestBody::from);
-        // The connection must outlive the body, so it is held until the end.
-        let mut connection = self.egress.connect(origin).await?;
-        let answer = match &mut connection {
+        match self.egress.connect(origin).await? {
             Connection::H1(line) => {
                 address_h1(&mut request, origin);
-                line.send(request).await
+                let (head, body) = line.send(request).await?.into_parts();
+                Ok(Response::from_parts(head, collect(body, |error| error.0, max_body_bytes).await?))
             }
-            Connection::H2(sender) => {
+            // The connection must outlive the body, so its sender is held until the end.
+            Connection::H2(mut sender) => {
                 address_h2(&mut request, origin).map_err(EgressError::Protocol)?;
-                sender.try_send_request(request).await
+                let answer = sender.try_send_request(request).await;
+                let answer = answer.map_err(|error| EgressError::Protocol(Lost::of(error.error())))?;
+                let (head, body) = answer.into_parts();
+                Ok(Response::from_parts(head, collect(body, |error| Lost::of(&error), max_body_bytes).await?))
             }
-        };
-        let answer = answer.map_err(|error| EgressError::Protocol(Lost::of(error.error())))?;
-        let (head, body) = answer.into_parts();
-        Ok(Response::from_parts(head, collect(body, max_body_bytes).await?))
+        }
+    }
+}
+
+impl From<h1::Failure> for EgressError {
+    fn from(failure: h1::Failure) -> Self {
+        match failure {
+            h1::Failure::Unsent(_) => Self::ConnectFailed,
+            h1::Failure::Lost(lost) => Self::Protocol(lost),
+        }
     }
 }
 
 /// The whole body, counted as it arrives: a declared length may lie, and often there is none.
-async fn collect(mut body: Incoming, max_bytes: usize) -> Result<Bytes, EgressError> {
+async fn collect<B>(
+    mut body: B,
+    lost: impl Fn(B::Error) -> Lost,
+    max_bytes: usize,
+) -> Result<Bytes, EgressError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     if body.size_hint().lower() > max_bytes as u64 {
         return Err(EgressError::BodyTooLarge);
     }
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| EgressError::Protocol(Lost::of(&error)))?;
+        let frame = frame.map_err(|error| EgressError::Protocol(lost(error)))?;
         let Ok(data) = frame.into_data() else { continue };
         if data.len() > max_bytes.saturating_sub(whole.len()) {
             return Err(EgressError::BodyTooLarge);

@@ -1,26 +1,22 @@
 //! One new connection: resolve, check, connect to what was checked, check again, encrypt, speak HTTP.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::body::RequestBody;
 use crate::error::{EgressError, Lost};
+use crate::h1::{Line, Wire};
 use crate::origin::{Origin, Place, Scheme};
 use crate::policy::EgressPolicy;
 use crate::resolve::{Resolve, SystemResolver};
@@ -106,13 +102,13 @@ impl Egress {
         self.0.policy.check_connected(local, peer, origin)?;
         tune(&tcp).map_err(|_| EgressError::ConnectFailed)?;
         match origin.scheme() {
-            Scheme::Http => speak_h1(tcp).await,
+            Scheme::Http => Ok(Connection::H1(Line::new(Wire::Plain(tcp)))),
             Scheme::Https => {
                 let tls = self.encrypt(origin, tcp).await?;
                 if tls.get_ref().1.alpn_protocol() == Some(tls::H2) {
                     speak_h2(tls).await
                 } else {
-                    speak_h1(tls).await
+                    Ok(Connection::H1(Line::new(Wire::Tls(Box::new(tls)))))
                 }
             }
         }
@@ -169,24 +165,6 @@ fn tune(tcp: &TcpStream) -> io::Result<()> {
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 
-async fn speak_h1<T>(io: T) -> Result<Connection, EgressError>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::Builder::new()
-        // One flat write is cheaper than a gathered one for the sizes that model requests have.
-        .writev(false)
-        .max_header_size(MAX_HEAD_BYTES)
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(|error| EgressError::Protocol(Lost::of(&error)))?;
-    let task = tokio::spawn(async move {
-        // Whoever waits for an answer on this connection hears of its end there.
-        let _ = connection.await;
-    });
-    Ok(Connection::H1(Line { sender, task: task.abort_handle() }))
-}
-
 async fn speak_h2<T>(io: T) -> Result<Connection, EgressError>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -211,41 +189,3 @@ const H2_STREAM_WINDOW: u32 = 256 * 1024;
 const H2_CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// Finds out that a peer is gone while streams wait on it.
 const H2_PING_EVERY: Duration = Duration::from_secs(20);
-
-/// An HTTP/1 connection; dropping it closes the socket at once, whatever it was doing.
-pub struct Line {
-    sender: http1::SendRequest<RequestBody>,
-    task: AbortHandle,
-}
-
-impl Line {
-    /// Sends an origin-form request that carries its `Host`; an error gives the request back where none of
-    /// it was written.
-    pub fn send(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> + use<> {
-        self.sender.try_send_request(request)
-    }
-
-    /// Whether the former exchange is over and the next may begin.
-    pub fn is_ready(&self) -> bool {
-        self.sender.is_ready()
-    }
-
-    /// Whether the peer has ended it.
-    pub fn is_closed(&self) -> bool {
-        self.sender.is_closed()
-    }
-
-    /// Waits until the next exchange may begin; an error means it never will.
-    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
-        self.sender.poll_ready(cx).map_err(|error| Lost::of(&error))
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}

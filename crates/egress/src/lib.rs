@@ -17,6 +17,7 @@ mod body;
 mod client;
 mod connect;
 mod error;
+mod h1;
 mod origin;
 mod policy;
 mod pool;
@@ -27,7 +28,7 @@ mod upstream;
 
 pub use body::{BoxError, RequestBody};
 pub use client::{AnswerLimits, Client};
-pub use connect::{Connection, Egress, EgressSettings, Line};
+pub use connect::{Connection, Egress, EgressSettings};
 pub use error::{BodyError, EgressError, Forbidden, Lost, SendError, UrlFault};
 pub use ipnet::IpNet;
 pub use origin::{BaseUrl, Origin, Scheme};

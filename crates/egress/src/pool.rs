@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use http::header::HOST;
 use http::uri::{PathAndQuery, Scheme as UriScheme, Uri};
-use http::{Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
+use http::{Request, Response, Version};
 use hyper::client::conn::TrySendError;
 use tokio::time::{Instant, timeout};
 
 use crate::body::RequestBody;
-use crate::connect::{Connection, Egress, Line};
+use crate::connect::{Connection, Egress};
 use crate::error::{EgressError, Lost, SendError};
+use crate::h1::{self, Line};
 use crate::origin::{Origin, Scheme};
 use crate::shelf::{Protocol, Shelf, Stream};
-use crate::upstream::{Lease, UpstreamBody};
+use crate::upstream::UpstreamBody;
 
 /// The upstream connections of one thread, by origin.
 pub struct Pool {
@@ -200,25 +200,36 @@ async fn exchange(
     mut request: Request<RequestBody>,
     shelf: &Rc<Shelf>,
 ) -> Result<Response<UpstreamBody>, Failure> {
-    let streamed = request.body().is_stream();
-    let (answer, lease) = match carrier {
-        Carrier::Line(mut line) => {
+    let late = |_| Failure::Final(SendError::HeadTimeout);
+    match carrier {
+        Carrier::Line(line) => {
             address_h1(&mut request, origin);
-            let answer = timeout(head_timeout, line.send(request)).await;
-            (answer, Lease::H1 { line, home: Rc::clone(shelf), streamed })
+            let answer = timeout(head_timeout, line.send(request)).await.map_err(late)??;
+            Ok(answer.map(|body| UpstreamBody::h1(body, Rc::clone(shelf))))
         }
-        Carrier::Stream(Stream { mut sender, in_flight }) => {
-            address_h2(&mut request, origin).map_err(|lost| Failure::Final(SendError::BeforeHead(lost)))?;
-            let answer = timeout(head_timeout, sender.try_send_request(request)).await;
-            (answer, Lease::H2(in_flight))
-        }
-    };
-    let response = answer.map_err(|_| Failure::Final(SendError::HeadTimeout))?.map_err(Failure::of)?;
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        // Never asked for; what follows would not be HTTP.
-        return Err(Failure::Final(SendError::BeforeHead(Lost::Malformed)));
+        Carrier::Stream(stream) => Box::pin(exchange_h2(head_timeout, stream, origin, request)).await,
     }
-    Ok(response.map(|incoming: Incoming| UpstreamBody::new(incoming, lease)))
+}
+
+async fn exchange_h2(
+    head_timeout: Duration,
+    Stream { mut sender, in_flight }: Stream,
+    origin: &Origin,
+    mut request: Request<RequestBody>,
+) -> Result<Response<UpstreamBody>, Failure> {
+    address_h2(&mut request, origin).map_err(|lost| Failure::Final(SendError::BeforeHead(lost)))?;
+    let answer = timeout(head_timeout, sender.try_send_request(request)).await;
+    let response = answer.map_err(|_| Failure::Final(SendError::HeadTimeout))?.map_err(Failure::of)?;
+    Ok(response.map(|incoming| UpstreamBody::h2(incoming, in_flight)))
+}
+
+impl From<h1::Failure> for Failure {
+    fn from(failure: h1::Failure) -> Self {
+        match failure {
+            h1::Failure::Unsent(request) => Self::Unsent(request),
+            h1::Failure::Lost(lost) => Self::Final(SendError::BeforeHead(lost)),
+        }
+    }
 }
 
 impl Failure {

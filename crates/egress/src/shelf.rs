@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::body::RequestBody;
-use crate::connect::Line;
+use crate::h1::Line;
 use crate::pool::PoolSettings;
 use crate::upstream::InFlight;
 
@@ -51,15 +51,9 @@ impl Shelf {
             return None;
         }
         let now = Instant::now();
-        for at in (0..idle.len()).rev() {
-            let (is_dead, is_ready) = match idle.get(at) {
-                Some(entry) => (entry.is_dead(now, self.settings.idle_timeout), entry.line.is_ready()),
-                None => break,
-            };
-            if is_dead {
-                idle.remove(at);
-            } else if is_ready {
-                return idle.remove(at).map(|entry| entry.line);
+        while let Some(mut entry) = idle.pop_back() {
+            if !entry.is_old(now, self.settings.idle_timeout) && entry.line.is_quiet() {
+                return Some(entry.line);
             }
         }
         None
@@ -69,7 +63,7 @@ impl Shelf {
     pub(crate) fn put(&self, line: Line) {
         let now = Instant::now();
         let mut idle = self.idle.borrow_mut();
-        while idle.front().is_some_and(|oldest| oldest.is_dead(now, self.settings.idle_timeout)) {
+        while idle.front().is_some_and(|oldest| oldest.is_old(now, self.settings.idle_timeout)) {
             idle.pop_front();
         }
         if idle.len() >= self.settings.max_idle_per_origin {
@@ -105,7 +99,7 @@ impl Shelf {
         let patience = self.settings.idle_timeout;
         let mut idle = self.idle.borrow_mut();
         let mut shared = self.shared.borrow_mut();
-        idle.retain(|entry| !entry.is_dead(now, patience));
+        idle.retain_mut(|entry| !entry.is_old(now, patience) && entry.line.is_quiet());
         shared.retain(|connection| !connection.is_dead(now, patience));
         idle.is_empty() && shared.is_empty()
     }
@@ -120,8 +114,8 @@ impl Shelf {
 const STREAMS_PER_CONNECTION: u32 = 100;
 
 impl Idle {
-    fn is_dead(&self, now: Instant, patience: Duration) -> bool {
-        self.line.is_closed() || now.saturating_duration_since(self.since) >= patience
+    fn is_old(&self, now: Instant, patience: Duration) -> bool {
+        now.saturating_duration_since(self.since) >= patience
     }
 }
 

@@ -10,47 +10,65 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::connect::Line;
 use crate::error::{BodyError, Lost};
+use crate::h1;
 use crate::shelf::Shelf;
 
 /// The response body of an upstream; dropped before its end, it cancels the upstream at once.
 ///
 /// An HTTP/1 connection goes back to its pool only when the body was read to its end; an HTTP/2 stream is
 /// reset and its connection lives on.
-pub struct UpstreamBody {
-    incoming: Incoming,
-    /// `None` as soon as the connection was given back or given up.
-    lease: Option<Lease>,
-}
+pub struct UpstreamBody(Inner);
 
-/// What a running exchange holds of the pool.
-pub(crate) enum Lease {
+enum Inner {
     H1 {
-        line: Line,
+        body: h1::Body,
         home: Rc<Shelf>,
-        /// A streamed request body may still be on its way when the response is over.
-        streamed: bool,
     },
-    #[expect(dead_code, reason = "held for its drop, which makes room on the shared connection")]
-    H2(InFlight),
+    H2 {
+        incoming: Incoming,
+        /// Dropped, it makes room on the shared connection.
+        in_flight: Option<InFlight>,
+    },
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self { incoming, lease: Some(lease) };
-        if body.incoming.is_end_stream() {
-            body.give_back();
-        }
-        body
+    pub(crate) fn h1(body: h1::Body, home: Rc<Shelf>) -> Self {
+        let mut inner = Inner::H1 { body, home };
+        inner.give_back();
+        Self(inner)
     }
 
+    pub(crate) fn h2(incoming: Incoming, in_flight: InFlight) -> Self {
+        let mut inner = Inner::H2 { incoming, in_flight: Some(in_flight) };
+        inner.give_back();
+        Self(inner)
+    }
+}
+
+impl Inner {
+    /// A reader that knows the length does not ask for the end, so the connection goes back as soon as it is known.
     fn give_back(&mut self) {
-        if let Some(Lease::H1 { line, home, streamed }) = self.lease.take() {
-            let is_over = line.is_ready() || !streamed;
-            if is_over && !line.is_closed() {
-                home.put(line);
+        match self {
+            Self::H1 { body, home } => {
+                if let Some(line) = body.take_line() {
+                    home.put(line);
+                }
             }
+            Self::H2 { incoming, in_flight } => {
+                if incoming.is_end_stream() {
+                    *in_flight = None;
+                }
+            }
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::H1 { body, .. } => Pin::new(body).poll_frame(cx),
+            Self::H2 { incoming, .. } => Pin::new(incoming)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|error| BodyError(Lost::of(&error))))),
         }
     }
 }
@@ -63,31 +81,23 @@ impl Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
-            Some(Ok(frame)) => {
-                // A reader that knows the length does not ask for the end.
-                if self.incoming.is_end_stream() {
-                    self.give_back();
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Some(Err(error)) => {
-                self.lease = None;
-                Poll::Ready(Some(Err(BodyError(Lost::of(&error)))))
-            }
-            None => {
-                self.give_back();
-                Poll::Ready(None)
-            }
-        }
+        let frame = ready!(self.0.poll_frame(cx));
+        self.0.give_back();
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        match &self.0 {
+            Inner::H1 { body, .. } => body.is_end_stream(),
+            Inner::H2 { incoming, .. } => incoming.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match &self.0 {
+            Inner::H1 { body, .. } => body.size_hint(),
+            Inner::H2 { incoming, .. } => incoming.size_hint(),
+        }
     }
 }
 

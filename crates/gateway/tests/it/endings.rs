@@ -71,14 +71,12 @@ fn a_provider_that_dies_in_a_plain_answer_breaks_the_connection() {
         stream.write_all(head_of(&rig, r#"{"model":"gpt-4o-mini"}"#).as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes).await;
-        let (head, body) = String::from_utf8_lossy(&bytes)
+        // Where head and tear come together, not even the head goes out; never does an end that looks whole.
+        let text = String::from_utf8_lossy(&bytes);
+        let is_torn = text
             .split_once("\r\n\r\n")
-            .map(|(h, b)| (h.to_owned(), b.to_owned()))
-            .unwrap();
-        assert!(
-            head.contains("content-length: 100") && body.len() < 100,
-            "the client sees that it is torn: {head}"
-        );
+            .is_none_or(|(head, body)| head.contains("content-length: 100") && body.len() < 100);
+        assert!(is_torn, "the client sees that it is torn: {text}");
         let record = &rig.records(1).await[0];
         assert_eq!((record.outcome, record.source), (Outcome::UpstreamFailed, UsageSource::Estimated));
     });

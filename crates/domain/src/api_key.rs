@@ -24,7 +24,7 @@ const PREFIX_LEN: usize = "td_live_".len();
 /// Bytes of a whole token.
 pub const TOKEN_LEN: usize = PREFIX_LEN + PUBLIC_ID_LEN + SECRET_LEN + CHECKSUM_LEN;
 
-/// What a key is for; only a label that its holder sees in the key itself.
+/// What a key is for; its holder sees it in the key itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyMode {

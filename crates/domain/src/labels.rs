@@ -118,16 +118,26 @@ pub enum BadLabel {
 }
 
 impl SentLabels {
-    /// Reads both header values; each may be missing, neither may be outside its list.
+    /// The labels with one more `X-Plan`.
     ///
     /// # Errors
-    /// Names the header whose value is not one of its list.
-    pub fn parse(plan: Option<&[u8]>, segment: Option<&[u8]>) -> Result<Self, BadLabel> {
-        let text = |b: Option<&[u8]>| b.map(|b| String::from_utf8_lossy(b).into_owned());
-        let plan = text(plan).map(|p| Plan::from_name(&p).ok_or(BadLabel::Plan)).transpose()?;
+    /// Where it is not one of the list, or another than was sent before.
+    pub fn with_plan(self, value: &[u8]) -> Result<Self, BadLabel> {
+        let plan = std::str::from_utf8(value).ok().and_then(Plan::from_name).ok_or(BadLabel::Plan)?;
+        match self.plan {
+            Some(other) if other != plan => Err(BadLabel::Plan),
+            _ => Ok(Self { plan: Some(plan), ..self }),
+        }
+    }
+
+    /// The labels with one more `X-Data-Segment`: of several the strictest counts.
+    ///
+    /// # Errors
+    /// Where it is not one of the list.
+    pub fn with_segment(self, value: &[u8]) -> Result<Self, BadLabel> {
         let segment =
-            text(segment).map(|s| DataSegment::from_name(&s).ok_or(BadLabel::Segment)).transpose()?;
-        Ok(Self { plan, segment })
+            std::str::from_utf8(value).ok().and_then(DataSegment::from_name).ok_or(BadLabel::Segment)?;
+        Ok(Self { segment: self.segment.max(Some(segment)), ..self })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The ledger holds for each meter how much has been *granted*. A node leases a block and spends it
 //! from memory. A lease is spent at the grant, so no crash and no number of nodes can let in one too
-//! many; what a crashed node had not used is lost to the window: one lease, and a quarter where it is large.
+//! many; what a crashed node had not used is lost to the window, and [`lease_size`] bounds that.
 
 use crate::entitlement::Resource;
 use crate::ports::{PortError, QuotaLedger};
@@ -38,23 +38,28 @@ pub struct Lease {
     pub granted_in_all: u64,
 }
 
-/// How many units to lease where `granted_in_all` of `limit` are out: a sixteenth of what remains, at most
-/// 1,024, at least one; and one by one where the limit is small (FREE) or its end is near.
+/// How many units to lease where `granted_in_all` of `limit` are out: a twentieth of what remains, at most 800, at
+/// least one; and one by one where the limit is small (FREE) or its end is near.
+///
+/// A large lease is fetched ahead when a quarter of the last is left, so a node never has more than a sixteenth of
+/// what remains, or 1,000 units, that a crash could cost.
 #[must_use]
 pub const fn lease_size(limit: u64, granted_in_all: u64) -> u64 {
     let remaining = limit.saturating_sub(granted_in_all);
     if limit <= 64 {
         return 1;
     }
-    let part = remaining / 16;
-    if part > 1024 {
-        1024
+    let part = remaining / 20;
+    if part > LARGEST_LEASE {
+        LARGEST_LEASE
     } else if part == 0 {
         1
     } else {
         part
     }
 }
+
+const LARGEST_LEASE: u64 = 800;
 
 /// The limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +108,7 @@ pub struct Meter {
 
 const COUNT_BITS: u32 = 40;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
-/// Leases from this size on are fetched ahead; a crash then costs a lease and a quarter.
+/// Leases from this size on are fetched ahead.
 const SMALLEST_TOPPED_UP: u64 = 256;
 /// Other nodes may give units back, so a denial is asked for again after this long.
 const DENIAL_LASTS_US: i64 = 200_000;
@@ -138,7 +143,7 @@ impl Meter {
         let Limit::Of(size) = limit else {
             return Ok(Unit { day: None });
         };
-        let day = now.day();
+        let day = self.window(now);
         if self.is_leased_under(limit) && self.take_leased(day) {
             return Ok(Unit { day: Some(day) });
         }
@@ -152,7 +157,7 @@ impl Meter {
         if limit == Limit::Unlimited {
             return Some(Unit { day: None });
         }
-        let day = now.day();
+        let day = self.window(now);
         (self.is_leased_under(limit) && self.take_leased(day)).then_some(Unit { day: Some(day) })
     }
 
@@ -172,7 +177,7 @@ impl Meter {
         if let (Limit::Of(size), _turn) = (limit, self.refill.lock().await)
             && self.is_leased_under(limit)
         {
-            let _ = self.lease_block(size, ledger, now.day()).await;
+            let _ = self.lease_block(size, ledger, self.window(now)).await;
         }
         self.is_topping_up.store(false, Ordering::Release);
     }
@@ -191,7 +196,7 @@ impl Meter {
     pub fn remaining(&self, limit: Limit, now: Timestamp) -> Option<u64> {
         let Limit::Of(size) = limit else { return None };
         let lease = self.lease.load(Ordering::Acquire);
-        if day_of(lease) != packed_day(now.day()) {
+        if day_of(lease) != packed_day(self.window(now)) {
             return Some(size);
         }
         let granted = self.granted_in_all.load(Ordering::Acquire);
@@ -202,7 +207,7 @@ impl Meter {
     #[must_use]
     pub fn unspent(&self, now: Timestamp) -> u64 {
         let lease = self.lease.load(Ordering::Acquire);
-        if day_of(lease) == packed_day(now.day()) { lease & COUNT_MASK } else { 0 }
+        if day_of(lease) == packed_day(self.window(now)) { lease & COUNT_MASK } else { 0 }
     }
 
     /// Returns the whole lease to the ledger: on stopping, and when it has lain idle.
@@ -273,6 +278,25 @@ impl Meter {
             self.add_lease(day, lease.granted);
         }
         Ok(lease)
+    }
+
+    /// The day that a request counts for: its own, but never one before the lease's. A request that began before
+    /// midnight and is let in after it must not bring yesterday's window back.
+    fn window(&self, now: Timestamp) -> UtcDay {
+        let leased = day_of(self.lease.load(Ordering::Acquire));
+        let leased = UtcDay::from_number(i64::try_from(leased).unwrap_or_default());
+        now.day().max(leased)
+    }
+
+    /// The limit, where the ledger has just said that it is reached.
+    #[must_use]
+    pub fn exhausted(&self, limit: Limit, now: Timestamp) -> Option<Exhausted> {
+        let Limit::Of(size) = limit else { return None };
+        let is_denied = self.is_leased_under(limit)
+            && now.micros() < self.denied_until.load(Ordering::Acquire)
+            && self.lease.load(Ordering::Acquire) & COUNT_MASK == 0;
+        let used = self.granted_in_all.load(Ordering::Acquire);
+        is_denied.then(|| Exhausted { limit: size, used, resets_at: self.window(now).end() })
     }
 
     fn is_leased_under(&self, limit: Limit) -> bool {

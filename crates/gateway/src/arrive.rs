@@ -8,7 +8,7 @@ use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
 use std::time::Instant;
 use topdog_domain::directory::Caller;
-use topdog_domain::labels::{Labels, SentLabels};
+use topdog_domain::labels::{BadLabel, Labels, SentLabels};
 use topdog_domain::provider::Operation;
 use topdog_domain::{Refusal, RequestId, Timestamp};
 
@@ -82,8 +82,7 @@ pub(crate) fn arrive(
     peer: IpAddr,
 ) -> Result<Arrived, Refusal> {
     let (parts, body) = request.into_parts();
-    let value = |name: &HeaderName| parts.headers.get(name).map(|v| v.as_bytes());
-    let sent_labels = SentLabels::parse(value(&X_PLAN), value(&X_DATA_SEGMENT)).map_err(Refusal::BadLabel)?;
+    let sent_labels = sent_labels(&parts.headers).map_err(Refusal::BadLabel)?;
     trail.labels.set(Labels::of_stranger(sent_labels, &worker.config().labels));
     let wanted = wanted(&parts.method, parts.uri.path())?;
     if let Wanted::Operation(operation) = wanted {
@@ -136,6 +135,14 @@ fn decoded(segment: &str) -> Result<String, Refusal> {
         bytes.push(u8::try_from(high * 16 + low).map_err(|_| Refusal::NoSuchPath)?);
     }
     String::from_utf8(bytes).map_err(|_| Refusal::NoSuchPath)
+}
+
+/// All values count, however often a header is sent: who adds a second one must not be able to undo the first.
+fn sent_labels(headers: &HeaderMap) -> Result<SentLabels, BadLabel> {
+    let mut plans = headers.get_all(X_PLAN).iter();
+    let sent = plans.try_fold(SentLabels::default(), |sent, plan| sent.with_plan(plan.as_bytes()))?;
+    let mut segments = headers.get_all(X_DATA_SEGMENT).iter();
+    segments.try_fold(sent, |sent, segment| sent.with_segment(segment.as_bytes()))
 }
 
 /// Whose request it is: the peer, or what a gateway of our own in front says of its peer.

@@ -16,7 +16,7 @@ pub(crate) struct Authenticated {
 }
 
 /// Where a Top Dog key may be, in the order in which they are looked at: SDKs of all dialects work as they are.
-const OTHER_KEY_HEADERS: [HeaderName; 3] = [
+static OTHER_KEY_HEADERS: [HeaderName; 3] = [
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("api-key"),
     HeaderName::from_static("x-goog-api-key"),
@@ -57,18 +57,19 @@ pub(crate) fn authenticate(
     Ok(Authenticated { arrived, caller })
 }
 
+/// The one key that was presented, in however many headers. Two different ones are refused: what stands in front
+/// of us may have judged by the other.
 fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
-    if let Some(value) = headers.get(AUTHORIZATION) {
+    let bearers = headers.get_all(AUTHORIZATION).iter().map(|value| {
         let text = value.to_str().map_err(|_| Refusal::BadHeader("authorization"))?;
         let (scheme, token) = text.split_once(' ').ok_or(Refusal::UnknownKey)?;
-        return if scheme.eq_ignore_ascii_case("bearer") {
-            Ok(token.trim())
-        } else {
-            Err(Refusal::UnknownKey)
-        };
-    }
-    let value = OTHER_KEY_HEADERS.iter().find_map(|name| headers.get(name)).ok_or(Refusal::MissingKey)?;
-    value.to_str().map(str::trim).map_err(|_| Refusal::UnknownKey)
+        if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Refusal::UnknownKey) }
+    });
+    let others = OTHER_KEY_HEADERS.iter().flat_map(|name| headers.get_all(name));
+    let others = others.map(|value| value.to_str().map(str::trim).map_err(|_| Refusal::UnknownKey));
+    let mut presented = bearers.chain(others);
+    let first = presented.next().ok_or(Refusal::MissingKey)??;
+    if presented.all(|other| other.as_ref() == Ok(&first)) { Ok(first) } else { Err(Refusal::UnknownKey) }
 }
 
 /// The stricter of what the organisation and the key's workspace have.

@@ -8,7 +8,7 @@ use crate::forward::forward;
 use crate::models;
 use crate::open_key::open_key;
 use crate::record;
-use crate::reserve::reserve;
+use crate::reserve::{refuse_exhausted, reserve};
 use crate::worker::Worker;
 use http::Request;
 use hyper::body::Incoming;
@@ -22,11 +22,18 @@ pub(crate) async fn travel(worker: &Rc<Worker>, request: Request<Incoming>, peer
     match journey(worker, &trail, request, peer).await {
         Ok(answer) => answer,
         Err(refusal) => {
+            let refusal = recorded(worker, &trail, refusal).await;
             worker.parts().metrics.refused(&trail, &refusal);
             record::refused(worker, &trail, &refusal);
             answer::refused(&trail, &refusal)
         }
     }
+}
+
+/// In a regulated segment the record of an admitted request is on the disk before its failure is told.
+async fn recorded(worker: &Worker, trail: &Trail, refusal: Refusal) -> Refusal {
+    let must_wait = trail.is_admitted.get() && trail.labels.get().segment.is_regulated();
+    if must_wait && worker.spool.durable().await.is_err() { Refusal::RecordsUnavailable } else { refusal }
 }
 
 async fn journey(
@@ -40,6 +47,7 @@ async fn journey(
     if !matches!(authenticated.arrived.wanted, Wanted::Operation(_)) {
         return Box::pin(models::models(worker, trail, authenticated)).await;
     }
+    refuse_exhausted(worker, trail, &authenticated.caller)?;
     let entitled = entitle(worker, authenticated).await?;
     let reserved = reserve(worker, trail, entitled).await?;
     let opened = open_key(worker, trail, reserved).await?;

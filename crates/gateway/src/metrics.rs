@@ -15,7 +15,8 @@ use topdog_domain::labels::{DataSegment, Labels, Plan};
 use topdog_domain::provider::Operation;
 use topdog_domain::usage::{Outcome, RequestRecord};
 
-/// All metrics of a node. Every series has the labels `plan` and `data_segment`, and only bounded ones.
+/// All metrics of a node. Every series of requests has the labels `plan` and `data_segment`, and only bounded ones;
+/// the node's own gauges (requests in flight, spool, configuration) are of no plan.
 pub struct Metrics {
     cells: Arc<Cells>,
     registry: Registry,
@@ -69,7 +70,8 @@ impl Metrics {
     pub(crate) fn settled(&self, record: &RequestRecord, overhead: Duration, first_byte: Option<Duration>) {
         let series = self.cells.of(Labels { plan: record.plan, segment: record.segment });
         // What never reached a provider was answered, and counted, as a refusal.
-        if record.first_byte_us.is_some() || record.outcome == Outcome::ClientGone {
+        let is_answered = record.first_byte_us.is_some() || record.outcome == Outcome::Completed;
+        if is_answered || record.outcome == Outcome::ClientGone {
             series.request(Some(record.operation), record.status);
         }
         series.overhead.observe(overhead);

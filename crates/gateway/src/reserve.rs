@@ -93,6 +93,21 @@ pub(crate) async fn reserve(
     Ok(Reserved { entitled, settlement })
 }
 
+/// Refuses at once whose limit is known to be reached, before its body takes up memory.
+pub(crate) fn refuse_exhausted(worker: &Worker, trail: &Trail, caller: &Caller) -> Result<(), Refusal> {
+    let (tier, meters) = (&caller.org.tier, &caller.org.meters);
+    let known = [
+        (Resource::ApiCallsPerDay, &meters.api_calls, tier.api_calls_per_day),
+        (Resource::LlmRequestsPerDay, &meters.llm_requests, tier.llm_requests_per_day),
+    ];
+    for (resource, meter, limit) in known {
+        if let Some(exhausted) = meter.exhausted(limit, trail.at) {
+            return Err(denied(worker, caller, resource, NotTaken::Exhausted(exhausted)));
+        }
+    }
+    Ok(())
+}
+
 /// Fetches the next lease of a meter beside the requests, so that none waits for the ledger.
 fn top_up(
     worker: &Rc<Worker>,

@@ -142,6 +142,11 @@ impl Settlement {
         });
     }
 
+    /// So long was waited for the provider or the client.
+    pub(crate) fn waited(&mut self, waited: Duration) {
+        self.change(|open| open.waited += waited);
+    }
+
     /// What is known of the tokens by now: what the provider told, and how much text went out.
     pub(crate) fn learnt(&mut self, tokens: Option<TokenUsage>, delivered_text_bytes: u64) {
         self.change(|open| {

@@ -93,11 +93,17 @@ fn a_plan_header_is_believed_from_a_trusted_front_or_of_a_stranger_only() {
 
 #[test]
 fn a_label_outside_its_list_is_refused() {
-    assert!(SentLabels::parse(Some(b"pro"), None).is_err(), "the lists are exact");
-    assert!(SentLabels::parse(None, Some(b"Medical")).is_err());
-    assert!(SentLabels::parse(Some(b"\xff"), None).is_err());
-    let good = SentLabels::parse(Some(b"Starter"), Some(b"scientific")).unwrap();
+    let none = SentLabels::default();
+    assert!(none.with_plan(b"pro").is_err(), "the lists are exact");
+    assert!(none.with_segment(b"Medical").is_err());
+    assert!(none.with_plan(b"\xff").is_err());
+    let good = none.with_plan(b"Starter").unwrap().with_segment(b"scientific").unwrap();
     assert_eq!((good.plan, good.segment), (Some(Plan::Starter), Some(DataSegment::Scientific)));
+    assert!(good.with_plan(b"Pro").is_err(), "two plans contradict each other");
+    for (second, strictest) in [("general", DataSegment::Scientific), ("medical", DataSegment::Medical)] {
+        assert_eq!(good.with_segment(second.as_bytes()).unwrap().segment, Some(strictest));
+    }
+    assert!(good.with_segment(b"bogus").is_err());
 }
 
 fn key(models: &[&str], ips: &[&str]) -> ApiKey {

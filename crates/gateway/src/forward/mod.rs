@@ -52,7 +52,7 @@ pub(crate) async fn forward(worker: &Rc<Worker>, trail: &Trail, opened: Opened) 
         status if status.is_success() => Ok(relay(worker, trail, settlement, &shape, response)),
         // Boxed: the rare case must not weigh on every request's state.
         status if status.is_client_error() || status.is_server_error() => {
-            Ok(Box::pin(relay_error(worker, trail, settlement, &shape, key.as_deref(), response)).await)
+            Box::pin(relay_error(worker, trail, settlement, &shape, key.as_deref(), response)).await
         }
         // A redirect is never followed, nor sent on: the client might take its key there.
         _ => Err(given_up(settlement, Refusal::UpstreamBroken(shape.provider), Outcome::UpstreamFailed)),
@@ -121,16 +121,18 @@ async fn relay_error(
     shape: &Shape,
     key: Option<&OpenedKey>,
     response: Response<UpstreamBody>,
-) -> Answer {
-    let (parts, mut body) = response.into_parts();
-    let mut whole = BytesMut::new();
-    while let Some(Ok(frame)) = body.frame().await {
-        let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + data.len() > MOST_ERROR_BYTES {
-            break;
-        }
-        whole.extend_from_slice(&data);
-    }
+) -> Result<Answer, Refusal> {
+    let (parts, body) = response.into_parts();
+    let asked = Instant::now();
+    let read = error_body(worker, body).await;
+    settlement.waited(asked.elapsed());
+    let Some(whole) = read else {
+        return Err(given_up(
+            settlement,
+            Refusal::UpstreamBroken(shape.provider.clone()),
+            Outcome::UpstreamFailed,
+        ));
+    };
     let secret = key.map(OpenedKey::expose).unwrap_or_default();
     let redacted = redact_error_body(&whole, secret.as_bytes()).into_owned();
     settlement.failed("upstream_error");
@@ -139,13 +141,28 @@ async fn relay_error(
     headers::say(worker, trail, shape, settlement.overhead(), &mut headers);
     headers.insert(X_ERROR_SOURCE, HeaderValue::from_static("upstream"));
     settlement.settle(Outcome::UpstreamError);
-    if trail.labels.get().segment.is_regulated() && worker.spool.durable().await.is_err() {
-        tracing::error!(request = %trail.request, "the record of a regulated request is not on the disk yet");
+    if trail.labels.get().segment.is_regulated() {
+        worker.spool.durable().await.map_err(|_| Refusal::RecordsUnavailable)?;
     }
     let mut answer = Response::new(AnswerBody::Full(redacted.into()));
     *answer.status_mut() = parts.status;
     *answer.headers_mut() = headers;
-    answer
+    Ok(answer)
+}
+
+/// The whole of an error body; none where it breaks off, falls silent, or is too large to be one.
+async fn error_body(worker: &Worker, mut body: UpstreamBody) -> Option<BytesMut> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) =
+        tokio::time::timeout(worker.config().upstream_idle_timeout, body.frame()).await.ok()?
+    {
+        let Ok(data) = frame.ok()?.into_data() else { continue };
+        if whole.len() + data.len() > MOST_ERROR_BYTES {
+            return None;
+        }
+        whole.extend_from_slice(&data);
+    }
+    Some(whole)
 }
 
 fn failed(trail: &Trail, settlement: Settlement, shape: &Shape, error: &SendError) -> Refusal {

@@ -39,6 +39,8 @@ pub(crate) struct Relay {
     held: VecDeque<Bytes>,
     phase: Phase,
     waiting_since: Option<Instant>,
+    /// When a piece was last handed on: until the next is asked for, the client is reading.
+    handed_on: Option<Instant>,
     silence: Silence,
     worker: Rc<Worker>,
     request: RequestId,
@@ -48,10 +50,20 @@ pub(crate) struct Relay {
 enum Phase {
     Relaying,
     /// All is settled; the last bytes wait for the disk.
-    Confirming(Pin<Box<dyn Future<Output = Result<(), PortError>>>>),
+    Confirming(Pin<Box<dyn Future<Output = Result<(), PortError>>>>, Last),
     Over,
     /// What can't be told inside the body is told by breaking the connection.
     Broken,
+}
+
+/// What comes last.
+enum Last {
+    /// Nothing more: the answer is whole.
+    Whole,
+    /// The event that tells of a failure.
+    Event(Bytes),
+    /// What can't be told inside the body.
+    Break,
 }
 
 impl Relay {
@@ -62,7 +74,7 @@ impl Relay {
         watch: Watch,
         settlement: Settlement,
     ) -> Self {
-        Self {
+        let mut relay = Self {
             source,
             watch,
             settlement: Some(settlement),
@@ -70,11 +82,17 @@ impl Relay {
             held: VecDeque::new(),
             phase: Phase::Relaying,
             waiting_since: None,
+            handed_on: None,
             silence: Silence::new(worker.config().upstream_idle_timeout),
             worker: worker.clone(),
             request: trail.request,
             is_regulated: trail.labels.get().segment.is_regulated(),
+        };
+        // An empty body is never asked for.
+        if relay.source_has_ended() {
+            relay.end();
         }
+        relay
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -85,13 +103,15 @@ impl Relay {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        self.count_reading();
         loop {
             if let Some(bytes) = self.ready.pop_front() {
+                self.handed_on = Some(Instant::now());
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             match &mut self.phase {
                 Phase::Relaying => std::task::ready!(self.poll_source(cx)),
-                Phase::Confirming(durable) => {
+                Phase::Confirming(durable, _) => {
                     let is_kept = std::task::ready!(durable.as_mut().poll(cx)).is_ok();
                     self.confirmed(is_kept);
                 }
@@ -101,6 +121,16 @@ impl Relay {
                     return Poll::Ready(Some(Err(BodyBroken)));
                 }
             }
+        }
+    }
+
+    /// Counts the time that the client has taken to read what it was given, beyond what writing it takes.
+    fn count_reading(&mut self) {
+        let took = self.handed_on.take().map_or(Duration::ZERO, |since| since.elapsed());
+        if took > WRITING_TAKES
+            && let Some(settlement) = &mut self.settlement
+        {
+            settlement.waited(took);
         }
     }
 
@@ -115,6 +145,7 @@ impl Relay {
         let Poll::Ready(frame) = polled else {
             let since = *self.waiting_since.get_or_insert_with(Instant::now);
             if self.silence.poll_too_long(since, cx) {
+                self.waited(since.elapsed());
                 self.die(&Refusal::UpstreamTimeout(self.provider()));
                 return Poll::Ready(());
             }
@@ -131,8 +162,14 @@ impl Relay {
                     self.end();
                 }
             }
-            Some(Err(BodyBroken)) => self.die(&Refusal::UpstreamBroken(self.provider())),
-            None => self.end(),
+            Some(Err(BodyBroken)) => {
+                self.waited(waited);
+                self.die(&Refusal::UpstreamBroken(self.provider()));
+            }
+            None => {
+                self.waited(waited);
+                self.end();
+            }
         }
         Poll::Ready(())
     }
@@ -176,7 +213,8 @@ impl Relay {
         if self.is_regulated {
             self.held.append(&mut self.ready);
         }
-        self.settle(if self.watch.has_failed() { Outcome::UpstreamError } else { Outcome::Completed });
+        let outcome = if self.watch.has_failed() { Outcome::UpstreamError } else { Outcome::Completed };
+        self.close(outcome, Last::Whole);
     }
 
     /// The source has died: the client is told so in its own dialect, and never that all is well.
@@ -185,41 +223,53 @@ impl Relay {
         if let Some(settlement) = &mut self.settlement {
             settlement.failed(refusal.code());
         }
-        self.settle(Outcome::UpstreamFailed);
-        self.tell(refusal);
+        let last = self.failure(refusal);
+        self.close(Outcome::UpstreamFailed, last);
     }
 
-    fn tell(&mut self, refusal: &Refusal) {
+    fn failure(&self, refusal: &Refusal) -> Last {
         let request = self.request.to_string();
-        match self.watch.failure_event(refusal.code(), &refusal.to_string(), &request) {
-            Some(event) => {
-                self.ready.push_back(event);
-                self.phase = Phase::Over;
-            }
-            None => self.phase = Phase::Broken,
-        }
+        let event = self.watch.failure_event(refusal.code(), &refusal.to_string(), &request);
+        event.map_or(Last::Break, Last::Event)
     }
 
-    fn settle(&mut self, outcome: Outcome) {
+    /// Settles. The last bytes go out at once, or in a regulated segment when the record is on the disk.
+    fn close(&mut self, outcome: Outcome, last: Last) {
         let Some(mut settlement) = self.settlement.take() else { return };
         let (tokens, text_bytes) = self.watch.learnt();
         settlement.learnt(tokens, text_bytes);
         settlement.settle(outcome);
-        self.phase = if self.is_regulated {
+        if self.is_regulated {
             let worker = self.worker.clone();
-            Phase::Confirming(Box::pin(async move { worker.spool.durable().await }))
+            self.phase = Phase::Confirming(Box::pin(async move { worker.spool.durable().await }), last);
         } else {
-            Phase::Over
-        };
+            self.release(last);
+        }
     }
 
     fn confirmed(&mut self, is_kept: bool) {
+        let Phase::Confirming(_, last) = std::mem::replace(&mut self.phase, Phase::Over) else { return };
         if is_kept {
-            self.ready.append(&mut self.held);
-            self.phase = Phase::Over;
-        } else {
-            self.held.clear();
-            self.tell(&Refusal::RecordsUnavailable);
+            return self.release(last);
+        }
+        self.held.clear();
+        let failure = self.failure(&Refusal::RecordsUnavailable);
+        self.release(failure);
+    }
+
+    fn release(&mut self, last: Last) {
+        self.ready.append(&mut self.held);
+        self.phase = Phase::Over;
+        match last {
+            Last::Whole => {}
+            Last::Event(event) => self.ready.push_back(event),
+            Last::Break => self.phase = Phase::Broken,
+        }
+    }
+
+    fn waited(&mut self, waited: Duration) {
+        if let Some(settlement) = &mut self.settlement {
+            settlement.waited(waited);
         }
     }
 
@@ -230,8 +280,12 @@ impl Relay {
     }
 }
 
+/// Writing a piece to the client's socket takes less; what takes longer is the client.
+const WRITING_TAKES: Duration = Duration::from_millis(1);
+
 impl Drop for Relay {
     fn drop(&mut self) {
+        self.count_reading();
         if let Some(mut settlement) = self.settlement.take() {
             let (tokens, text_bytes) = self.watch.learnt();
             settlement.learnt(tokens, text_bytes);

@@ -215,3 +215,63 @@ fn a_provider_that_can_not_be_reached_is_a_502() {
         assert_eq!((reply.status, reply.code().as_str()), (403, "no_provider_key"));
     });
 }
+
+#[test]
+fn an_error_that_never_ends_is_given_up() {
+    run(async {
+        let wish =
+            Wish { config: |c| c.upstream_idle_timeout = Duration::from_millis(150), ..Wish::default() };
+        let rig = Rig::start(wish).await;
+        rig.upstream.now_does(Script::HangingError);
+        let reply = rig.chat(ASK).await;
+        assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_failed"));
+        assert!(!rig.records(1).await[0].is_counted);
+    });
+}
+
+#[test]
+fn an_empty_success_is_a_success() {
+    run(async {
+        let rig = Rig::start(Wish { script: Script::json(""), ..Wish::default() }).await;
+        assert_eq!(rig.chat(r#"{"model":"gpt-4o-mini"}"#).await.status, 200);
+        assert_eq!(rig.records(1).await[0].outcome, Outcome::Completed);
+        assert!(rig.metrics.encode().contains(r#"operation="chat",status_class="2xx"} 1"#));
+    });
+}
+
+#[test]
+fn time_waited_for_others_is_no_time_of_ours() {
+    run(async {
+        let event = format!("data: {DELTA}\n\n").into_bytes();
+        let pause = Duration::from_millis(120);
+        let slow = Script::Chunks { pieces: vec![event.clone(), event], pause, has_end: false };
+        let rig = Rig::start(Wish { script: slow, ..Wish::default() }).await;
+        let _ = rig.chat(ASK).await;
+        let record = &rig.records(1).await[0];
+        assert!(
+            record.total_us > 200_000 && record.overhead_us < 50_000,
+            "{} of {}",
+            record.overhead_us,
+            record.total_us
+        );
+
+        let large = format!("data: {}\n\n", DELTA.replace("twelve bytes", &"x".repeat(16_000)));
+        let pieces = vec![large.into_bytes(); 1500];
+        let rig = Rig::start(Wish {
+            script: Script::Chunks { pieces, pause: Duration::ZERO, has_end: true },
+            ..Wish::default()
+        })
+        .await;
+        let mut stream = rig.connect().await;
+        stream.write_all(head_of(&rig, ASK).as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        drop(stream);
+        let record = &rig.records(1).await[0];
+        assert!(
+            record.overhead_us < record.total_us / 2,
+            "a slow reader: {} of {}",
+            record.overhead_us,
+            record.total_us
+        );
+    });
+}

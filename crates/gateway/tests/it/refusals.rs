@@ -68,6 +68,12 @@ fn bad_keys_all_sound_the_same() {
         }
         let reply = ask(format!("authorization: Bearer {wrong}\r\n")).await;
         assert_eq!((reply.status, reply.code().as_str()), (401, "invalid_api_key"));
+        for second in ["x-api-key: bogus", "authorization: Bearer bogus"] {
+            let both = format!("authorization: Bearer {}\r\n{second}\r\n", rig.token);
+            assert_eq!(ask(both).await.status, 401, "{second}");
+        }
+        let twice = format!("authorization: Bearer {0}\r\nx-api-key: {0}\r\n", rig.token);
+        assert_eq!(ask(twice).await.status, 200, "the same key twice is one key");
         for header in ["x-api-key", "api-key", "x-goog-api-key"] {
             assert_eq!(ask(format!("{header}: {}\r\n", rig.token)).await.status, 200, "{header}");
         }

@@ -60,6 +60,39 @@ fn a_record_that_is_lost_meanwhile_takes_the_answers_end_with_it() {
 }
 
 #[test]
+fn a_failing_request_is_recorded_before_its_failure_is_told() {
+    run(async {
+        for script in [
+            Script::stream(&["{}"]).dying(),
+            Script::Close,
+            Script::Answer { status: 302, content_type: "text/html", body: String::new() },
+        ] {
+            let rig = Rig::start(medical()).await;
+            rig.upstream.now_does(script);
+            let spool = rig.spool.clone();
+            // From when the provider has the request on, nothing is kept any more.
+            rig.upstream.first_does(move || spool.set_healthy(false));
+            let reply = rig.chat(ASK).await;
+            assert!(reply.body.contains("records_unavailable"), "told before it was kept: {}", reply.body);
+        }
+    });
+}
+
+#[test]
+fn of_several_labels_none_undoes_another() {
+    run(async {
+        let rig = Rig::start(Wish::default()).await;
+        assert_eq!(rig.raw_with("x-data-segment: general\r\nx-data-segment: medical").await.status, 200);
+        assert_eq!(rig.records(1).await[0].segment, DataSegment::Medical);
+        assert_eq!(
+            rig.raw_with("x-data-segment: general\r\nx-data-segment: bogus").await.code(),
+            "invalid_label"
+        );
+        assert_eq!(rig.raw_with("x-plan: Pro\r\nx-plan: Starter").await.code(), "invalid_label");
+    });
+}
+
+#[test]
 fn a_header_makes_it_stricter_and_a_wrong_one_is_refused() {
     run(async {
         let rig = Rig::start(Wish::default()).await;

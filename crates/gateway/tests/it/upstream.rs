@@ -16,6 +16,8 @@ pub(crate) enum Script {
     Chunks { pieces: Vec<Vec<u8>>, pause: Duration, has_end: bool },
     /// The beginning of a JSON answer, whose end never comes.
     Torn,
+    /// The head of an error, whose body never ends.
+    HangingError,
     /// No answer at all.
     Silence,
     /// The connection is closed at once.
@@ -48,10 +50,14 @@ pub(crate) struct Seen {
     pub(crate) closed_at: Vec<Instant>,
 }
 
+/// What to do when a request has come.
+type Hook = Rc<RefCell<Option<Box<dyn Fn()>>>>;
+
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     pub(crate) seen: Rc<RefCell<Seen>>,
     script: Rc<RefCell<Script>>,
+    hook: Hook,
 }
 
 impl Upstream {
@@ -61,11 +67,12 @@ impl Upstream {
             address: listener.local_addr().unwrap(),
             seen: Rc::default(),
             script: Rc::new(RefCell::new(script)),
+            hook: Rc::default(),
         };
-        let (seen, script) = (upstream.seen.clone(), upstream.script.clone());
+        let (seen, script, hook) = (upstream.seen.clone(), upstream.script.clone(), upstream.hook.clone());
         tokio::task::spawn_local(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::task::spawn_local(serve(stream, seen.clone(), script.clone()));
+                tokio::task::spawn_local(serve(stream, seen.clone(), script.clone(), hook.clone()));
             }
         });
         upstream
@@ -73,6 +80,11 @@ impl Upstream {
 
     pub(crate) fn now_does(&self, script: Script) {
         *self.script.borrow_mut() = script;
+    }
+
+    /// Does this when a request has come, before it is answered.
+    pub(crate) fn first_does(&self, hook: impl Fn() + 'static) {
+        *self.hook.borrow_mut() = Some(Box::new(hook));
     }
 
     pub(crate) fn last(&self) -> (String, String) {
@@ -84,9 +96,17 @@ impl Upstream {
     }
 }
 
-async fn serve(mut stream: TcpStream, seen: Rc<RefCell<Seen>>, script: Rc<RefCell<Script>>) {
+async fn serve(
+    mut stream: TcpStream,
+    seen: Rc<RefCell<Seen>>,
+    script: Rc<RefCell<Script>>,
+    hook: Hook,
+) {
     while let Some(request) = read_request(&mut stream).await {
         seen.borrow_mut().requests.push(request);
+        if let Some(hook) = hook.borrow().as_ref() {
+            hook();
+        }
         let script = script.borrow().clone();
         let is_open = play(&mut stream, script).await;
         if !is_open {
@@ -124,6 +144,12 @@ async fn play(stream: &mut TcpStream, script: Script) -> bool {
             let torn =
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"id\":";
             let _ = stream.write_all(torn.as_bytes()).await;
+            false
+        }
+        Script::HangingError => {
+            let head = "HTTP/1.1 500 X\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+            let _ = stream.write_all(head.as_bytes()).await;
+            let _ = stream.read(&mut [0; 1]).await;
             false
         }
         Script::Silence => {

@@ -210,7 +210,7 @@ impl Meter {
         if day_of(lease) == packed_day(self.window(now)) { lease & COUNT_MASK } else { 0 }
     }
 
-    /// Returns the whole lease to the ledger: on stopping, and when it has lain idle.
+    /// Returns the whole lease to the ledger: on stopping, and where the limit has changed.
     ///
     /// # Errors
     /// Where the ledger can't be told; the units are then lost to the window.

@@ -96,12 +96,7 @@ impl Upstream {
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    seen: Rc<RefCell<Seen>>,
-    script: Rc<RefCell<Script>>,
-    hook: Hook,
-) {
+async fn serve(mut stream: TcpStream, seen: Rc<RefCell<Seen>>, script: Rc<RefCell<Script>>, hook: Hook) {
     while let Some(request) = read_request(&mut stream).await {
         seen.borrow_mut().requests.push(request);
         if let Some(hook) = hook.borrow().as_ref() {

@@ -18,7 +18,7 @@ pub const DEFAULT_HOLD_BYTES: usize = 32 * 1024 * 1024;
 /// A model's name in a form is at most this many bytes.
 const MAX_MODEL_BYTES: usize = 256;
 
-/// Why a form is refused, always with status 400 but for [`BadMultipart::FieldTooLate`] (413).
+/// Why a form is refused, always with status 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadMultipart {
     /// The content type isn't `multipart/form-data` with a boundary of RFC 2046.

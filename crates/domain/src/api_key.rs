@@ -228,7 +228,7 @@ impl Scope {
 pub struct KeySecret {
     /// What a token with it is looked up by.
     pub public_id: PublicId,
-    /// HMAC-SHA-256 of the whole token under the pepper of that version.
+    /// HMAC-SHA-256 of organisation, key and whole token under the pepper of that version.
     pub hash: [u8; 32],
     /// Which pepper.
     pub pepper_version: u32,

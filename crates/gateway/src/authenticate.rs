@@ -31,7 +31,7 @@ pub(crate) fn authenticate(
     let token = Token::parse(text).ok_or(Refusal::UnknownKey)?;
     let snapshot = worker.parts().directory.snapshot();
     let caller = snapshot.caller(token.public_id()).ok_or(Refusal::UnknownKey)?;
-    if !worker.parts().hasher.verify(&token, &caller.secret) {
+    if !worker.parts().hasher.verify(&token, &caller.key, &caller.secret) {
         return Err(Refusal::UnknownKey);
     }
     let caller = caller.clone();

@@ -44,7 +44,8 @@ pub(crate) fn authenticate(
     let token = Token::parse(presented).ok_or(Refusal::UnknownKey)?;
     let caller =
         platform.parts.directory.snapshot().caller(token.public_id()).cloned().ok_or(Refusal::UnknownKey)?;
-    if caller.key.revoked_at.is_some() || !platform.parts.hasher.verify(&token, &caller.secret) {
+    let is_theirs = platform.parts.hasher.verify(&token, &caller.key, &caller.secret);
+    if caller.key.revoked_at.is_some() || !is_theirs {
         return Err(Refusal::UnknownKey);
     }
     let is_past = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);

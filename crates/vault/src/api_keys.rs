@@ -1,9 +1,10 @@
 //! Top Dog API keys: how a token is made, and how a presented one is compared with what is kept of it.
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand;
 use topdog_domain::api_key::{
-    BASE62, KeyMode, KeySecret, PUBLIC_ID_LEN, PublicId, SECRET_LEN, TOKEN_LEN, Token, checksum,
+    ApiKey, BASE62, KeyMode, KeySecret, PUBLIC_ID_LEN, PublicId, SECRET_LEN, TOKEN_LEN, Token, checksum,
 };
 use zeroize::Zeroizing;
 
@@ -40,11 +41,12 @@ impl KeyHasher {
         Ok(Self { newest, older: keys.collect() })
     }
 
-    /// What is kept of a token: its HMAC-SHA-256, and the version of the pepper.
+    /// What is kept of a token of that key: the HMAC-SHA-256 of whose it is and of itself, and the version of the
+    /// pepper.
     #[must_use]
-    pub fn hash(&self, token: &Token<'_>) -> ([u8; 32], u32) {
-        let (version, key) = &self.newest;
-        let tag = hmac::sign(key, token.expose().as_bytes());
+    pub fn hash(&self, token: &Token<'_>, key: &ApiKey) -> ([u8; 32], u32) {
+        let (version, pepper) = &self.newest;
+        let tag = tag(pepper, token, key);
         let mut hash = [0; 32];
         for (to, from) in hash.iter_mut().zip(tag.as_ref()) {
             *to = *from;
@@ -52,13 +54,16 @@ impl KeyHasher {
         (hash, *version)
     }
 
-    /// Is this the token that the secret was made for? Takes as long for a wrong one as for the right one.
+    /// Is this the token that the secret was made for, in that very key of that very organisation? A row that was
+    /// moved to another verifies no token. Takes as long for a wrong one as for the right one.
     #[must_use]
-    pub fn verify(&self, token: &Token<'_>, secret: &KeySecret) -> bool {
-        let key = std::iter::once(&self.newest)
+    pub fn verify(&self, token: &Token<'_>, key: &ApiKey, secret: &KeySecret) -> bool {
+        let pepper = std::iter::once(&self.newest)
             .chain(&self.older)
-            .find_map(|(version, key)| (*version == secret.pepper_version).then_some(key));
-        key.is_some_and(|key| hmac::verify(key, token.expose().as_bytes(), &secret.hash).is_ok())
+            .find_map(|(version, pepper)| (*version == secret.pepper_version).then_some(pepper));
+        pepper.is_some_and(|pepper| {
+            verify_slices_are_equal(tag(pepper, token, key).as_ref(), &secret.hash).is_ok()
+        })
     }
 
     /// Makes a new token, with 256 bits of the operating system's randomness.
@@ -79,6 +84,17 @@ impl KeyHasher {
             public_id: PublicId::parse(&public_id).ok_or(VaultError::CipherFailed)?,
         })
     }
+}
+
+/// Over organisation, key and token, each with its length before it: no two of them read alike.
+fn tag(pepper: &hmac::Key, token: &Token<'_>, key: &ApiKey) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(pepper);
+    let (org, id) = (key.org.uuid(), key.id.uuid());
+    for part in [org.as_bytes().as_slice(), id.as_bytes().as_slice(), token.expose().as_bytes()] {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    context.sign()
 }
 
 /// So many base-62 digits, each as likely as any other.

@@ -217,7 +217,7 @@ impl Rig {
 pub(crate) fn issue(hasher: &KeyHasher, mut key: ApiKey) -> (String, ApiKey) {
     let issued = hasher.issue(KeyMode::Live).unwrap();
     let text = issued.token.expose().to_owned();
-    let (hash, pepper_version) = hasher.hash(&Token::parse(&text).unwrap());
+    let (hash, pepper_version) = hasher.hash(&Token::parse(&text).unwrap(), &key);
     key.secrets = vec![KeySecret { public_id: issued.public_id, hash, pepper_version, not_after: None }];
     (text, key)
 }

@@ -8,7 +8,7 @@ use crate::params::{Named, PageParams};
 use crate::platform::{Platform, Shared};
 use crate::problem::Problem;
 use axum::extract::State;
-use topdog_domain::api_key::{self, KeyMode, KeySecret, Token};
+use topdog_domain::api_key::{self, KeySecret, Token};
 use topdog_domain::delegation::Excess;
 use topdog_domain::entitlement::{Feature, Resource};
 use topdog_domain::ports::{NewSecret, PortError};
@@ -53,7 +53,7 @@ async fn make(
 ) -> Result<IssuedApiKey, Problem> {
     let mut key = checked(platform, caller, wish)?;
     allow(platform, caller, &key)?;
-    let (secret, shown) = issue(platform, key.mode)?;
+    let (secret, shown) = issue(platform, &key)?;
     key.secrets.push(secret);
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.name()).collect();
     let audit = caller.trail.draft(key.org, key.id).with("name", &key.name).with("scopes", scopes.join(" "));
@@ -126,11 +126,11 @@ fn allow(
     })
 }
 
-fn issue(platform: &Platform, mode: KeyMode) -> Result<(KeySecret, Secret), Problem> {
+fn issue(platform: &Platform, key: &api_key::ApiKey) -> Result<(KeySecret, Secret), Problem> {
     let hasher = &platform.parts.hasher;
-    let issued = hasher.issue(mode).map_err(|error| Problem::of_vault(&error))?;
+    let issued = hasher.issue(key.mode).map_err(|error| Problem::of_vault(&error))?;
     let token = Token::parse(issued.token.expose()).ok_or(Refusal::Internal)?;
-    let (hash, pepper_version) = hasher.hash(&token);
+    let (hash, pepper_version) = hasher.hash(&token, key);
     let secret = KeySecret { public_id: issued.public_id, hash, pepper_version, not_after: None };
     Ok((secret, Secret::new(issued.token.expose().to_owned())))
 }
@@ -179,7 +179,7 @@ async fn renew(
         return Err(Problem::Conflict("the key has expired, and so would its new secret".to_owned()));
     }
     allow(platform, caller, &key)?;
-    let (secret, shown) = issue(platform, key.mode)?;
+    let (secret, shown) = issue(platform, &key)?;
     let new = NewSecret { secret, old_until: now.plus_seconds(wish.grace_seconds.into()) };
     let audit = caller.trail.draft(org, id).with("name", &key.name).with("grace_seconds", wish.grace_seconds);
     let rotated = platform.parts.api_keys.api_key_rotate(org, id, &new, &audit).await;

@@ -14,9 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use topdog_domain::api_key::{ApiKey, KeyMode};
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tenant::{KeySource, ProviderKey};
-use topdog_domain::{OrgId, ProviderKeyId, Timestamp};
+use topdog_domain::tier::Limit;
+use topdog_domain::{ApiKeyId, OrgId, ProviderKeyId, Timestamp};
 
 use crate::{Cipher, References, RootKeyring, SecretText, Slot, Vault, VaultParts};
 use memory::MemoryStore;
@@ -89,6 +91,25 @@ fn provider_key(org: OrgId) -> ProviderKey {
         version: 1,
         created_at: NOW,
         rotated_at: NOW,
+    }
+}
+
+/// A Top Dog key of an organisation of its own.
+fn api_key() -> ApiKey {
+    ApiKey {
+        id: ApiKeyId::new(),
+        org: OrgId::new(),
+        workspace: None,
+        name: "ci".to_owned(),
+        mode: KeyMode::Live,
+        scopes: Vec::new(),
+        models: Vec::new(),
+        ip_allow: Vec::new(),
+        llm_requests_per_day: Limit::Unlimited,
+        expires_at: None,
+        created_at: NOW,
+        revoked_at: None,
+        secrets: Vec::new(),
     }
 }
 

@@ -71,8 +71,9 @@ async fn the_root_key_rotates_under_open_keys() {
     let key = site.sealed(org, "sk-1").await;
     let vault = site.vault();
     let hasher = KeyHasher::load_or_create(&vault).await.unwrap();
-    let issued = hasher.issue(topdog_domain::api_key::KeyMode::Live).unwrap();
+    let issued = hasher.issue(KeyMode::Live).unwrap();
     let token = topdog_domain::api_key::Token::parse(issued.token.expose()).unwrap();
+    let its_key = api_key();
     assert_eq!(vault.rotate_root().unwrap(), 2);
     assert_eq!(vault.pending().await.unwrap().under_old_root, 2);
     assert_eq!(opens(&site, &key).await.unwrap(), "sk-1");
@@ -84,7 +85,7 @@ async fn the_root_key_rotates_under_open_keys() {
     std::fs::write(site.root_path(), without_v1.join("\n")).unwrap();
     assert_eq!(opens(&site, &key).await.unwrap(), "sk-1");
     let reloaded = KeyHasher::load_or_create(&site.vault()).await.unwrap();
-    assert_eq!(reloaded.hash(&token), hasher.hash(&token));
+    assert_eq!(reloaded.hash(&token, &its_key), hasher.hash(&token, &its_key));
 }
 
 #[tokio::test]
@@ -260,7 +261,7 @@ async fn killed_at(call: u64, blows: Blows) -> bool {
         keys.push((site.sealed(org, "sk-2").await, "sk-2"));
     }
     let hasher = KeyHasher::load_or_create(&site.vault()).await.unwrap();
-    let issued = hasher.issue(topdog_domain::api_key::KeyMode::Live).unwrap();
+    let issued = hasher.issue(KeyMode::Live).unwrap();
     let token = topdog_domain::api_key::Token::parse(issued.token.expose()).unwrap();
 
     let at = site.store.tables().calls + call;
@@ -272,7 +273,8 @@ async fn killed_at(call: u64, blows: Blows) -> bool {
         assert_eq!(opens(&site, key).await.unwrap(), *plaintext, "killed at call {call}");
     }
     let after_kill = KeyHasher::load_or_create(&site.vault()).await.unwrap();
-    assert_eq!(after_kill.hash(&token), hasher.hash(&token));
+    let its_key = api_key();
+    assert_eq!(after_kill.hash(&token, &its_key), hasher.hash(&token, &its_key));
     rotate_everything(&site.vault(), &orgs).await.unwrap();
     assert_eq!(site.vault().pending().await.unwrap(), NOTHING);
     for (key, plaintext) in &keys {

@@ -2,25 +2,32 @@ use super::SpoolError;
 use super::buffer::Buffer;
 use super::disk::{Disk, SegmentFile};
 use super::shared::Shared;
-use super::syncer::{Job, Outcome, Syncer};
+use super::syncer::{FailedSync, Job, Outcome, Part, Syncer};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The only writer: takes what all handles have appended and writes it together; the syncer makes it durable.
 pub(super) struct Committer {
     shared: Arc<Shared>,
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
     syncer: Syncer,
-    segment: Option<Segment>,
+    /// Those that are not durable to their ends, and the one being written, which is the last: two at most.
+    segments: Vec<Segment>,
+    /// What is written after those: made ahead, as making a file may wait for the disk, and a write must not.
+    spare: Option<Segment>,
     /// What is taken from the buffers and not yet durable.
     batch: Vec<u8>,
     /// So much of the batch is written.
     written: usize,
     /// So much of the batch is durable once the sync under way has ended.
     syncing: usize,
-    /// What is committed once the batch is, but for what the sync under way covers: so many records of these buffers.
+    /// What is committed once the written part of the batch is, but for what the sync under way covers: so many
+    /// records of these buffers.
     covers: Vec<(Arc<Buffer>, u64)>,
-    spare: Vec<u8>,
+    /// The same of the part that is not yet written: a sync must not promise it.
+    unwritten: Vec<(Arc<Buffer>, u64)>,
+    swap: Vec<u8>,
     /// Does someone wait?
     is_hurried: bool,
     failures: u32,
@@ -29,7 +36,18 @@ pub(super) struct Committer {
 struct Segment {
     id: u64,
     file: Arc<dyn SegmentFile>,
+    written_bytes: u64,
     durable_bytes: u64,
+}
+
+impl Segment {
+    const fn new(id: u64, file: Arc<dyn SegmentFile>) -> Self {
+        Self { id, file, written_bytes: 0, durable_bytes: 0 }
+    }
+
+    const fn is_durable(&self) -> bool {
+        self.durable_bytes == self.written_bytes
+    }
 }
 
 /// A batch that a burst has grown beyond this is given back to the allocator.
@@ -38,20 +56,25 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 const MAX_DOUBLINGS: u32 = 5;
 
 impl Committer {
-    pub(super) fn new(shared: Arc<Shared>, disk: Box<dyn Disk>, syncer: Syncer) -> Self {
-        Self {
+    pub(super) fn new(shared: Arc<Shared>, disk: Arc<dyn Disk>, syncer: Syncer) -> Self {
+        let mut committer = Self {
             shared,
             disk,
             syncer,
-            segment: None,
+            segments: Vec::new(),
+            spare: None,
             batch: Vec::new(),
             written: 0,
             syncing: 0,
             covers: Vec::new(),
-            spare: Vec::new(),
+            unwritten: Vec::new(),
+            swap: Vec::new(),
             is_hurried: false,
             failures: 0,
-        }
+        };
+        // Where it can't be, the first commit tries again and tells.
+        committer.spare = committer.make_segment().ok();
+        committer
     }
 
     /// Commits until the spool is closed and everything appended is durable, or the last try failed.
@@ -89,9 +112,9 @@ impl Committer {
         }
         for buffer in self.shared.buffers() {
             let before = self.batch.len();
-            let number = buffer.take_into(&mut self.batch, &mut self.spare);
+            let number = buffer.take_into(&mut self.batch, &mut self.swap);
             if self.batch.len() > before {
-                self.covers.push((buffer, number));
+                self.unwritten.push((buffer, number));
             }
         }
     }
@@ -133,18 +156,19 @@ impl Committer {
             self.seal();
             return Err(SpoolError::Full { max_bytes });
         }
-        let segment = self.open_segment()?;
+        let mut segment = self.take_segment()?;
         let new = self.batch.get(self.written..).unwrap_or_default();
         let written = segment.file.append(new);
+        let path = self.shared.folder.segment_path(segment.id);
+        segment.written_bytes += written.as_ref().map_or(0, |()| new.len() as u64);
+        self.segments.push(segment);
         match written {
             Ok(()) => {
-                self.segment = Some(segment);
                 self.written = self.batch.len();
+                self.covers.append(&mut self.unwritten);
                 Ok(())
             }
             Err(source) => {
-                let path = self.shared.folder.segment_path(segment.id);
-                self.segment = Some(segment);
                 // What was written whole before may still become durable.
                 let synced = self.syncer.wait().map_or(Ok(()), |outcome| self.take_over(outcome));
                 self.abandon();
@@ -153,37 +177,47 @@ impl Committer {
         }
     }
 
-    fn open_segment(&mut self) -> Result<Segment, SpoolError> {
+    /// The one to write to: behind one that has grown comes the spare. While there is none, or the one before is not
+    /// durable either, that one grows further, as a write must not wait.
+    fn take_segment(&mut self) -> Result<Segment, SpoolError> {
         let max_bytes = self.shared.options.segment_bytes;
-        let is_grown =
-            |segment: &Segment, written: usize| segment.durable_bytes + written as u64 >= max_bytes;
-        if self.segment.as_ref().is_some_and(|segment| is_grown(segment, self.written)) {
-            self.finish()?;
+        let is_grown = |segment: &Segment| segment.written_bytes >= max_bytes;
+        let is_next = self.segments.len() < 2 && self.segments.last().is_none_or(is_grown);
+        let next = if is_next { self.spare.take() } else { None };
+        match next.or_else(|| self.segments.pop()) {
+            Some(segment) => Ok(segment),
+            None => self.make_segment(),
         }
-        match self.segment.take() {
-            Some(segment) if !is_grown(&segment, self.written) => Ok(segment),
-            _ => {
-                self.seal();
-                let id = self.shared.table().take_id();
-                let path = self.shared.folder.segment_path(id);
-                let file = self.disk.create(&path).map_err(|source| SpoolError::io("make", &path, source))?;
-                Ok(Segment { id, file, durable_bytes: 0 })
-            }
-        }
+    }
+
+    fn make_segment(&self) -> Result<Segment, SpoolError> {
+        let (id, path) = self.next_path();
+        let file = self.disk.create(&path).map_err(|source| SpoolError::io("make", &path, source))?;
+        Ok(Segment::new(id, file))
+    }
+
+    fn next_path(&self) -> (u64, PathBuf) {
+        let id = self.shared.table().take_id();
+        (id, self.shared.folder.segment_path(id))
     }
 
     /// Has everything that is written synced, where no sync is under way.
     fn begin_sync(&mut self) {
-        let Some(segment) = &self.segment else { return };
         if self.written == 0 || self.syncer.is_busy() {
             return;
         }
         self.syncing = self.written;
+        let undurable = self.segments.iter().filter(|segment| !segment.is_durable());
         self.syncer.begin(Job {
-            segment: segment.id,
-            file: segment.file.clone(),
-            durable_bytes: segment.durable_bytes + self.written as u64,
+            parts: undurable
+                .map(|segment| Part {
+                    segment: segment.id,
+                    file: segment.file.clone(),
+                    durable_bytes: segment.written_bytes,
+                })
+                .collect(),
             covers: std::mem::take(&mut self.covers),
+            spare: self.spare.is_none().then(|| self.next_path()),
         });
     }
 
@@ -204,12 +238,13 @@ impl Committer {
     }
 
     fn take_over(&mut self, outcome: Outcome) -> Result<(), SpoolError> {
-        let Outcome { job, result } = outcome;
+        let Outcome { job, result, spare } = outcome;
+        if let Some((id, file)) = spare {
+            self.spare = Some(Segment::new(id, file));
+        }
         match result {
             Ok(()) => {
-                if let Some(segment) = &mut self.segment {
-                    segment.durable_bytes = job.durable_bytes;
-                }
+                self.note_durable(&job.parts);
                 self.batch.drain(..self.syncing);
                 self.batch.shrink_to(KEPT_CAPACITY);
                 self.written -= self.syncing;
@@ -217,8 +252,8 @@ impl Committer {
                 self.recovered();
                 Ok(())
             }
-            Err(source) => {
-                let path = self.shared.folder.segment_path(job.segment);
+            Err(FailedSync { segment, source }) => {
+                let path = self.shared.folder.segment_path(segment);
                 self.covers.splice(..0, job.covers);
                 self.syncing = 0;
                 self.abandon();
@@ -227,24 +262,36 @@ impl Committer {
         }
     }
 
+    fn note_durable(&mut self, parts: &[Part]) {
+        for segment in &mut self.segments {
+            if let Some(part) = parts.iter().find(|part| part.segment == segment.id) {
+                segment.durable_bytes = part.durable_bytes;
+            }
+        }
+        let active = self.segments.pop();
+        self.segments.retain(|segment| !segment.is_durable());
+        self.segments.extend(active);
+    }
+
     /// After a failed write or sync nobody knows what of it reached the disk, and a second sync may claim that
-    /// all did: the segment ends with what was durable before, and the batch goes to another one.
+    /// all did: the segments end with what was durable before, and the batch goes to another one.
     fn abandon(&mut self) {
-        let segment = self.segment.take();
-        self.seal();
         self.written = 0;
-        let Some(segment) = segment else { return };
-        if segment.durable_bytes == 0 {
-            self.shared.folder.delete_segment(segment.id);
-        } else if let Err(error) = segment.file.truncate(segment.durable_bytes) {
-            // What is left behind the durable part is shipped after the next start, where it is intact.
-            tracing::warn!(segment = segment.id, %error, "a failed spool write can't be cut off");
+        self.unwritten.splice(..0, self.covers.drain(..));
+        for segment in self.seal() {
+            if segment.durable_bytes == 0 {
+                self.shared.folder.delete_segment(segment.id);
+            } else if let Err(error) = segment.file.truncate(segment.durable_bytes) {
+                // What is left behind the durable part is shipped after the next start, where it is intact.
+                tracing::warn!(segment = segment.id, %error, "a failed spool write can't be cut off");
+            }
         }
     }
 
-    fn seal(&mut self) {
-        self.segment = None;
+    /// Nothing is added to these segments any more.
+    fn seal(&mut self) -> Vec<Segment> {
         self.shared.table().seal();
+        std::mem::take(&mut self.segments)
     }
 
     fn recovered(&mut self) {
@@ -270,6 +317,9 @@ impl Committer {
     }
 
     fn end(self) {
+        if let Some(spare) = &self.spare {
+            self.shared.folder.delete_segment(spare.id);
+        }
         let waiting: usize = self.shared.buffers().iter().map(|buffer| buffer.len()).sum();
         self.shared.set_closed(self.batch.len() + waiting);
     }

@@ -1,12 +1,13 @@
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the committer needs of a file system; tests bring one that fails.
-pub(super) trait Disk: Send {
-    /// Makes a new file (0600), so that it is there after a crash.
+pub(super) trait Disk: Send + Sync {
+    /// Makes a new file (0600); it is there after a crash once it is synced.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>>;
 }
 
@@ -15,7 +16,7 @@ pub(super) trait SegmentFile: Send + Sync {
     /// Writes behind what is there.
     fn append(&self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Returns when everything written is on the disk.
+    /// Returns when everything written is on the disk, and the file is in its folder there.
     fn sync(&self) -> io::Result<()>;
 
     /// Cuts the file off.
@@ -28,25 +29,37 @@ pub(super) struct FileDisk;
 impl Disk for FileDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
         let file = create_private(path)?;
-        if let Some(dir) = path.parent() {
-            File::open(dir)?.sync_all()?;
-        }
-        Ok(Arc::new(file))
+        let dir = path.parent().map(Path::to_owned);
+        Ok(Arc::new(NewFile { file, dir, is_listed: AtomicBool::new(false) }))
     }
 }
 
-impl SegmentFile for File {
+struct NewFile {
+    file: File,
+    dir: Option<PathBuf>,
+    /// Is its folder synced since it was made? Only with the first sync, as that can take a fifth of a second, for
+    /// which no write may wait.
+    is_listed: AtomicBool,
+}
+
+impl SegmentFile for NewFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self;
-        file.write_all(bytes)
+        (&self.file).write_all(bytes)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_data()
+        self.file.sync_data()?;
+        if let Some(dir) = &self.dir
+            && !self.is_listed.load(Ordering::Relaxed)
+        {
+            File::open(dir)?.sync_all()?;
+            self.is_listed.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        self.set_len(len)
+        self.file.set_len(len)
     }
 }
 

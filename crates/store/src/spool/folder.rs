@@ -3,6 +3,7 @@ use super::frame;
 use super::table::SegmentTable;
 use rustix::fs::FlockOperation;
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -41,10 +42,15 @@ impl Folder {
     pub(super) fn recover(&self) -> Result<SegmentTable, SpoolError> {
         let mut durable = self.segments()?;
         let cursor = self.read_cursor();
-        if let Some((&newest, len)) = durable.iter_mut().next_back() {
-            // Earlier ones were the newest at an earlier start, and what is shipped needs no checking.
-            let from = if newest == cursor.segment { cursor.offset.min(*len) } else { 0 };
-            *len = self.cut_torn_tail(newest, from, *len)?;
+        // No more than two were written at the end, and earlier ones were looked at after an earlier end.
+        for (&id, len) in durable.iter_mut().rev().filter(|(_, len)| **len > 0).take(2) {
+            // What is shipped needs no checking.
+            let from = match id.cmp(&cursor.segment) {
+                Ordering::Less => *len,
+                Ordering::Equal => cursor.offset.min(*len),
+                Ordering::Greater => 0,
+            };
+            *len = self.cut_torn_tail(id, from, *len)?;
         }
         for (id, _) in durable.extract_if(.., |_, len| *len == 0) {
             self.delete_segment(id);
@@ -73,7 +79,7 @@ impl Folder {
     pub(super) fn delete_segment(&self, id: u64) {
         let path = self.segment_path(id);
         if let Err(error) = fs::remove_file(&path) {
-            tracing::warn!(path = %path.display(), %error, "a shipped spool segment can't be deleted");
+            tracing::warn!(path = %path.display(), %error, "a spool segment that is done can't be deleted");
         }
     }
 

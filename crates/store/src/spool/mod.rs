@@ -58,15 +58,15 @@ impl FileSpool {
     /// and written.
     pub fn open(dir: &Path, options: SpoolOptions) -> Result<Arc<Self>, SpoolError> {
         options.check()?;
-        Self::open_on(dir, options, Box::new(FileDisk))
+        Self::open_on(dir, options, Arc::new(FileDisk))
     }
 
-    fn open_on(dir: &Path, options: SpoolOptions, disk: Box<dyn Disk>) -> Result<Arc<Self>, SpoolError> {
+    fn open_on(dir: &Path, options: SpoolOptions, disk: Arc<dyn Disk>) -> Result<Arc<Self>, SpoolError> {
         let folder = Folder::open(dir)?;
         let table = folder.recover()?;
         let shared = Arc::new(Shared::new(folder, table, options));
         let cant_start = |source| SpoolError::io("start the committer of", dir, source);
-        let syncer = Syncer::start(shared.clone()).map_err(cant_start)?;
+        let syncer = Syncer::start(shared.clone(), disk.clone()).map_err(cant_start)?;
         let committer = Committer::new(shared.clone(), disk, syncer);
         let thread = std::thread::Builder::new()
             .name("spool".to_owned())

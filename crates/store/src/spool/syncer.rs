@@ -1,7 +1,8 @@
 use super::buffer::Buffer;
-use super::disk::SegmentFile;
+use super::disk::{Disk, SegmentFile};
 use super::shared::Shared;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -16,35 +17,52 @@ pub(super) struct Syncer {
     is_busy: bool,
 }
 
-/// What is durable once the file is synced.
+/// What is durable once the files are synced.
 pub(super) struct Job {
-    pub(super) segment: u64,
-    pub(super) file: Arc<dyn SegmentFile>,
-    /// How long the segment is then.
-    pub(super) durable_bytes: u64,
+    /// In the order of their writing; the last is the one that is still written.
+    pub(super) parts: Vec<Part>,
     /// So many records of these buffers are then committed.
     pub(super) covers: Vec<(Arc<Buffer>, u64)>,
+    /// Where to make a spare segment, where there is none.
+    pub(super) spare: Option<(u64, PathBuf)>,
+}
+
+/// A segment, and how long it is once it is synced.
+pub(super) struct Part {
+    pub(super) segment: u64,
+    pub(super) file: Arc<dyn SegmentFile>,
+    pub(super) durable_bytes: u64,
 }
 
 /// How a sync went.
 pub(super) struct Outcome {
     pub(super) job: Job,
-    pub(super) result: io::Result<()>,
+    pub(super) result: Result<(), FailedSync>,
+    /// The spare segment that the job asked for, where it could be made: the next job asks again.
+    pub(super) spare: Option<(u64, Arc<dyn SegmentFile>)>,
+}
+
+/// A segment that could not be synced.
+pub(super) struct FailedSync {
+    pub(super) segment: u64,
+    pub(super) source: io::Error,
 }
 
 impl Syncer {
     /// Starts the thread; it ends with the syncer.
-    pub(super) fn start(shared: Arc<Shared>) -> io::Result<Self> {
+    pub(super) fn start(shared: Arc<Shared>, disk: Arc<dyn Disk>) -> io::Result<Self> {
         let (jobs, to_do) = channel::<Job>();
         let (done, outcomes) = channel();
         thread::Builder::new().name("spool-sync".to_owned()).spawn(move || {
             for job in to_do {
-                let result = job.file.sync();
+                let result = sync(&job.parts);
                 if result.is_ok() {
                     // Here and not by the committer, so that whoever waits is told at once.
                     publish(&shared, &job);
                 }
-                if done.send(Outcome { job, result }).is_err() {
+                // After whoever waits was told: nobody waits for this one.
+                let spare = make_spare(&*disk, job.spare.as_ref());
+                if done.send(Outcome { job, result, spare }).is_err() {
                     return;
                 }
                 shared.alarm.after_sync();
@@ -77,8 +95,19 @@ impl Syncer {
     }
 }
 
+fn sync(parts: &[Part]) -> Result<(), FailedSync> {
+    parts
+        .iter()
+        .try_for_each(|part| part.file.sync().map_err(|source| FailedSync { segment: part.segment, source }))
+}
+
+fn make_spare(disk: &dyn Disk, wanted: Option<&(u64, PathBuf)>) -> Option<(u64, Arc<dyn SegmentFile>)> {
+    let (id, path) = wanted?;
+    disk.create(path).ok().map(|file| (*id, file))
+}
+
 fn publish(shared: &Shared, job: &Job) {
-    shared.table().grow(job.segment, job.durable_bytes);
+    shared.table().grow(job.parts.iter().map(|part| (part.segment, part.durable_bytes)));
     for (buffer, number) in &job.covers {
         buffer.set_committed(*number);
     }

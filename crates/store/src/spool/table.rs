@@ -32,10 +32,12 @@ impl SegmentTable {
         id
     }
 
-    /// The segment being written has so many durable bytes now.
-    pub(super) fn grow(&mut self, id: u64, durable_bytes: u64) {
-        self.active = Some(id);
-        self.durable.insert(id, durable_bytes);
+    /// The segments have so many durable bytes now; the last is the one being written.
+    pub(super) fn grow(&mut self, segments: impl Iterator<Item = (u64, u64)>) {
+        for (id, durable_bytes) in segments {
+            self.active = Some(id);
+            self.durable.insert(id, durable_bytes);
+        }
     }
 
     /// The segment being written is not written any more.

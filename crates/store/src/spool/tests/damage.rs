@@ -118,3 +118,15 @@ async fn ids_of_deleted_segments_are_not_used_again() {
     assert!(segments(dir.path())[0].ends_with("0000000000000002.seg"));
     assert_eq!(ship_all(&spool.reader()), [1]);
 }
+
+#[tokio::test]
+async fn the_two_newest_segments_are_looked_at_and_an_empty_one_is_not_one_of_them() {
+    let torn = segment_with(2).await;
+    let dir = folder_with(&torn[..torn.len() - 1]);
+    std::fs::write(dir.path().join("0000000000000002.seg"), &torn[..torn.len() - 2]).unwrap();
+    std::fs::write(dir.path().join("0000000000000003.seg"), "").unwrap();
+    let spool = open(dir.path());
+    assert_eq!(spool.lag_bytes(), torn.len() as u64);
+    assert_eq!(ship_all(&spool.reader()), [0, 0]);
+    assert!(files(dir.path(), "damaged").is_empty());
+}

@@ -3,7 +3,7 @@ use topdog_domain::ports::Spool;
 
 fn open_failing(dir: &Path, options: SpoolOptions) -> (Arc<FileSpool>, FailingDisk) {
     let disk = FailingDisk::default();
-    (FileSpool::open_on(dir, options, Box::new(disk.clone())).unwrap(), disk)
+    (FileSpool::open_on(dir, options, Arc::new(disk.clone())).unwrap(), disk)
 }
 
 #[tokio::test]
@@ -183,4 +183,85 @@ async fn a_sync_that_fails_takes_what_came_meanwhile_along() {
     handle.durable().await.unwrap();
     assert_eq!(ship_all(&spool.reader()), [0, 1, 2, 3]);
     spool.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn no_write_waits_where_one_segment_follows_another() {
+    let dir = folder();
+    let options = SpoolOptions { segment_bytes: 500, ..quick() };
+    let (spool, disk) = open_failing(dir.path(), options);
+    let handle = spool.handle();
+    append(&*handle, 0..2);
+    handle.durable().await.unwrap();
+    // Both the sync of what is there and the making of what comes next.
+    disk.sync_hangs.store(true, Ordering::SeqCst);
+    disk.create_hangs.store(true, Ordering::SeqCst);
+    for number in 2..10 {
+        let before = written_bytes(dir.path());
+        append(&*handle, [number]);
+        until(|| written_bytes(dir.path()) > before).await;
+    }
+    assert!(segments(dir.path()).len() > 1);
+    assert_eq!(ship_all(&open(killed(dir.path()).path()).reader()), (0..10).collect::<Vec<_>>());
+    assert_eq!(ship_all(&spool.reader()), [0, 1]);
+
+    disk.create_hangs.store(false, Ordering::SeqCst);
+    disk.sync_hangs.store(false, Ordering::SeqCst);
+    handle.durable().await.unwrap();
+    assert_eq!(ship_all(&spool.reader()), (2..10).collect::<Vec<_>>());
+    spool.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_failed_sync_of_two_segments_loses_and_doubles_nothing() {
+    let dir = folder();
+    let options = SpoolOptions { segment_bytes: 500, ..quick() };
+    let (spool, disk) = open_failing(dir.path(), options);
+    let handle = spool.handle();
+    append(&*handle, 0..2);
+    handle.durable().await.unwrap();
+    disk.sync_hangs.store(true, Ordering::SeqCst);
+    for number in 2..10 {
+        let before = written_bytes(dir.path());
+        append(&*handle, [number]);
+        until(|| written_bytes(dir.path()) > before).await;
+    }
+    disk.sync_fails.store(true, Ordering::SeqCst);
+    disk.sync_hangs.store(false, Ordering::SeqCst);
+    until(|| !disk.sync_fails.load(Ordering::SeqCst)).await;
+    while handle.durable().await.is_err() {
+        until(|| spool.is_healthy()).await;
+    }
+    assert_eq!(ship_all(&spool.reader()), (0..10).collect::<Vec<_>>());
+    spool.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_finds_no_room_is_not_promised_by_the_sync_of_what_was_before() {
+    let frame = segment_with(1).await.len();
+    let dir = folder();
+    let options = SpoolOptions { max_disk_bytes: 10 * frame as u64, max_buffer_bytes: 10 * frame, ..quick() };
+    let (spool, disk) = open_failing(dir.path(), options);
+    let handle = spool.handle();
+    for number in 0..6 {
+        append(&*handle, [number]);
+        handle.durable().await.unwrap();
+    }
+    disk.sync_hangs.store(true, Ordering::SeqCst);
+    for number in 6..9 {
+        let before = written_bytes(dir.path());
+        append(&*handle, [number]);
+        until(|| written_bytes(dir.path()) > before).await;
+    }
+    // The committer finds no room for these, and waits whether the sync that hangs makes some.
+    append(&*handle, 9..11);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    disk.sync_hangs.store(false, Ordering::SeqCst);
+    assert!(handle.durable().await.is_err());
+    assert_eq!(written_bytes(dir.path()), 9 * frame as u64);
+    let mut shipped = ship_all(&spool.reader());
+    until(|| spool.is_healthy()).await;
+    handle.durable().await.unwrap();
+    shipped.extend(ship_all(&spool.reader()));
+    assert_eq!(shipped, (0..11).collect::<Vec<_>>());
 }

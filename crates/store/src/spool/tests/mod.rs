@@ -60,8 +60,11 @@ fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Those that are written to: there is always an empty one in reserve.
 fn segments(dir: &Path) -> Vec<PathBuf> {
-    files(dir, "seg")
+    let mut found = files(dir, "seg");
+    found.retain(|path| path.metadata().is_ok_and(|file| file.len() > 0));
+    found
 }
 
 /// A spool's only segment with these records in it.
@@ -83,6 +86,19 @@ fn folder_with(segment: &[u8]) -> TempDir {
     dir
 }
 
+/// A folder as a kill of the process would leave it now.
+fn killed(dir: &Path) -> TempDir {
+    let copy = folder();
+    for path in segments(dir) {
+        std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    copy
+}
+
+fn written_bytes(dir: &Path) -> u64 {
+    segments(dir).iter().map(|path| path.metadata().unwrap().len()).sum()
+}
+
 /// A disk that fails where it is told to.
 #[derive(Clone, Default)]
 struct FailingDisk {
@@ -90,6 +106,8 @@ struct FailingDisk {
     sync_fails: Arc<AtomicBool>,
     /// Syncs do not end while this is set.
     sync_hangs: Arc<AtomicBool>,
+    /// No file is made while this is set.
+    create_hangs: Arc<AtomicBool>,
 }
 
 struct FailingFile {
@@ -99,6 +117,7 @@ struct FailingFile {
 
 impl Disk for FailingDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
+        wait_while(&self.create_hangs);
         let file = FileDisk.create(path)?;
         Ok(Arc::new(FailingFile { disk: self.clone(), file }))
     }
@@ -118,14 +137,18 @@ impl SegmentFile for FailingFile {
         if self.disk.sync_fails.swap(false, Ordering::SeqCst) {
             return Err(io::Error::other("the disk lost something"));
         }
-        while self.disk.sync_hangs.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        wait_while(&self.disk.sync_hangs);
         self.file.sync()
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.file.truncate(len)
+    }
+}
+
+fn wait_while(flag: &AtomicBool) {
+    while flag.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

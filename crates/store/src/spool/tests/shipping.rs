@@ -135,7 +135,7 @@ async fn threads_under_load_lose_nothing_and_keep_their_order() {
 async fn nobody_waits_for_the_window_to_end_who_needs_it_durable() {
     let dir = folder();
     let for_ever = SpoolOptions { commit_window: Duration::from_secs(3_600), ..quick() };
-    let spool = FileSpool::open_on(dir.path(), for_ever, Box::new(FileDisk)).unwrap();
+    let spool = FileSpool::open_on(dir.path(), for_ever, Arc::new(FileDisk)).unwrap();
     let handle = spool.handle();
     for number in 0..20 {
         append(&*handle, [number]);

@@ -6,9 +6,14 @@
 //! durable by `fdatasync`, which survives the machine's; the [`reader`](FileSpool::reader) hands durable
 //! records to the shipper and deletes the segments that are shipped.
 //!
+//! No write waits for the disk: syncs go on behind it, the next segment is made ahead, and one that has grown is
+//! left while its end is not yet durable. What no process can rule out is that the kernel itself holds a write up,
+//! where memory is full of other programs' unwritten pages or no processor is free: the window is then that much
+//! longer for whoever has not asked for [`durable`](topdog_domain::ports::SpoolHandle::durable).
+//!
 //! On the disk: `<dir>/<16 hexadecimal digits>.seg` hold `frame`s back to back, `<dir>/cursor` says how far
 //! they are shipped, `<dir>/lock` keeps a second process out. Every start begins a new segment, so a torn tail
-//! is never written behind. Beside them lie the `.damaged` parts of segments, and the `.refused` records that the
+//! is never written behind; an empty one is the one made ahead. Beside them lie the `.damaged` parts of segments, and the `.refused` records that the
 //! database would not take: for an operator, nothing here reads them.
 
 mod alarm;

@@ -5,19 +5,26 @@ use bytes::Bytes;
 use topdog_domain::provider::Operation;
 use topdog_domain::usage::TokenUsage;
 use topdog_wire::StreamRelay;
+use topdog_wire::redact::KeyFinder;
 
 /// Of a stream, whatever it is: cut anywhere, the same bytes go to the client and the same is learnt;
-/// unless usage is stripped, all bytes go, in the pieces that came.
+/// unless usage is stripped, all bytes go, in the pieces that came. (Keys in failures do not go, and how
+/// much of one is seen in time depends on the cuts: where a stream has any, only what is learnt is the same.)
 pub fn stream(data: &[u8]) {
     let (mut cuts, stream) = Cuts::of(data);
+    let has_keys = KeyFinder::new(b"").is_in(stream);
     for operation in [Operation::Chat, Operation::Completions, Operation::Responses, Operation::Transcription]
     {
         for strip_usage in [false, true] {
-            let whole = relay(operation, strip_usage, &[stream]);
+            let mut whole = relay(operation, strip_usage, &[stream]);
             let pieces = cuts.pieces(stream);
-            let cut = relay(operation, strip_usage, &pieces);
+            let mut cut = relay(operation, strip_usage, &pieces);
+            if has_keys {
+                whole.client.clear();
+                cut.client.clear();
+            }
             assert_eq!(whole, cut, "{operation:?}, stripping {strip_usage}, cut into {pieces:?}");
-            if !strip_usage {
+            if !strip_usage && !has_keys {
                 assert_eq!(whole.client, stream);
             }
         }
@@ -51,12 +58,12 @@ fn relay(operation: Operation, strip_usage: bool, pieces: &[&[u8]]) -> Relayed {
     let mut relay = StreamRelay::new(operation, strip_usage);
     let mut client = Vec::new();
     for piece in pieces {
-        relay.feed(Bytes::copy_from_slice(piece), &mut |bytes: Bytes| {
+        relay.feed(Bytes::copy_from_slice(piece), b"", &mut |bytes: Bytes| {
             assert!(!bytes.is_empty(), "sent nothing");
             client.extend_from_slice(&bytes);
         });
     }
-    client.extend(relay.finish().unwrap_or_default());
+    client.extend(relay.finish(b"").unwrap_or_default());
     Relayed {
         client,
         usage: relay.usage(),

@@ -23,7 +23,7 @@ fn main() -> std::io::Result<()> {
     for strip_usage in [false, true] {
         let mut relay = StreamRelay::new(Operation::Chat, strip_usage);
         let relayed = nanos(200_000, || {
-            relay.feed(event.clone(), &mut |bytes| {
+            relay.feed(event.clone(), b"", &mut |bytes| {
                 black_box(bytes);
             });
             true

@@ -4,7 +4,7 @@
 //! only where it must be by [`mod@splice`]. An answer is weighed by [`usage`]; a stream passes through a
 //! [`relay`], which sends the bytes on as they came and learns from them on the way, event by event
 //! ([`sse`]). [`error_body`] and [`mod@failure_event`] are how Top Dog itself fails in the caller's
-//! dialect, [`redact`] keeps keys out of what providers say when they fail. [`models`] lists models,
+//! dialect; what providers say when they fail ([`error_shape`]) is kept free of keys by [`redact`]. [`models`] lists models,
 //! [`echo`] is the built-in test provider.
 //!
 //! Both sides speak OpenAI's dialect here. Nothing in this crate waits, reads a clock or logs.
@@ -12,6 +12,7 @@
 pub mod bad_body;
 pub mod echo;
 pub mod error_body;
+pub mod error_shape;
 pub mod failure_event;
 mod json;
 pub mod json_head;
@@ -22,6 +23,7 @@ pub mod relay;
 pub mod splice;
 pub mod sse;
 mod stream_facts;
+mod unfinished;
 pub mod usage;
 
 pub use bad_body::BadBody;

@@ -1,9 +1,12 @@
 //! A stream on its way from provider to client: sent on as it comes, and learnt from.
 
+use crate::error_body::{PublicError, openai_error};
 use crate::failure_event::Failure;
 use crate::json;
+use crate::redact::redact_event;
 use crate::sse::{Event, Scanner};
-use crate::stream_facts::{HEAD_OF_LONG, LONG_EVENT, Noted, StreamFacts, TAIL_OF_LONG};
+use crate::stream_facts::{LONG_EVENT, Noted, StreamFacts};
+use crate::unfinished::Unfinished;
 use crate::usage::estimate;
 use bytes::Bytes;
 use topdog_domain::provider::Operation;
@@ -11,8 +14,9 @@ use topdog_domain::usage::TokenUsage;
 
 /// Relays one stream of server-sent events, byte for byte, and remembers what it told.
 ///
-/// With `strip_usage` the usage chunk that the client did not ask for is left out; only then is an
-/// unfinished event held back, up to 64 KiB of it, until it is known not to be that chunk.
+/// An unfinished event is held back, up to 64 KiB of it, while it may be one that must not go out as it
+/// came: with `strip_usage` any, until it is known not to be the usage chunk that the client did not ask
+/// for; without, only one that reports a failure, since those may repeat the key that was sent.
 pub struct StreamRelay {
     operation: Operation,
     strip_usage: bool,
@@ -21,6 +25,15 @@ pub struct StreamRelay {
     unfinished: Unfinished,
     /// Was the last event dropped, so that an LF that still belongs to it is dropped too?
     drops_line_feed: bool,
+}
+
+/// What becomes of an event that has ended.
+enum Fate {
+    /// It goes on as it came: first what was held of it, then the rest.
+    Passes(Bytes),
+    /// This goes on instead of what is left of it.
+    Replaced(Bytes),
+    Dropped,
 }
 
 impl StreamRelay {
@@ -37,28 +50,49 @@ impl StreamRelay {
         }
     }
 
-    /// Takes what the provider sent and gives what goes to the client, in order, as slices of it.
-    pub fn feed(&mut self, chunk: Bytes, out: &mut impl FnMut(Bytes)) {
-        if self.strip_usage {
-            self.feed_stripping(chunk, out);
-        } else {
-            self.learn(&chunk);
-            if !chunk.is_empty() {
-                out(chunk);
+    /// Takes what the provider sent and gives what goes to the client, in order, as slices of it; but of
+    /// an event that reports a failure a copy, if the `secret` that the provider was sent or another key
+    /// is in it.
+    pub fn feed(&mut self, chunk: Bytes, secret: &[u8], out: &mut impl FnMut(Bytes)) {
+        let chunk = self.give_line_feed_to_its_event(chunk, out);
+        let mut run = Run { start: 0, end: 0 };
+        while let Some(length) = self.scanner.next_end(chunk.get(run.end..).unwrap_or_default()) {
+            let event = run.end..run.end + length;
+            let fate = self.end(chunk.get(event.clone()).unwrap_or_default(), secret);
+            self.drops_line_feed = matches!(fate, Fate::Dropped) && event.end == chunk.len();
+            if let Fate::Passes(held) = fate {
+                send(held, out);
+            } else {
+                run.send(&chunk, out);
+                run.start = event.end;
+                if let Fate::Replaced(instead) = fate {
+                    send(instead, out);
+                }
             }
+            run.end = event.end;
         }
+        self.hold(&chunk, run, secret, out);
     }
 
-    /// The stream has ended: what was held back, where it is whole but for its blank line. (A torn
-    /// event could only confuse who reads it.)
-    pub fn finish(&mut self) -> Option<Bytes> {
+    /// The stream has ended: what was held back. Where usage is stripped, an event that is not whole but
+    /// for its blank line is left out (a torn event could only confuse who reads it).
+    pub fn finish(&mut self, secret: &[u8]) -> Option<Bytes> {
         let last = std::mem::take(&mut self.unfinished);
-        if last.length == 0 {
+        if last.length() == 0 {
             return None;
         }
         let noted = last.note(&mut self.facts);
-        let is_due = self.strip_usage && !last.is_let_go && noted == Noted::Other && last.is_whole();
-        is_due.then(|| Bytes::from(last.bytes))
+        if last.is_withheld() {
+            return Some(too_long(last.sent()));
+        }
+        let is_torn = self.strip_usage && (noted == Noted::UsageOnly || !is_whole(last.bytes()));
+        let held = last.held();
+        if held.is_empty() || is_torn {
+            return None;
+        }
+        let is_failure = noted == Noted::Failure || last.is_suspect();
+        let redacted = is_failure.then(|| redact_event(last.bytes(), last.sent(), secret)).flatten();
+        Some(redacted.map_or(held, Bytes::from))
     }
 
     /// The usage that the provider told last; none where it told none.
@@ -112,52 +146,43 @@ impl StreamRelay {
         .event()
     }
 
-    fn learn(&mut self, chunk: &[u8]) {
-        let mut rest = chunk;
-        while let Some(length) = self.scanner.next_end(rest) {
-            let (event, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-            self.note_end(event);
-            rest = after;
+    /// Learns from the event that ends with these bytes, and decides on it.
+    fn end(&mut self, end: &[u8], secret: &[u8]) -> Fate {
+        if self.unfinished.length() == 0 {
+            let noted = self.facts.note(end);
+            return self.decide(noted, end, 0, Bytes::new(), secret);
         }
-        self.unfinished.add(rest);
+        let mut unfinished = std::mem::take(&mut self.unfinished);
+        let held = unfinished.held();
+        unfinished.add(end);
+        let noted = unfinished.note(&mut self.facts);
+        let fate = if unfinished.is_withheld() {
+            Fate::Replaced(too_long(unfinished.sent()))
+        } else if unfinished.is_let_go() {
+            Fate::Passes(held)
+        } else {
+            self.decide(noted, unfinished.bytes(), unfinished.sent(), held, secret)
+        };
+        unfinished.clear();
+        self.unfinished = unfinished;
+        fate
     }
 
-    /// Learns from the event that ends with these bytes.
-    fn note_end(&mut self, end: &[u8]) -> Noted {
-        if self.unfinished.length == 0 {
-            return self.facts.note(end);
+    fn decide(&self, noted: Noted, event: &[u8], sent: usize, held: Bytes, secret: &[u8]) -> Fate {
+        match noted {
+            Noted::UsageOnly if self.strip_usage => Fate::Dropped,
+            Noted::Failure if event.len() > LONG_EVENT => Fate::Replaced(too_long(sent)),
+            Noted::Failure => match redact_event(event, sent, secret) {
+                Some(redacted) => Fate::Replaced(redacted.into()),
+                None => Fate::Passes(held),
+            },
+            _ => Fate::Passes(held),
         }
-        self.unfinished.add(end);
-        let noted = self.unfinished.note(&mut self.facts);
-        self.unfinished.clear();
-        noted
-    }
-
-    fn feed_stripping(&mut self, chunk: Bytes, out: &mut impl FnMut(Bytes)) {
-        let chunk = self.give_line_feed_to_its_event(chunk, out);
-        let mut run = Run { start: 0, end: 0 };
-        while let Some(length) = self.scanner.next_end(chunk.get(run.end..).unwrap_or_default()) {
-            let event = run.end..run.end + length;
-            let held = self.unfinished.held();
-            match self.note_end(chunk.get(event.clone()).unwrap_or_default()) {
-                Noted::UsageOnly => {
-                    run.send(&chunk, out);
-                    run.start = event.end;
-                    self.drops_line_feed = event.end == chunk.len();
-                }
-                Noted::Other => {
-                    send(held, out);
-                    self.drops_line_feed = false;
-                }
-            }
-            run.end = event.end;
-        }
-        self.hold(&chunk, run, out);
     }
 
     /// Where CR and LF of a blank line come in two pieces, the LF shares the fate of the event before.
     fn give_line_feed_to_its_event(&mut self, mut chunk: Bytes, out: &mut impl FnMut(Bytes)) -> Bytes {
-        let is_between = self.unfinished.length == 0 && self.scanner.is_after_cr();
+        let is_between = self.unfinished.length() == 0 && self.scanner.is_after_cr();
         if is_between && chunk.first() == Some(&b'\n') {
             let line_feed = chunk.split_to(1);
             self.scanner.next_end(&line_feed);
@@ -168,16 +193,18 @@ impl StreamRelay {
         chunk
     }
 
-    /// Sends the run, and holds back the unfinished event behind it, or lets it go where it is long.
-    fn hold(&mut self, chunk: &Bytes, mut run: Run, out: &mut impl FnMut(Bytes)) {
-        let unfinished = chunk.get(run.end..).unwrap_or_default();
-        if self.unfinished.length + unfinished.len() > LONG_EVENT {
-            send(self.unfinished.held(), out);
-            self.unfinished.is_let_go = true;
-            run.end = chunk.len();
+    /// Sends the run, and what must not be held back of the unfinished event behind it.
+    fn hold(&mut self, chunk: &Bytes, mut run: Run, secret: &[u8], out: &mut impl FnMut(Bytes)) {
+        let piece = chunk.get(run.end..).unwrap_or_default();
+        if !piece.is_empty() {
+            let held = self.unfinished.held();
+            self.unfinished.take_piece(piece, self.strip_usage, secret);
+            if self.unfinished.is_passing() {
+                send(held, out);
+                run.end = chunk.len();
+            }
         }
         run.send(chunk, out);
-        self.unfinished.add(unfinished);
     }
 }
 
@@ -199,53 +226,24 @@ fn send(bytes: Bytes, out: &mut impl FnMut(Bytes)) {
     }
 }
 
-/// A copy of the event whose end has not come yet; of a long one, only its beginning and end.
-#[derive(Default)]
-struct Unfinished {
-    bytes: Vec<u8>,
-    /// Of the event so far, which is more than `bytes` holds where it is long.
-    length: usize,
-    /// Have its bytes been sent to the client already?
-    is_let_go: bool,
+/// Could a client read it as an event: has it no data, or data that isn't torn?
+fn is_whole(event: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(event) else {
+        return false;
+    };
+    let data = Event::read(text).data;
+    data.is_none_or(|data| data.trim_ascii() == "[DONE]" || json::document(&data).is_ok())
 }
 
-impl Unfinished {
-    fn add(&mut self, piece: &[u8]) {
-        self.length += piece.len();
-        self.bytes.extend_from_slice(piece);
-        if self.length > LONG_EVENT && self.bytes.len() > HEAD_OF_LONG + 2 * TAIL_OF_LONG {
-            self.bytes.drain(HEAD_OF_LONG..self.bytes.len() - TAIL_OF_LONG);
-            self.bytes.shrink_to(LONG_EVENT);
-        }
-    }
-
-    /// What the client still waits for.
-    fn held(&self) -> Bytes {
-        if self.is_let_go { Bytes::new() } else { Bytes::copy_from_slice(&self.bytes) }
-    }
-
-    fn note(&self, facts: &mut StreamFacts) -> Noted {
-        if self.length <= LONG_EVENT {
-            return facts.note(&self.bytes);
-        }
-        let head = self.bytes.get(..HEAD_OF_LONG).unwrap_or_default();
-        let tail = self.bytes.get(self.bytes.len().saturating_sub(TAIL_OF_LONG)..).unwrap_or_default();
-        facts.note_long(head, tail, self.length);
-        Noted::Other
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.length = 0;
-        self.is_let_go = false;
-    }
-
-    /// Could a client read it as an event: has it no data, or data that isn't torn?
-    fn is_whole(&self) -> bool {
-        let Ok(text) = std::str::from_utf8(&self.bytes) else {
-            return false;
-        };
-        let data = Event::read(text).data;
-        data.is_none_or(|data| data.trim_ascii() == "[DONE]" || json::document(&data).is_ok())
-    }
+/// What stands for a failure that is too long to be read, of which so many bytes have been sent.
+fn too_long(sent: usize) -> Bytes {
+    let error = openai_error(&PublicError {
+        message: "the provider's error is too long to be passed on; ask the provider".into(),
+        kind: "server_error".into(),
+        param: None,
+        code: "upstream_error".into(),
+        details: None,
+    });
+    let before: &[u8] = if sent > 0 { b"\n\ndata: " } else { b"data: " };
+    [before, &error, b"\n\n"].concat().into()
 }

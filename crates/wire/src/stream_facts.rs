@@ -1,5 +1,6 @@
 //! What the events of a stream tell while they pass.
 
+use crate::error_shape::{ErrorShape, error_shape, event_shape, is_failure};
 use crate::json::{Cursor, Kind, Value};
 use crate::sse::Event;
 use crate::usage::usage_of_object;
@@ -27,10 +28,13 @@ pub(crate) struct StreamFacts {
     pub(crate) response_id: Option<String>,
 }
 
-/// Is the event the usage chunk that `include_usage` adds, and nothing else?
+/// What an event turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Noted {
+    /// The usage chunk that `include_usage` adds, and nothing else.
     UsageOnly,
+    /// An error, or a response that failed.
+    Failure,
     Other,
 }
 
@@ -70,11 +74,10 @@ impl StreamFacts {
         if event.len() > LONG_EVENT {
             let head = event.get(..HEAD_OF_LONG).unwrap_or_default();
             let tail = event.get(event.len() - TAIL_OF_LONG..).unwrap_or_default();
-            self.note_long(head, tail, event.len());
-            return Noted::Other;
+            return self.note_long(head, tail, event.len());
         }
         let Ok(text) = std::str::from_utf8(event) else {
-            return Noted::Other;
+            return if event_shape(event) == ErrorShape::Error { Noted::Failure } else { Noted::Other };
         };
         let event = Event::read(text);
         let Some(data) = event.data.as_deref() else {
@@ -88,7 +91,9 @@ impl StreamFacts {
     }
 
     /// Learns from an event of which only the beginning and the end are at hand.
-    pub(crate) fn note_long(&mut self, head: &[u8], tail: &[u8], length: usize) {
+    pub(crate) fn note_long(&mut self, head: &[u8], tail: &[u8], length: usize) -> Noted {
+        let is_error = event_shape(head) == ErrorShape::Error;
+        self.has_failed |= is_error;
         let head = String::from_utf8_lossy(head);
         let tail = String::from_utf8_lossy(tail);
         let name = Event::read(&head).name.map(Cow::Borrowed).or_else(|| {
@@ -110,13 +115,16 @@ impl StreamFacts {
         if is_delta && self.needles.text.find(head.as_bytes()).is_some() {
             self.text_bytes += length as u64;
         }
+        if is_error { Noted::Failure } else { Noted::Other }
     }
 
     fn note_data(&mut self, name: Option<&str>, data: &str) -> Noted {
+        let mut has_failed = name.is_some_and(is_failure);
         if self.has_named_events() {
             // Only the outermost `type` is the event's: items within it have types too.
             let name = name.or_else(|| type_of(data)).unwrap_or_default();
             self.note_name(name);
+            has_failed |= is_failure(name);
             self.note_sequence(data);
             if name == "response.created" {
                 self.response_id = id_of_response(data);
@@ -129,11 +137,13 @@ impl StreamFacts {
         }
         if self.needles.error.find(data.as_bytes()).is_some() || name == Some("error") {
             self.has_failed |= name == Some("error") || is_error(data);
+            has_failed |= error_shape(data.as_bytes()) == ErrorShape::Error;
         }
-        match last_object_behind(&self.needles.usage, data) {
+        let noted = match last_object_behind(&self.needles.usage, data) {
             Some(_) => self.note_told(data),
             None => Noted::Other,
-        }
+        };
+        if has_failed { Noted::Failure } else { noted }
     }
 
     /// Chat and completions have bare `data:` lines; all others name their events, in an `event:` line,

@@ -177,7 +177,7 @@ fn echoed_streams_read_like_a_providers() {
         let mut relay = StreamRelay::new(operation, false);
         for event in echo_stream_events(operation, body, true) {
             assert!(event.ends_with(b"\n\n"));
-            relay.feed(event, &mut |_| {});
+            relay.feed(event, b"", &mut |_| {});
         }
         assert!(relay.is_done() && !relay.has_failed(), "{operation:?}");
         assert_eq!(relay.usage(), tokens(2, 0, 2, 0), "{operation:?}");

@@ -31,9 +31,9 @@ fn relay<'a>(operation: Operation, strip_usage: bool, pieces: impl Iterator<Item
     let mut relay = StreamRelay::new(operation, strip_usage);
     let mut client = Vec::new();
     for piece in pieces {
-        relay.feed(Bytes::copy_from_slice(piece), &mut |bytes: Bytes| client.extend_from_slice(&bytes));
+        relay.feed(Bytes::copy_from_slice(piece), b"", &mut |bytes: Bytes| client.extend_from_slice(&bytes));
     }
-    client.extend(relay.finish().unwrap_or_default());
+    client.extend(relay.finish(b"").unwrap_or_default());
     let usage = relay.usage().map_or("none".to_owned(), |usage| {
         format!(
             "input {} cached {} output {} reasoning {}",
@@ -89,7 +89,7 @@ fn what_is_not_stripped_passes_at_once_and_uncopied() {
     let chunk = Bytes::from_static(b"data: {\"choices\":[{\"delta\":{\"content\":\"half an eve");
     let mut relay = StreamRelay::new(Operation::Chat, false);
     let mut sent = Vec::new();
-    relay.feed(chunk.clone(), &mut |bytes| sent.push(bytes));
+    relay.feed(chunk.clone(), b"", &mut |bytes| sent.push(bytes));
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].as_ptr(), chunk.as_ptr());
 }
@@ -99,10 +99,10 @@ fn whole_events_pass_uncopied_while_stripping_and_half_ones_wait() {
     let chunk = Bytes::from_static(b"data: {\"a\":1}\n\ndata: {\"b\":2}\n\ndata: {\"c\"");
     let mut relay = StreamRelay::new(Operation::Chat, true);
     let mut sent = Vec::new();
-    relay.feed(chunk.clone(), &mut |bytes| sent.push(bytes));
+    relay.feed(chunk.clone(), b"", &mut |bytes| sent.push(bytes));
     assert_eq!(sent, [&chunk[..30]]);
     assert_eq!(sent[0].as_ptr(), chunk.as_ptr());
-    relay.feed(Bytes::from_static(b":3}\n\n"), &mut |bytes| sent.push(bytes));
+    relay.feed(Bytes::from_static(b":3}\n\n"), b"", &mut |bytes| sent.push(bytes));
     assert_eq!(sent[1..].concat(), b"data: {\"c\":3}\n\n");
 }
 
@@ -110,15 +110,15 @@ fn whole_events_pass_uncopied_while_stripping_and_half_ones_wait() {
 fn an_event_too_long_to_hold_is_let_go() {
     let mut relay = StreamRelay::new(Operation::Chat, true);
     let mut sent = 0;
-    relay.feed(Bytes::from_static(b"data: {\"choices\":[{\"delta\":{\"content\":\""), &mut |bytes| {
+    relay.feed(Bytes::from_static(b"data: {\"choices\":[{\"delta\":{\"content\":\""), b"", &mut |bytes| {
         sent += bytes.len()
     });
     assert_eq!(sent, 0);
     for _ in 0..20 {
-        relay.feed(Bytes::from(vec![b'x'; 8 * 1024]), &mut |bytes| sent += bytes.len());
+        relay.feed(Bytes::from(vec![b'x'; 8 * 1024]), b"", &mut |bytes| sent += bytes.len());
     }
     assert!(sent >= 20 * 8 * 1024, "all of it has been let go: {sent}");
-    relay.feed(Bytes::from_static(b"\"}}]}\n\ndata: [DONE]\n\n"), &mut |bytes| sent += bytes.len());
+    relay.feed(Bytes::from_static(b"\"}}]}\n\ndata: [DONE]\n\n"), b"", &mut |bytes| sent += bytes.len());
     assert!(relay.is_done());
     assert!(relay.delivered_text_bytes() >= 20 * 8 * 1024);
     assert_eq!(sent, 39 + 20 * 8 * 1024 + 7 + 14);
@@ -182,7 +182,7 @@ fn a_dead_response_fails_by_both_of_its_events() {
     let mut relay = StreamRelay::new(Operation::Responses, false);
     let stream =
         std::fs::read(cases()[0].with_file_name("responses_completed").join("upstream.sse")).unwrap();
-    relay.feed(Bytes::from(stream[..1400].to_vec()), &mut |_| {});
+    relay.feed(Bytes::from(stream[..1400].to_vec()), b"", &mut |_| {});
     assert!(!relay.is_done());
     let events =
         String::from_utf8(relay.failure_event("upstream_failed", "it broke off", "req_1").to_vec()).unwrap();
@@ -193,6 +193,6 @@ fn a_dead_response_fails_by_both_of_its_events() {
     assert!(!events.contains("[DONE]"));
 
     let mut client = StreamRelay::new(Operation::Responses, false);
-    client.feed(Bytes::from(events), &mut |_| {});
+    client.feed(Bytes::from(events), b"", &mut |_| {});
     assert!(client.is_done() && client.has_failed(), "a client sees a failed response");
 }

@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 use topdog_domain::Timestamp;
 use topdog_domain::tier::Limit;
+use topdog_wire::redact::KeyFinder;
 
 /// Headers of one connection only (RFC 9110, 7.6.1), and such as are made anew.
 const HOP: [HeaderName; 9] = [
@@ -41,14 +42,19 @@ const OURS: [HeaderName; 13] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
-/// What a provider says to us, not to the client.
-const THEIRS: [HeaderName; 5] = [
+/// What a provider says to us, not to the client: who may come in, above all.
+const THEIRS: [HeaderName; 8] = [
     header::SET_COOKIE,
     header::SERVER,
     header::DATE,
+    header::WWW_AUTHENTICATE,
+    header::AUTHORIZATION,
+    HeaderName::from_static("authentication-info"),
     HeaderName::from_static("openai-organization"),
     HeaderName::from_static("alt-svc"),
 ];
+
+const THEIR_PREFIXES: [&str; 2] = ["x-topdog-", "proxy-"];
 
 const OUR_PREFIXES: [&str; 2] = ["x-forwarded-", "x-topdog-"];
 
@@ -70,14 +76,24 @@ pub(super) fn out(mut headers: HeaderMap, trail: &Trail) -> HeaderMap {
     headers
 }
 
-/// The provider's headers as they go back to the client: the same map, less what is not for it.
-pub(super) fn back(mut headers: HeaderMap, keeps_length: bool) -> HeaderMap {
+/// The provider's headers as they go back to the client: the same map, less what is not for it, and less
+/// every header that repeats a key.
+pub(super) fn back(mut headers: HeaderMap, keeps_length: bool, secret: &[u8]) -> HeaderMap {
     let is_theirs = |name: &HeaderName| {
         THEIRS.contains(name)
             || (name == header::CONTENT_LENGTH && !keeps_length)
-            || name.as_str().starts_with("x-topdog-")
+            || THEIR_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
     };
     remove(&mut headers, is_theirs);
+    let keys = KeyFinder::new(secret);
+    let holds_key = |name: &HeaderName, value: &HeaderValue| {
+        keys.is_in(value.as_bytes()) || keys.is_in(name.as_str().as_bytes())
+    };
+    let telling: Vec<HeaderName> =
+        headers.iter().filter(|(name, value)| holds_key(name, value)).map(|(name, _)| name.clone()).collect();
+    for name in telling {
+        headers.remove(name);
+    }
     if let Some(id) = headers.remove(X_REQUEST_ID) {
         headers.insert(X_UPSTREAM_REQUEST_ID, id);
     }

@@ -1,6 +1,7 @@
 //! Step 6: to the provider and back, changed only where it must be.
 
 mod headers;
+mod redaction;
 mod relay;
 mod send;
 mod silence;
@@ -22,12 +23,12 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 use http_body_util::BodyExt;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 use topdog_domain::Refusal;
 use topdog_domain::usage::Outcome;
 use topdog_egress::{SendError, UpstreamBody};
 use topdog_vault::OpenedKey;
-use topdog_wire::redact::redact_error_body;
 use watch::Watch;
 
 pub(crate) async fn forward(worker: &Rc<Worker>, trail: &Trail, opened: Opened) -> Result<Answer, Refusal> {
@@ -49,7 +50,11 @@ pub(crate) async fn forward(worker: &Rc<Worker>, trail: &Trail, opened: Opened) 
     };
     settlement.answered(response.status().as_u16(), asked.elapsed());
     match response.status() {
-        status if status.is_success() => Ok(relay(worker, trail, settlement, &shape, response)),
+        // Nobody asked for an encoding: behind one neither usage nor a repeated key can be seen.
+        status if status.is_success() && redaction::is_encoded(response.headers()) => {
+            Err(given_up(settlement, Refusal::UpstreamBroken(shape.provider), Outcome::UpstreamFailed))
+        }
+        status if status.is_success() => Ok(relay(worker, trail, settlement, &shape, key, response)),
         // Boxed: the rare case must not weigh on every request's state.
         status if status.is_client_error() || status.is_server_error() => {
             Box::pin(relay_error(worker, trail, settlement, &shape, key.as_deref(), response)).await
@@ -97,11 +102,14 @@ fn relay(
     trail: &Trail,
     settlement: Settlement,
     shape: &Shape,
+    key: Option<Arc<OpenedKey>>,
     response: Response<UpstreamBody>,
 ) -> Answer {
     let (parts, body) = response.into_parts();
+    let secret = key.as_deref().map(OpenedKey::expose).unwrap_or_default();
     let watch = shape.watch(parts.headers.get(CONTENT_TYPE));
-    let mut headers = headers::back(parts.headers, watch.keeps_length());
+    let mut headers = headers::back(parts.headers, watch.keeps_length(), secret.as_bytes());
+    let watch = watch.hiding(key);
     headers::say(worker, trail, shape, settlement.overhead(), &mut headers);
     let relay = Relay::new(worker, trail, Source::Upstream(body), watch, settlement);
     let mut answer = Response::new(AnswerBody::Relay(Box::new(relay)));
@@ -122,7 +130,7 @@ async fn relay_error(
     key: Option<&OpenedKey>,
     response: Response<UpstreamBody>,
 ) -> Result<Answer, Refusal> {
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
     let asked = Instant::now();
     let read = error_body(worker, body).await;
     settlement.waited(asked.elapsed());
@@ -134,17 +142,17 @@ async fn relay_error(
         ));
     };
     let secret = key.map(OpenedKey::expose).unwrap_or_default();
-    let redacted = redact_error_body(&whole, secret.as_bytes()).into_owned();
+    let redacted = redaction::error_body(&shape.provider, &mut parts.headers, &whole, secret.as_bytes());
     settlement.failed("upstream_error");
     settlement.relayed(redacted.len(), std::time::Duration::ZERO);
-    let mut headers = headers::back(parts.headers, false);
+    let mut headers = headers::back(parts.headers, false, secret.as_bytes());
     headers::say(worker, trail, shape, settlement.overhead(), &mut headers);
     headers.insert(X_ERROR_SOURCE, HeaderValue::from_static("upstream"));
     settlement.settle(Outcome::UpstreamError);
     if trail.labels.get().segment.is_regulated() {
         worker.spool.durable().await.map_err(|_| Refusal::RecordsUnavailable)?;
     }
-    let mut answer = Response::new(AnswerBody::Full(redacted.into()));
+    let mut answer = Response::new(AnswerBody::Full(redacted));
     *answer.status_mut() = parts.status;
     *answer.headers_mut() = headers;
     Ok(answer)

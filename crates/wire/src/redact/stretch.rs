@@ -1,0 +1,84 @@
+//! Stretches of a secret in a text, whatever the case of their letters.
+
+use std::ops::Range;
+
+/// A stretch this long is found wherever it stands.
+const LEAST: usize = 12;
+/// A secret shorter than this is no stretch of its own: it is looked for as a word only.
+const SHORTEST: usize = 8;
+/// How much is compared at first.
+const GRAM: usize = 3;
+
+/// Finds what a text has in common with a secret.
+pub(super) struct Stretches<'a> {
+    secret: &'a [u8],
+    least: usize,
+    /// One bit for every hash of three bytes that follow each other in the secret.
+    grams: [u64; 32],
+}
+
+impl<'a> Stretches<'a> {
+    pub(super) fn of(secret: &'a [u8]) -> Self {
+        let mut grams = [0; 32];
+        for gram in secret.array_windows() {
+            let (word, bit) = place(*gram);
+            if let Some(word) = grams.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        Self { secret, least: secret.len().min(LEAST), grams }
+    }
+
+    /// How long a stretch must be; none where the secret is too short for any.
+    pub(super) fn least(&self) -> Option<usize> {
+        (self.secret.len() >= SHORTEST).then_some(self.least)
+    }
+
+    /// Gives every stretch; they may overlap.
+    pub(super) fn each_in(&self, text: &[u8], found: &mut impl FnMut(Range<usize>)) {
+        let Some(least) = self.least() else { return };
+        // A stretch of that length has a gram that begins at one of these places.
+        for at in (0..text.len().saturating_sub(GRAM - 1)).step_by(least - (GRAM - 1)) {
+            if let Some(span) = self.around(text, at).filter(|span| span.len() >= least) {
+                found(span);
+            }
+        }
+    }
+
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+        let mut is_in = false;
+        self.each_in(text, &mut |_| is_in = true);
+        is_in
+    }
+
+    /// The longest stretch that the gram here is part of.
+    fn around(&self, text: &[u8], at: usize) -> Option<Range<usize>> {
+        let (before, rest) = text.split_at_checked(at)?;
+        let gram = rest.first_chunk::<GRAM>()?;
+        let (word, bit) = place(*gram);
+        if self.grams.get(word)? & bit == 0 {
+            return None;
+        }
+        let grams = self.secret.array_windows::<GRAM>().enumerate();
+        let same = grams.filter(|(_, other)| other.eq_ignore_ascii_case(gram));
+        let stretches = same.filter_map(|(place, _)| {
+            let (left, right) = self.secret.split_at_checked(place)?;
+            let start = at - common(before.iter().rev(), left.iter().rev());
+            Some(start..at + common(rest.iter(), right.iter()))
+        });
+        stretches.max_by_key(Range::len)
+    }
+}
+
+/// How many bytes are the same from the beginning on.
+fn common<'b>(one: impl Iterator<Item = &'b u8>, other: impl Iterator<Item = &'b u8>) -> usize {
+    one.zip(other).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
+}
+
+/// The word and the bit of a gram.
+const fn place(gram: [u8; GRAM]) -> (usize, u64) {
+    let [a, b, c] = gram;
+    let all = u32::from_le_bytes([a | 0x20, b | 0x20, c | 0x20, 0]);
+    let hash = all.wrapping_mul(0x9E37_79B1) >> 21;
+    ((hash >> 6) as usize, 1 << (hash & 63))
+}

@@ -1,0 +1,146 @@
+//! Words that are keys: parts of the secret, masked or not, and whatever is shaped like a key.
+
+use std::ops::Range;
+
+/// An end of the secret this long is worth hiding.
+const END_OF_SECRET: usize = 4;
+/// A key is at least this long behind its prefix, masks counted.
+const BEHIND_PREFIX: usize = 4;
+/// A bearer's word with no digit and no mask in it is prose, unless it is this long.
+const LONG_WORD: usize = 20;
+
+/// How the keys of the providers, and Top Dog's own, begin.
+const PREFIXES: [&str; 24] = [
+    "sk-",
+    "sk_",
+    "rk-",
+    "pk-",
+    "sess-",
+    "td_",
+    "AIza",
+    "gsk_",
+    "xai-",
+    "pplx-",
+    "nvapi-",
+    "hf_",
+    "r8_",
+    "fw_",
+    "csk-",
+    "AKIA",
+    "ASIA",
+    "ya29.",
+    "eyJ",
+    "hvs.",
+    "ghp_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+];
+
+/// Gives every word that is a key.
+pub(super) fn each_key(text: &[u8], secret: &[u8], found: &mut impl FnMut(Range<usize>)) {
+    let mut is_behind_bearer = false;
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = word_at(rest);
+        if length == 0 {
+            is_behind_bearer &=
+                matches!(rest.first(), Some(b' ' | b'"' | b'\'' | b'\\' | b':' | b'`' | b'<'));
+            at += 1;
+            continue;
+        }
+        let word = rest.get(..length).unwrap_or_default();
+        if is_key(word, secret, is_behind_bearer) {
+            found(at..at + length);
+        }
+        is_behind_bearer = word.eq_ignore_ascii_case(b"bearer");
+        at += length;
+    }
+}
+
+/// The length of the word of key characters and masks that begins here.
+fn word_at(text: &[u8]) -> usize {
+    let mut length = 0;
+    while let Some(rest) = text.get(length..) {
+        length += match rest {
+            [byte, ..] if is_plain(*byte) || *byte == b'*' => 1,
+            [b'.', next, ..] if is_plain(*next) || matches!(next, b'*' | b'.') => 1,
+            [b'.', ..] if length > 0 && text.get(length - 1) == Some(&b'.') => 1,
+            _ => match mask_at(rest) {
+                0 => break,
+                mask => mask,
+            },
+        };
+    }
+    length
+}
+
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// The length of an ellipsis, a bullet or a cross.
+fn mask_at(text: &[u8]) -> usize {
+    const MASKS: [&str; 3] = ["…", "•", "×"];
+    if text.first().is_none_or(u8::is_ascii) {
+        return 0;
+    }
+    MASKS.iter().find(|mask| text.starts_with(mask.as_bytes())).map_or(0, |mask| mask.len())
+}
+
+fn is_key(word: &[u8], secret: &[u8], is_behind_bearer: bool) -> bool {
+    if word == secret || is_part(word, secret) || begins_like_key(word) {
+        return true;
+    }
+    let is_masked = word.iter().any(|byte| !is_plain(*byte) && *byte != b'.')
+        || memchr::memmem::find(word, b"..").is_some();
+    let shows_end =
+        |piece: &&[u8]| !piece.is_empty() && (secret.starts_with(piece) || secret.ends_with(piece));
+    if is_masked && open_pieces(word).iter().any(shows_end) {
+        return true;
+    }
+    let is_wordy = !is_masked && word.len() < LONG_WORD && !word.iter().any(u8::is_ascii_digit);
+    is_behind_bearer && !is_wordy
+}
+
+/// Is the word a piece of the secret that gives some of it away?
+fn is_part(word: &[u8], secret: &[u8]) -> bool {
+    let is_end = word.len() >= END_OF_SECRET && (secret.starts_with(word) || secret.ends_with(word));
+    is_end || (word.len() >= 2 * END_OF_SECRET && memchr::memmem::find(secret, word).is_some())
+}
+
+fn begins_like_key(word: &[u8]) -> bool {
+    let mut before = b'-';
+    (0..word.len()).any(|at| {
+        let rest = word.get(at..).unwrap_or_default();
+        let is_beginning = !before.is_ascii_alphanumeric();
+        before = rest.first().copied().unwrap_or_default();
+        is_beginning && PREFIXES.iter().any(|prefix| has_prefix(rest, prefix))
+    })
+}
+
+fn has_prefix(word: &[u8], prefix: &str) -> bool {
+    word.strip_prefix(prefix.as_bytes()).is_some_and(|behind| behind.len() >= BEHIND_PREFIX)
+}
+
+/// The pieces of a word between its masks: asterisks, ellipses, two dots or more.
+fn open_pieces(word: &[u8]) -> Vec<&[u8]> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    let mut at = 0;
+    while at < word.len() {
+        let rest = word.get(at..).unwrap_or_default();
+        let mask = match rest {
+            [b'*', ..] => 1,
+            [b'.', b'.', ..] => rest.iter().take_while(|byte| **byte == b'.').count(),
+            _ => mask_at(rest),
+        };
+        if mask > 0 {
+            pieces.push(word.get(start..at).unwrap_or_default());
+            start = at + mask;
+        }
+        at += mask.max(1);
+    }
+    pieces.push(word.get(start..).unwrap_or_default());
+    pieces
+}

@@ -13,8 +13,8 @@
 //!
 //! On the disk: `<dir>/<16 hexadecimal digits>.seg` hold `frame`s back to back, `<dir>/cursor` says how far
 //! they are shipped, `<dir>/lock` keeps a second process out. Every start begins a new segment, so a torn tail
-//! is never written behind; an empty one is the one made ahead. Beside them lie the `.damaged` parts of segments, and the `.refused` records that the
-//! database would not take: for an operator, nothing here reads them.
+//! is never written behind; an empty one is the one made ahead. Beside them lie the `.damaged` parts of segments,
+//! and the `.refused` records that the database would not take: for an operator, nothing here reads them.
 
 mod alarm;
 mod buffer;

@@ -7,8 +7,8 @@
 //! records to the shipper and deletes the segments that are shipped.
 //!
 //! No write waits for the disk: syncs go on behind it, the next segment is made ahead, and one that has grown is
-//! left while its end is not yet durable. What no process can rule out is that the kernel itself holds a write up,
-//! where memory is full of other programs' unwritten pages or no processor is free: the window is then that much
+//! left while its end is not yet durable. On a machine whose disk or processors are overloaded the kernel may still
+//! hold up a write or the committer's thread, by tens of milliseconds as measured: the window is then that much
 //! longer for whoever has not asked for [`durable`](topdog_domain::ports::SpoolHandle::durable).
 //!
 //! On the disk: `<dir>/<16 hexadecimal digits>.seg` hold `frame`s back to back, `<dir>/cursor` says how far

@@ -240,7 +240,7 @@ impl fmt::Display for Refusal {
             Self::OperationUnsupported(p) => write!(f, "the provider `{p}` does not offer this endpoint; use another model"),
             Self::NoProviderKey(p) => write!(f, "your organisation has no key for the provider `{p}`; add one with `topdog provider-keys add --provider {p}`"),
             Self::ProviderKeyUnreadable(p) => write!(f, "the stored key for the provider `{p}` can't be opened; add it again (its endpoint may have changed), or ask the operator"),
-            Self::ProviderKeyUnreachable(p) => write!(f, "the key for the provider `{p}` is a reference that can't be fetched just now; check the vault it refers to"),
+            Self::ProviderKeyUnreachable(p) => write!(f, "the key for the provider `{p}` is fetched by a reference, which leads nowhere just now; check the variable of the server's environment, the file or the vault that it names"),
             Self::UpstreamUnreachable(p) => write!(f, "the provider `{p}` can't be reached; try again, and check its status page and base URL"),
             Self::UpstreamTimeout(p) => write!(f, "the provider `{p}` did not answer in time; try again"),
             Self::UpstreamBroken(p) => write!(f, "the provider `{p}` broke off its answer; try again"),

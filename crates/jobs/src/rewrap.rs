@@ -90,7 +90,7 @@ mod tests {
                 let secret = SecretText::new(format!("sk-{number}"));
                 let sealed = vault.seal(&Slot::from(&key), &secret, samples::NEW_YEAR).await.unwrap();
                 let audit = samples::audit(org, "provider_key.create");
-                store.provider_key_create(&key, Some(&sealed), &audit).await.unwrap();
+                store.provider_key_create(&key, &sealed, &audit).await.unwrap();
                 provider_keys.push(key);
             }
             let clock = Arc::new(FakeClock::at(samples::NEW_YEAR));
@@ -142,7 +142,7 @@ mod tests {
         key.version = 2;
         let broken = samples::sealed_secret(&key, 1);
         let audit = samples::audit(bed.org, "provider_key.rotate");
-        bed.store.provider_key_rotate(&key, Some(&broken), &audit).await.unwrap();
+        bed.store.provider_key_rotate(&key, &broken, &audit).await.unwrap();
         bed.vault.rotate_org_key(bed.org, samples::NEW_YEAR).await.unwrap();
         let _stopper = bed.start();
         // Paused time flies only where everything waits: a worker that spun would never let this end.

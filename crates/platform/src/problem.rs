@@ -29,6 +29,8 @@ pub(crate) enum Problem {
         /// What is expected.
         message: String,
     },
+    /// A key can't be fetched by the reference that was given; says why and what to do.
+    ReferenceUnreachable(String),
     /// Only the operator may.
     OperatorOnly(&'static str),
     /// A key would be wider than the one that asks for it.
@@ -55,7 +57,9 @@ impl Problem {
                 StatusCode::CONFLICT
             }
             Self::BadParameter(_) => StatusCode::BAD_REQUEST,
-            Self::BadField { .. } | Self::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::BadField { .. } | Self::ReferenceUnreachable(_) | Self::IdempotencyMismatch => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::OperatorOnly(_) | Self::TooWide(_) => StatusCode::FORBIDDEN,
             Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -70,6 +74,7 @@ impl Problem {
             Self::Full(_) => "full",
             Self::BadParameter(_) => "invalid_parameter",
             Self::BadField { .. } => "invalid_field",
+            Self::ReferenceUnreachable(_) => "reference_unreachable",
             Self::OperatorOnly(_) => "operator_only",
             Self::TooWide(_) => "wider_than_own_key",
             Self::IdempotencyMismatch => "idempotency_mismatch",
@@ -125,6 +130,7 @@ impl Problem {
         let param = match self {
             Self::Refused(refusal) => refusal.param(),
             Self::BadField { param, .. } => Some(*param),
+            Self::ReferenceUnreachable(_) => Some("reference"),
             _ => None,
         };
         let mut body = ProblemBody {
@@ -171,6 +177,7 @@ impl fmt::Display for Problem {
             }
             Self::BadParameter(message) => f.write_str(message),
             Self::BadField { param, message } => write!(f, "`{param}` is not acceptable: {message}"),
+            Self::ReferenceUnreachable(why) => write!(f, "the key can't be fetched by its reference: {why}, or give the key itself (`seal = true` in topdog apply)"),
             Self::OperatorOnly(what) => write!(f, "only the operator may {what}; ask the operator"),
             Self::TooWide(excess) => write!(f, "a key can't make a key wider than itself: {excess}; narrow it, or use a wider key"),
             Self::IdempotencyMismatch => f.write_str("this idempotency-key was sent with another request before; use a new one for a new request"),

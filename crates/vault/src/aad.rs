@@ -26,8 +26,12 @@ impl AssociatedData {
 
     /// Of a version of a secret, under its data key. Says nothing of the organisation key's version, so that a
     /// rotation need not open the secret.
-    pub(crate) fn secret(slot: &Slot, alg: &str) -> Self {
-        Self::begin("td-secret-v1", alg).slot(slot)
+    pub(crate) fn secret(slot: &Slot, content: Content, alg: &str) -> Self {
+        let layer = match content {
+            Content::Key => "td-secret-v1",
+            Content::Reference => "td-reference-v1",
+        };
+        Self::begin(layer, alg).slot(slot)
     }
 
     /// Of a version of a secret of the installation, under a version of the root key.
@@ -77,6 +81,16 @@ impl AssociatedData {
         self.0.extend_from_slice(field);
         self
     }
+}
+
+/// What is sealed in a provider key's slot. Neither can stand for the other: a customer's key that reads like a
+/// reference is never followed, and a reference is never sent as a key.
+#[derive(Clone, Copy)]
+pub(crate) enum Content {
+    /// The key itself.
+    Key,
+    /// The text that says where the key is.
+    Reference,
 }
 
 /// Which version of which root key.

@@ -3,7 +3,7 @@
 use topdog_domain::ports::{SealedSecret, WrappedOrgKey, WrappedRoot};
 use topdog_domain::{OrgId, Timestamp};
 
-use crate::aad::{AssociatedData, RootName};
+use crate::aad::{AssociatedData, Content, RootName};
 use crate::cipher::{Cipher, Key};
 use crate::error::VaultError;
 use crate::root::RootKeyring;
@@ -52,17 +52,18 @@ pub(crate) fn unwrap_org_key(
     Ok(OrgKey { version: row.version, key: to_key(&key, WHAT)? })
 }
 
-/// Seals a provider key by a fresh data key, and that by the organisation's.
+/// Seals a provider key, or where it is, by a fresh data key, and that by the organisation's.
 pub(crate) fn seal_secret(
     cipher: Cipher,
     org_key: &OrgKey,
     slot: &Slot,
-    plaintext: &SecretText,
+    content: Content,
+    plaintext: &str,
 ) -> Result<SealedSecret, VaultError> {
     let alg = cipher.name();
     let data_key = Key::generate()?;
     let key_aad = AssociatedData::data_key(slot, org_key.version, alg);
-    let secret_aad = AssociatedData::secret(slot, alg);
+    let secret_aad = AssociatedData::secret(slot, content, alg);
     Ok(SealedSecret {
         org: slot.org,
         provider_key: slot.provider_key,
@@ -72,7 +73,7 @@ pub(crate) fn seal_secret(
         org_key_version: org_key.version,
         alg: alg.to_owned(),
         wrapped_data_key: cipher.seal(&org_key.key, &key_aad, data_key.expose())?,
-        ciphertext: cipher.seal(&data_key, &secret_aad, plaintext.expose().as_bytes())?,
+        ciphertext: cipher.seal(&data_key, &secret_aad, plaintext.as_bytes())?,
     })
 }
 
@@ -80,6 +81,7 @@ pub(crate) fn seal_secret(
 pub(crate) fn open_secret(
     org_key: &OrgKey,
     slot: &Slot,
+    content: Content,
     row: &SealedSecret,
 ) -> Result<SecretText, VaultError> {
     if Slot::of_row(row) != *slot {
@@ -87,7 +89,7 @@ pub(crate) fn open_secret(
     }
     let cipher = Cipher::stored(&row.alg)?;
     let data_key = open_data_key(cipher, org_key, slot, row)?;
-    let aad = AssociatedData::secret(slot, &row.alg);
+    let aad = AssociatedData::secret(slot, content, &row.alg);
     cipher
         .open(&data_key, &aad, &row.ciphertext, "secret")?
         .into_text()

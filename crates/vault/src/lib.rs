@@ -6,7 +6,7 @@
 //! 1. the **root key** ([`RootKeyring`]), outside the database, in versions, wraps
 //! 2. an **organisation's key**, in versions, which wraps
 //! 3. a **data key**, fresh for each version of each secret, which seals
-//! 4. the **secret**: a customer's provider key.
+//! 4. the **secret**: a customer's provider key, or the reference to one.
 //!
 //! [`Vault`] is all of it behind five verbs: *seal*, *open* ([`Vault::cached`] first, on the hot path), *forget*,
 //! *rotate* and *re-wrap*. A provider key that stays in the customer's own store is a [`Reference`], fetched

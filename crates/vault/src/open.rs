@@ -5,6 +5,7 @@ use std::sync::Arc;
 use topdog_domain::tenant::{KeySource, ProviderKey};
 use topdog_domain::{OrgId, ProviderKeyId, Timestamp};
 
+use crate::aad::Content;
 use crate::cache::OpenedKey;
 use crate::envelope::open_secret;
 use crate::error::VaultError;
@@ -67,6 +68,14 @@ impl Vault {
         Ok((opened, if has_led { opening } else { Opening::Cached }))
     }
 
+    /// Can a key be fetched by that reference now, by this server? Nothing of it is kept.
+    ///
+    /// # Errors
+    /// [`VaultError::Reference`] where it can't; [`VaultError::BadSecret`] where what is there can't be a key.
+    pub async fn check_reference(&self, reference: &Reference) -> Result<(), VaultError> {
+        self.fetch(reference).await.map(drop)
+    }
+
     /// Drops all plaintext of an organisation from memory, at once.
     pub fn forget_org(&self, org: OrgId) {
         self.forget(|there, _| there == org);
@@ -95,28 +104,45 @@ impl Vault {
         let began = self.0.cache.begin_read();
         let slot = Slot::from(key);
         let (secret, opening) = match &key.source {
-            KeySource::Sealed => (self.open_sealed(&slot).await?, Opening::FromStore),
-            KeySource::Reference(text) => (self.fetch(text).await?, Opening::Fetched),
+            KeySource::Sealed => (self.open_sealed(&slot, Content::Key).await?, Opening::FromStore),
+            KeySource::Reference(text) => {
+                let reference = self.verified(&slot, text).await?;
+                (self.fetch(&reference).await?, Opening::Fetched)
+            }
         };
         Ok((self.0.cache.keep(slot, secret, began, now), opening))
     }
 
-    async fn fetch(&self, text: &str) -> Result<SecretText, VaultError> {
-        let reference: Reference = text.parse().map_err(ReferenceError::from)?;
-        let secret = self.0.references.fetch(&reference).await?;
+    /// The reference, where it is the one that was sealed for the slot: a row that was changed, moved or made up is
+    /// not followed.
+    async fn verified(&self, slot: &Slot, text: &str) -> Result<Reference, VaultError> {
+        const CHANGED: VaultError = VaultError::Tampered { what: "reference" };
+        match self.open_sealed(slot, Content::Reference).await {
+            Ok(sealed) if sealed.expose() == text => {
+                text.parse().map_err(|bad| ReferenceError::Bad(bad).into())
+            }
+            Ok(_) | Err(VaultError::NoSecret) => Err(CHANGED),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn fetch(&self, reference: &Reference) -> Result<SecretText, VaultError> {
+        let secret = self.0.references.fetch(reference).await?;
         secret.check_as_key()?;
         Ok(secret)
     }
 
-    async fn open_sealed(&self, slot: &Slot) -> Result<SecretText, VaultError> {
-        match self.open_stored(slot).await {
+    async fn open_sealed(&self, slot: &Slot, content: Content) -> Result<SecretText, VaultError> {
+        match self.open_stored(slot, content).await {
             // The row may have been re-wrapped between reading it and reading the key that it names.
-            Err(VaultError::Tampered { .. } | VaultError::UnknownVersion(_)) => self.open_stored(slot).await,
+            Err(VaultError::Tampered { .. } | VaultError::UnknownVersion(_)) => {
+                self.open_stored(slot, content).await
+            }
             other => other,
         }
     }
 
-    async fn open_stored(&self, slot: &Slot) -> Result<SecretText, VaultError> {
+    async fn open_stored(&self, slot: &Slot, content: Content) -> Result<SecretText, VaultError> {
         let row = self.0.secrets.secret_find(slot.provider_key, slot.version).await?;
         // Asked even where the row is gone too: that the organisation was destroyed is the better answer.
         let Some(row) = row else {
@@ -124,6 +150,6 @@ impl Vault {
             return Err(if is_destroyed { VaultError::NoOrgKey } else { VaultError::NoSecret });
         };
         let org_key = self.org_key(slot.org, row.org_key_version).await?;
-        open_secret(&org_key, slot, &row)
+        open_secret(&org_key, slot, content, &row)
     }
 }

@@ -4,26 +4,19 @@
 //! KV server), so only the operator may make one, whichever organisation it is for: a customer who could would
 //! read everybody's.
 
+mod file;
 mod kv;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
 use topdog_egress::EgressError;
-use zeroize::Zeroizing;
 
-use crate::secret::{SecretBytes, SecretText};
+use crate::secret::SecretText;
 
 pub use kv::KvServer;
-
-/// The most bytes that a referenced file may have.
-const MAX_FILE_BYTES: u64 = 16 * 1024;
-/// How long a file may take: it may lie on a network.
-const FILE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where a key lives: `env:NAME`, `file:/PATH` or `vault:MOUNT/PATH#FIELD`.
 ///
@@ -93,6 +86,7 @@ impl fmt::Display for Reference {
 pub struct References {
     env: HashMap<String, SecretText>,
     kv: Option<KvServer>,
+    private: Vec<PathBuf>,
 }
 
 impl References {
@@ -116,6 +110,14 @@ impl References {
         self
     }
 
+    /// Without these folders and files, which hold Top Dog's own secrets: none of them is ever fetched, by
+    /// whatever path, and sent to a provider as a key.
+    #[must_use]
+    pub fn without(mut self, places: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.private.extend(places);
+        self
+    }
+
     /// Fetches what the reference names, without spaces and line ends around it.
     ///
     /// # Errors
@@ -123,12 +125,10 @@ impl References {
     pub async fn fetch(&self, reference: &Reference) -> Result<SecretText, ReferenceError> {
         match reference {
             Reference::Env { name } => {
-                let value = self.env.get(name).ok_or(ReferenceError::NotFound)?;
+                let value = self.env.get(name).ok_or_else(|| ReferenceError::NoVariable(name.clone()))?;
                 Ok(trimmed(value.expose()))
             }
-            Reference::File { path } => tokio::time::timeout(FILE_TIMEOUT, read_file(path))
-                .await
-                .map_err(|_| ReferenceError::Unreadable)?,
+            Reference::File { path } => file::fetch(path, &self.private).await,
             Reference::Kv { mount, path, field } => {
                 let server = self.kv.as_ref().ok_or(ReferenceError::NoKvServer)?;
                 let value = Box::pin(server.fetch(mount, path, field)).await?;
@@ -139,20 +139,31 @@ impl References {
 }
 
 /// Why a referenced key could not be fetched. Says nothing of what was found instead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReferenceError {
     /// The text is no reference.
     #[error(transparent)]
     Bad(#[from] BadReference),
-    /// Nothing is there.
-    #[error("the reference names nothing that is there; set the variable, file or field that it names")]
-    NotFound,
+    /// The server's environment had no such variable when it started.
+    #[error(
+        "the server's own environment has no variable {0}; set it where `topdog serve` runs and start that again"
+    )]
+    NoVariable(String),
+    /// The server's machine has no such file.
+    #[error("the server's machine has no file {}; put it there", .0.display())]
+    NoFile(PathBuf),
     /// The file is there and can't be read, or is no small text file.
-    #[error("the referenced file can't be read; check that it is a small text file and who may read it")]
-    Unreadable,
+    #[error("the server can't read {}; check that it is a small text file, and who may read it", .0.display())]
+    Unreadable(PathBuf),
+    /// The file holds, or may hold, a secret of Top Dog's own.
+    #[error("{} is Top Dog's own, and what is there is never sent anywhere; keep the key elsewhere", .0.display())]
+    Private(PathBuf),
+    /// The KV server has no such secret, or no such field in it.
+    #[error("the vault server has no such secret or field; put it there, or correct the reference")]
+    NoField,
     /// No KV server is configured.
-    #[error("no vault server is configured; set its address and token")]
+    #[error("no vault server is configured; set vault.hashicorp.address and its token")]
     NoKvServer,
     /// The KV server's answer is no; its token may lack the right.
     #[error("the vault server refused; check that its token may read that path")]
@@ -168,26 +179,9 @@ pub enum ReferenceError {
 impl ReferenceError {
     /// May the same fetch succeed a little later?
     #[must_use]
-    pub const fn is_transient(self) -> bool {
+    pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unusable | Self::Unreachable(_))
     }
-}
-
-async fn read_file(path: &Path) -> Result<SecretText, ReferenceError> {
-    let error_of = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => ReferenceError::NotFound,
-        _ => ReferenceError::Unreadable,
-    };
-    // Asked before opening: opening a pipe would wait for its writer.
-    let about = tokio::fs::metadata(path).await.map_err(error_of)?;
-    if !about.is_file() || about.len() > MAX_FILE_BYTES {
-        return Err(ReferenceError::Unreadable);
-    }
-    let file = tokio::fs::File::open(path).await.map_err(error_of)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES as usize + 1));
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).await.map_err(error_of)?;
-    let text = SecretBytes::new(std::mem::take(&mut *bytes)).into_text();
-    Ok(trimmed(text.ok_or(ReferenceError::Unreadable)?.expose()))
 }
 
 fn trimmed(text: &str) -> SecretText {

@@ -5,9 +5,11 @@ use topdog_domain::provider::ProviderName;
 use topdog_domain::tenant::ProviderKey;
 use topdog_domain::{OrgId, ProviderKeyId, Timestamp};
 
+use crate::aad::Content;
 use crate::cipher::Key;
 use crate::envelope::{OrgKey, seal_secret, wrap_org_key};
 use crate::error::VaultError;
+use crate::references::Reference;
 use crate::secret::SecretText;
 use crate::vault::Vault;
 
@@ -76,7 +78,21 @@ impl Vault {
     ) -> Result<SealedSecret, VaultError> {
         plaintext.check_as_key()?;
         let org_key = self.newest_org_key(slot.org).await?;
-        seal_secret(self.0.cipher, &org_key, slot, plaintext)
+        seal_secret(self.0.cipher, &org_key, slot, Content::Key, plaintext.expose())
+    }
+
+    /// Seals where a provider key is for its slot; the caller stores it. It is no secret: sealed, it can be neither
+    /// changed nor moved to another key, and so never names what its organisation was not given.
+    ///
+    /// # Errors
+    /// [`VaultError::NoOrgKey`] or [`VaultError::Store`].
+    pub async fn seal_reference(
+        &self,
+        slot: &Slot,
+        reference: &Reference,
+    ) -> Result<SealedSecret, VaultError> {
+        let org_key = self.newest_org_key(slot.org).await?;
+        seal_secret(self.0.cipher, &org_key, slot, Content::Reference, &reference.to_string())
     }
 
     /// Keeps a new version of an organisation's key; false where somebody else was faster.

@@ -11,7 +11,7 @@ impl ProviderKeys for MemoryStore {
     async fn provider_key_create(
         &self,
         key: &ProviderKey,
-        sealed: Option<&SealedSecret>,
+        sealed: &SealedSecret,
         audit: &AuditDraft,
     ) -> Result<(), PortError> {
         let mut state = self.state()?;
@@ -42,7 +42,7 @@ impl ProviderKeys for MemoryStore {
     async fn provider_key_rotate(
         &self,
         key: &ProviderKey,
-        sealed: Option<&SealedSecret>,
+        sealed: &SealedSecret,
         audit: &AuditDraft,
     ) -> Result<(), PortError> {
         let mut state = self.state()?;
@@ -75,14 +75,12 @@ impl ProviderKeys for MemoryStore {
     }
 }
 
-fn keep(state: &mut State, key: &ProviderKey, sealed: Option<&SealedSecret>) -> Result<(), PortError> {
-    if let Some(sealed) = sealed {
-        // As in the database: nothing may be sealed under a version that is pruned already.
-        if !state.org_keys.contains_key(&(sealed.org, sealed.org_key_version)) {
-            return Err(PortError::Conflict("the organisation's key was rotated meanwhile"));
-        }
-        state.secrets.insert((sealed.provider_key, sealed.version), sealed.clone());
+fn keep(state: &mut State, key: &ProviderKey, sealed: &SealedSecret) -> Result<(), PortError> {
+    // As in the database: nothing may be sealed under a version that is pruned already.
+    if !state.org_keys.contains_key(&(sealed.org, sealed.org_key_version)) {
+        return Err(PortError::Conflict("the organisation's key was rotated meanwhile"));
     }
+    state.secrets.insert((sealed.provider_key, sealed.version), sealed.clone());
     state.provider_keys.insert(key.id, key.clone());
     Ok(())
 }

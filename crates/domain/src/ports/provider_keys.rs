@@ -7,12 +7,12 @@ use async_trait::async_trait;
 /// Provider keys (BYOK): what is known of them, with the sealed form of what is not.
 #[async_trait]
 pub trait ProviderKeys: Send + Sync {
-    /// Keeps a new key; `sealed` where its source is our own vault. [`PortError::Conflict`] where a key of that
-    /// name is there for the provider.
+    /// Keeps a new key with what is sealed of it: the key, or the reference to it. [`PortError::Conflict`] where a
+    /// key of that name is there for the provider.
     async fn provider_key_create(
         &self,
         key: &ProviderKey,
-        sealed: Option<&SealedSecret>,
+        sealed: &SealedSecret,
         audit: &AuditDraft,
     ) -> Result<(), PortError>;
 
@@ -31,7 +31,7 @@ pub trait ProviderKeys: Send + Sync {
     async fn provider_key_rotate(
         &self,
         key: &ProviderKey,
-        sealed: Option<&SealedSecret>,
+        sealed: &SealedSecret,
         audit: &AuditDraft,
     ) -> Result<(), PortError>;
 

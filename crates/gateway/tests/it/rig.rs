@@ -97,7 +97,7 @@ impl Rig {
         };
         let sealed = vault.seal(&Slot::from(&key), &SecretText::from(SECRET.to_owned()), now).await.unwrap();
         store
-            .provider_key_create(&key, Some(&sealed), &samples::audit(org, "provider_key.create"))
+            .provider_key_create(&key, &sealed, &samples::audit(org, "provider_key.create"))
             .await
             .unwrap();
         let (token, api_key) = issue(&hasher, samples::api_key(org, "ci"));

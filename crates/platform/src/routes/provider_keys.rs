@@ -14,7 +14,7 @@ use topdog_domain::directory::OrgView;
 use topdog_domain::ports::{PortError, SealedSecret};
 use topdog_domain::tenant::{self, KeySource};
 use topdog_domain::{OrgId, ProviderKeyId};
-use topdog_vault::{Reference, SecretText, Slot, VaultError};
+use topdog_vault::{Reference, ReferenceError, SecretText, Slot, VaultError};
 
 /// What a 404 calls one.
 const WHAT: &str = "provider key";
@@ -74,7 +74,7 @@ async fn make(
     };
     let sealed = source.seal(platform, &key).await?;
     let audit = described(caller, &key);
-    let created = platform.parts.provider_keys.provider_key_create(&key, sealed.as_ref(), &audit).await;
+    let created = platform.parts.provider_keys.provider_key_create(&key, &sealed, &audit).await;
     created.map_err(|error| match error {
         PortError::Conflict(_) => {
             Problem::Conflict("a key of that name is there for the provider".to_owned())
@@ -103,7 +103,7 @@ pub(super) async fn rotate(
     };
     let sealed = source.seal(&platform, &key).await?;
     let audit = described(&caller, &key);
-    let rotated = platform.parts.provider_keys.provider_key_rotate(&key, sealed.as_ref(), &audit).await;
+    let rotated = platform.parts.provider_keys.provider_key_rotate(&key, &sealed, &audit).await;
     rotated.map_err(|error| match error {
         PortError::Conflict(_) => Problem::Conflict("the key was rotated meanwhile".to_owned()),
         other => Problem::of_port(other, WHAT),
@@ -156,17 +156,33 @@ impl Source {
         }
     }
 
-    async fn seal(
-        &self,
-        platform: &Platform,
-        key: &tenant::ProviderKey,
-    ) -> Result<Option<SealedSecret>, Problem> {
-        let Self::Sealed(secret) = self else { return Ok(None) };
-        let sealed = platform.parts.vault.seal(&Slot::from(key), secret, key.rotated_at).await;
-        sealed.map(Some).map_err(|error| match error {
+    async fn seal(&self, platform: &Platform, key: &tenant::ProviderKey) -> Result<SealedSecret, Problem> {
+        let (vault, slot) = (&platform.parts.vault, Slot::from(key));
+        let sealed = match self {
+            Self::Sealed(secret) => vault.seal(&slot, secret, key.rotated_at).await,
+            Self::Reference(reference) => {
+                // Said now, to whoever can mend it, and not to the first request.
+                vault.check_reference(reference).await.map_err(not_fetched)?;
+                vault.seal_reference(&slot, reference).await
+            }
+        };
+        sealed.map_err(|error| match error {
             VaultError::BadSecret(bad) => bad_field("secret", bad.to_string()),
             other => Problem::of_vault(&other),
         })
+    }
+}
+
+fn not_fetched(error: VaultError) -> Problem {
+    match error {
+        VaultError::Reference(never @ ReferenceError::Private(_)) => {
+            bad_field("reference", never.to_string())
+        }
+        VaultError::Reference(error) => Problem::ReferenceUnreachable(error.to_string()),
+        VaultError::BadSecret(bad) => {
+            Problem::ReferenceUnreachable(format!("what is there is no key: {bad}"))
+        }
+        other => Problem::of_vault(&other),
     }
 }
 

@@ -101,12 +101,14 @@ async fn what_can_not_be_audited_is_not_done() {
 }
 
 #[tokio::test]
-async fn a_reference_that_leads_nowhere_is_unreachable() {
+async fn a_reference_that_leads_nowhere_any_more_is_unreachable() {
     let world = World::new().await;
     let org = world.org("acme", "PRO").await;
     let path = format!("/organisations/{org}/provider-keys");
-    let wish = json!({ "provider": "openai", "reference": "env:NOT_THERE" });
+    let (file, reference) = world.key_file("key");
+    let wish = json!({ "provider": "openai", "reference": reference });
     let made = world.post(&path, OPERATOR, wish).await.expect(201);
+    std::fs::remove_file(file).unwrap();
     let reply = world.post(&format!("{path}/{}/test", made.id()), OPERATOR, json!({})).await.expect(200);
     assert_eq!(reply.body["result"], "unreachable");
 }

@@ -22,9 +22,11 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tempfile::TempDir;
 use topdog_domain::OrgId;
 use topdog_domain::directory::{Directory, OrgFacts};
 use topdog_domain::fakes::samples::NEW_YEAR;
@@ -33,7 +35,7 @@ use topdog_domain::ports::{Change, ChangeFeed, PortError};
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tier::{Tier, TierCatalogue};
 use topdog_egress::{AllowRule, BaseUrl, Client, Egress, EgressPolicy};
-use topdog_vault::{KeyHasher, References, RootKeyring, Vault, VaultParts};
+use topdog_vault::{KeyHasher, References, RootKeyring, SecretText, Vault, VaultParts};
 use tower::ServiceExt;
 
 /// The operator's token.
@@ -52,6 +54,8 @@ struct World {
     ledger: Arc<MemoryLedger>,
     spool: MemorySpool,
     clock: Arc<FakeClock>,
+    /// For files that references name; `data` in it is the installation's own.
+    folder: TempDir,
 }
 
 /// The change feed, which can be away while the rest of the store is there.
@@ -105,12 +109,15 @@ impl World {
     /// An installation whose OpenAI is there.
     async fn with_openai(base_url: &str) -> Self {
         let store = Arc::new(MemoryStore::new());
+        let folder = tempfile::tempdir().unwrap();
         let vault = Vault::new(VaultParts {
             root: RootKeyring::from_text("v1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap(),
             org_keys: store.clone(),
             secrets: store.clone(),
             installation: store.clone(),
-            references: References::new(),
+            references: References::new()
+                .with_env([("OPENAI_API_KEY", CANARY), ("NO_KEY", "two words")].map(variable))
+                .without([folder.path().join("data")]),
             cache_ttl: Duration::from_secs(60),
         });
         let hasher = Arc::new(KeyHasher::load_or_create(&vault).await.unwrap());
@@ -139,7 +146,16 @@ impl World {
             providers: vec![(ProviderName::openai(), BaseUrl::parse(base_url).unwrap())],
             plans_url: "https://example.com/plans".to_owned(),
         });
-        Self { router: platform.router(), store, feed, ledger, spool, clock }
+        Self { router: platform.router(), store, feed, ledger, spool, clock, folder }
+    }
+
+    /// A file of the server's machine that holds a key, and the reference to it.
+    fn key_file(&self, path: &str) -> (PathBuf, String) {
+        let path = self.folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, CANARY).unwrap();
+        let reference = format!("file:{}", path.display());
+        (path, reference)
     }
 
     /// Sends a request as it is.
@@ -225,6 +241,10 @@ impl Reply {
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
+}
+
+fn variable((name, value): (&str, &str)) -> (String, SecretText) {
+    (name.to_owned(), SecretText::new(value.to_owned()))
 }
 
 fn request(method: &str, path: &str, credential: &str, body: Option<Value>) -> Request<Body> {

@@ -74,7 +74,8 @@ async fn only_the_operator_refers_to_keys_elsewhere() {
     let owner = world.scoped(&org, SCOPES).await;
     let wish = |reference: &str| json!({ "provider": "openai", "name": reference, "reference": reference });
     let of_org = format!("/organisations/{org}/provider-keys");
-    for reference in ["env:OPENAI_API_KEY", "file:/run/secrets/openai", "vault:secret/openai#key"] {
+    let (_, file) = world.key_file("key");
+    for reference in ["env:OPENAI_API_KEY", file.as_str()] {
         world.post(KEYS, &owner.secret, wish(reference)).await.refused(403, "operator_only");
         let made = world.post(&of_org, OPERATOR, wish(reference)).await.expect(201);
         assert_eq!((&made.body["source"], &made.body["reference"]), (&json!("reference"), &json!(reference)));
@@ -87,6 +88,50 @@ async fn only_the_operator_refers_to_keys_elsewhere() {
     let rotate = format!("{KEYS}/{}/rotate", made.id());
     let by_reference = json!({ "reference": "env:OPENAI_API_KEY" });
     world.post(&rotate, &owner.secret, by_reference).await.refused(403, "operator_only");
+}
+
+#[tokio::test]
+async fn a_reference_must_lead_to_a_key_when_it_is_given() {
+    let world = World::new().await;
+    let org = world.org("acme", "PRO").await;
+    let path = format!("/organisations/{org}/provider-keys");
+    let wish = |reference: &str| json!({ "provider": "openai", "reference": reference });
+    let nowhere = format!("file:{}", world.folder.path().join("nowhere").display());
+    for (reference, said) in [
+        ("env:OPENAI_KEY", "the server's own environment has no variable OPENAI_KEY; set it where"),
+        ("env:NO_KEY", "what is there is no key"),
+        (nowhere.as_str(), "the server's machine has no file "),
+        ("vault:secret/openai#key", "no vault server is configured"),
+    ] {
+        let refused =
+            world.post(&path, OPERATOR, wish(reference)).await.refused(422, "reference_unreachable");
+        assert_eq!(refused.body["param"], "reference");
+        let detail = refused.body["detail"].as_str().unwrap();
+        assert!(detail.contains(said) && detail.contains("`seal = true`"), "{detail}");
+    }
+    let (_, own) = world.key_file("data/operator.token");
+    let refused = world.post(&path, OPERATOR, wish(&own)).await.refused(422, "invalid_field");
+    assert!(refused.body["detail"].as_str().unwrap().contains("Top Dog's own"), "{}", refused.text);
+    assert_eq!(world.get(&path, OPERATOR).await.body["data"], json!([]));
+
+    let made = world.post(&path, OPERATOR, wish("env:OPENAI_API_KEY")).await.expect(201);
+    let rotate = format!("{path}/{}/rotate", made.id());
+    let missing = json!({ "reference": "env:OPENAI_KEY" });
+    world.post(&rotate, OPERATOR, missing).await.refused(422, "reference_unreachable");
+    let shown = world.get(&format!("{path}/{}", made.id()), OPERATOR).await;
+    assert_eq!((&shown.body["version"], &shown.body["reference"]), (&json!(1), &json!("env:OPENAI_API_KEY")));
+}
+
+#[tokio::test]
+async fn a_reference_is_sealed_beside_what_is_shown_of_it() {
+    let world = World::new().await;
+    let org = world.org("acme", "PRO").await;
+    let path = format!("/organisations/{org}/provider-keys");
+    let by_reference = json!({ "reference": "env:OPENAI_API_KEY" });
+    let made = world.post(&path, OPERATOR, openai("main")).await.expect(201);
+    world.post(&format!("{path}/{}/rotate", made.id()), OPERATOR, by_reference).await.expect(200);
+    let sealed = world.store.secret_find(made.id().parse().unwrap(), 2).await.unwrap().unwrap();
+    assert!(!String::from_utf8_lossy(&sealed.ciphertext).contains("OPENAI"));
 }
 
 #[tokio::test]

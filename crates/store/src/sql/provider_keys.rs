@@ -16,7 +16,7 @@ impl ProviderKeys for Store {
     async fn provider_key_create(
         &self,
         key: &ProviderKey,
-        sealed: Option<&SealedSecret>,
+        sealed: &SealedSecret,
         audit: &AuditDraft,
     ) -> Result<(), PortError> {
         let mut tx = self.pools().begin().await?;
@@ -35,9 +35,7 @@ impl ProviderKeys for Store {
             .await
             .map(|_| ()))
         .map_err(taken("a key of that name is there already for the provider"))?;
-        if let Some(sealed) = sealed {
-            sealed_secrets::add(&mut tx, sealed).await?;
-        }
+        sealed_secrets::add(&mut tx, sealed).await?;
         self.commit_change(tx, key.org, audit).await
     }
 
@@ -65,7 +63,7 @@ impl ProviderKeys for Store {
     async fn provider_key_rotate(
         &self,
         key: &ProviderKey,
-        sealed: Option<&SealedSecret>,
+        sealed: &SealedSecret,
         audit: &AuditDraft,
     ) -> Result<(), PortError> {
         let version = i64::from(key.version);
@@ -88,9 +86,7 @@ impl ProviderKeys for Store {
             .execute(db)
             .await
             .map(|_| ()))?;
-        if let Some(sealed) = sealed {
-            sealed_secrets::add(&mut tx, sealed).await?;
-        }
+        sealed_secrets::add(&mut tx, sealed).await?;
         sealed_secrets::delete_below(&mut tx, key.id, version.saturating_sub(1)).await?;
         self.commit_change(tx, key.org, audit).await
     }

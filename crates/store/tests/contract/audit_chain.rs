@@ -89,10 +89,10 @@ async fn every_change_writes_its_entry(ports: &Ports) {
     ports.api_keys.api_key_revoke(org, api_key.id, &audit("api_key.revoke")).await.unwrap();
     let sealed = samples::sealed_secret(&provider_key, 1);
     let keys = &ports.provider_keys;
-    keys.provider_key_create(&provider_key, Some(&sealed), &audit("provider_key.create")).await.unwrap();
+    keys.provider_key_create(&provider_key, &sealed, &audit("provider_key.create")).await.unwrap();
     provider_key.version = 2;
     let sealed = samples::sealed_secret(&provider_key, 1);
-    keys.provider_key_rotate(&provider_key, Some(&sealed), &audit("provider_key.rotate")).await.unwrap();
+    keys.provider_key_rotate(&provider_key, &sealed, &audit("provider_key.rotate")).await.unwrap();
     keys.provider_key_delete(org, provider_key.id, &audit("provider_key.delete")).await.unwrap();
     ports.endpoints.endpoint_create(&endpoint, &audit("endpoint.create")).await.unwrap();
     ports.endpoints.endpoint_replace(&endpoint, &audit("endpoint.replace")).await.unwrap();

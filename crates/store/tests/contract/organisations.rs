@@ -124,7 +124,7 @@ async fn destroying_shreds_its_keys_and_frees_its_name(ports: &Ports) {
         let key = samples::provider_key(org, "main");
         let sealed = samples::sealed_secret(&key, 1);
         let audit = samples::audit(org, "provider_key.create");
-        ports.provider_keys.provider_key_create(&key, Some(&sealed), &audit).await.unwrap();
+        ports.provider_keys.provider_key_create(&key, &sealed, &audit).await.unwrap();
         provider_keys.push(key.id);
         let audit = samples::audit(org, "api_key.create");
         ports.api_keys.api_key_create(&samples::api_key(org, "ci"), limit, &audit).await.unwrap();

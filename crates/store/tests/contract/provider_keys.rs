@@ -6,7 +6,8 @@ use topdog_domain::tenant::{KeySource, ProviderKey};
 
 contract! {
     is_kept_with_its_sealed_form,
-    a_reference_has_no_sealed_form,
+    a_reference_is_kept_with_its_sealed_form_too,
+    a_key_becomes_a_reference_and_a_reference_a_key,
     a_name_is_taken_once_for_a_provider,
     rotating_keeps_the_last_two_versions,
     a_rotation_must_follow_the_stored_version,
@@ -19,7 +20,7 @@ async fn create(ports: &Ports, org: OrgId, name: &str) -> ProviderKey {
     let key = samples::provider_key(org, name);
     let sealed = samples::sealed_secret(&key, 1);
     let audit = samples::audit(org, "provider_key.create");
-    ports.provider_keys.provider_key_create(&key, Some(&sealed), &audit).await.unwrap();
+    ports.provider_keys.provider_key_create(&key, &sealed, &audit).await.unwrap();
     key
 }
 
@@ -32,7 +33,7 @@ async fn organisation_with_key(ports: &Ports, name: &str) -> OrgId {
 async fn rotate(ports: &Ports, key: &ProviderKey) -> Result<(), PortError> {
     let sealed = samples::sealed_secret(key, 1);
     let audit = samples::audit(key.org, "provider_key.rotate");
-    ports.provider_keys.provider_key_rotate(key, Some(&sealed), &audit).await
+    ports.provider_keys.provider_key_rotate(key, &sealed, &audit).await
 }
 
 async fn is_kept_with_its_sealed_form(ports: &Ports) {
@@ -46,14 +47,27 @@ async fn is_kept_with_its_sealed_form(ports: &Ports) {
     assert_eq!(ports.change_feed.load_org(org).await.unwrap().unwrap().provider_keys, [key]);
 }
 
-async fn a_reference_has_no_sealed_form(ports: &Ports) {
-    let org = add_organisation(ports, "acme").await.id;
+async fn a_reference_is_kept_with_its_sealed_form_too(ports: &Ports) {
+    let org = organisation_with_key(ports, "acme").await;
     let mut key = samples::provider_key(org, "main");
     key.source = KeySource::Reference("vault:kv/openai#key".to_owned());
     let audit = samples::audit(org, "provider_key.create");
-    ports.provider_keys.provider_key_create(&key, None, &audit).await.unwrap();
+    ports.provider_keys.provider_key_create(&key, &samples::sealed_secret(&key, 1), &audit).await.unwrap();
     assert_eq!(ports.provider_keys.provider_key_find(org, key.id).await.unwrap(), Some(key.clone()));
-    assert_eq!(ports.secrets.secret_find(key.id, 1).await.unwrap(), None);
+    assert_eq!(ports.secrets.secret_find(key.id, 1).await.unwrap(), Some(samples::sealed_secret(&key, 1)));
+}
+
+async fn a_key_becomes_a_reference_and_a_reference_a_key(ports: &Ports) {
+    let org = organisation_with_key(ports, "acme").await;
+    let mut key = create(ports, org, "main").await;
+    let sources = [KeySource::Reference("env:OPENAI_API_KEY".to_owned()), KeySource::Sealed];
+    for (version, source) in (2..).zip(sources) {
+        (key.version, key.source) = (version, source);
+        rotate(ports, &key).await.unwrap();
+        assert_eq!(ports.provider_keys.provider_key_find(org, key.id).await.unwrap(), Some(key.clone()));
+        let sealed = ports.secrets.secret_find(key.id, version).await.unwrap();
+        assert_eq!(sealed, Some(samples::sealed_secret(&key, 1)));
+    }
 }
 
 async fn a_name_is_taken_once_for_a_provider(ports: &Ports) {
@@ -62,11 +76,11 @@ async fn a_name_is_taken_once_for_a_provider(ports: &Ports) {
     let mut second = samples::provider_key(org, "main");
     let audit = samples::audit(org, "provider_key.create");
     let sealed = samples::sealed_secret(&second, 1);
-    assert!(is_conflict(ports.provider_keys.provider_key_create(&second, Some(&sealed), &audit).await));
+    assert!(is_conflict(ports.provider_keys.provider_key_create(&second, &sealed, &audit).await));
     assert_eq!(ports.secrets.secret_find(second.id, 1).await.unwrap(), None);
     second.provider = ProviderName::parse("anthropic").unwrap();
     let sealed = samples::sealed_secret(&second, 1);
-    ports.provider_keys.provider_key_create(&second, Some(&sealed), &audit).await.unwrap();
+    ports.provider_keys.provider_key_create(&second, &sealed, &audit).await.unwrap();
 }
 
 async fn rotating_keeps_the_last_two_versions(ports: &Ports) {

@@ -18,7 +18,7 @@ async fn add_secret(ports: &Ports, org: OrgId, name: &str, org_key_version: u32)
     let key = samples::provider_key(org, name);
     let sealed = samples::sealed_secret(&key, org_key_version);
     let audit = samples::audit(org, "provider_key.create");
-    ports.provider_keys.provider_key_create(&key, Some(&sealed), &audit).await.unwrap();
+    ports.provider_keys.provider_key_create(&key, &sealed, &audit).await.unwrap();
     sealed
 }
 

@@ -2,8 +2,9 @@ use super::clock::SystemClock;
 use super::data_dir::DataDir;
 use super::listeners::Listeners;
 use super::{operator_token, root_key};
-use crate::config::{Cleartext, Config, Environment, OnFull, StoreUrl};
+use crate::config::{Cleartext, Config, Environment, OnFull, Reference, RootKeySource, StoreUrl};
 use anyhow::Context as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use topdog_domain::catalogue::ModelCatalogue;
@@ -215,7 +216,7 @@ async fn store(config: &Config, environment: &Environment) -> anyhow::Result<Sto
 
 fn references(config: &Config, environment: &Environment, egress: &Egress) -> anyhow::Result<References> {
     let variables = environment.iter().map(|(n, v)| (n.to_owned(), SecretText::new(v.to_owned())));
-    let mut references = References::new().with_env(variables);
+    let mut references = References::new().with_env(variables).without(private_places(config));
     if let Some(server) = &config.vault.hashicorp {
         let token = server.token.resolve(environment).context("vault.hashicorp.token")?;
         let base = egress.policy().check_base_url(&server.address).context("vault.hashicorp.address")?;
@@ -225,6 +226,26 @@ fn references(config: &Config, environment: &Environment, egress: &Egress) -> an
         references = references.with_kv(server);
     }
     Ok(references)
+}
+
+/// Where secrets of the server itself are, none of which is anybody's provider key.
+fn private_places(config: &Config) -> impl Iterator<Item = PathBuf> {
+    let root_key = match &config.vault.root_key {
+        RootKeySource::Given(reference) => Some(reference),
+        RootKeySource::DataDir(_) => None,
+    };
+    let store = match &config.store {
+        StoreUrl::Secret(reference) => Some(reference),
+        StoreUrl::Plain(_) => None,
+    };
+    let vault_token = config.vault.hashicorp.as_ref().map(|server| &server.token);
+    let tls_key = config.server.tls.as_ref().map(|files| files.key.clone());
+    let files =
+        [root_key, store, vault_token].into_iter().flatten().filter_map(|reference| match reference {
+            Reference::File(path) => Some(path.clone()),
+            Reference::Variable(_) => None,
+        });
+    [config.data_dir.clone(), config.spool.dir.clone()].into_iter().chain(tls_key).chain(files)
 }
 
 /// How the directory is kept up to date; where a tenant changes, the plaintext of its keys is forgotten.

@@ -69,7 +69,7 @@ impl KvServer {
             .map_err(ReferenceError::Unreachable)?;
         match answer.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Err(ReferenceError::NotFound),
+            StatusCode::NOT_FOUND => return Err(ReferenceError::NoField),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(ReferenceError::Denied),
             _ => return Err(ReferenceError::Unusable),
         }
@@ -98,7 +98,7 @@ struct Versioned<'a> {
 
 fn read_field(body: &[u8], field: &str) -> Result<SecretText, ReferenceError> {
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| ReferenceError::Unusable)?;
-    let fields = answer.data.data.ok_or(ReferenceError::NotFound)?;
-    let value = fields.get(field).ok_or(ReferenceError::NotFound)?;
+    let fields = answer.data.data.ok_or(ReferenceError::NoField)?;
+    let value = fields.get(field).ok_or(ReferenceError::NoField)?;
     serde_json::from_str(value.get()).map_err(|_| ReferenceError::Unusable)
 }

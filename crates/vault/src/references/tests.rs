@@ -72,8 +72,9 @@ async fn variables_come_from_the_given_map_only() {
     let references = References::new().with_env([("KEY".to_owned(), SecretText::new(" sk-1\n".to_owned()))]);
     let found = references.fetch(&"env:KEY".parse().unwrap()).await.unwrap();
     assert_eq!(found.expose(), "sk-1");
-    let missing = references.fetch(&"env:PATH".parse().unwrap()).await.err();
-    assert_eq!(missing, Some(ReferenceError::NotFound));
+    let missing = references.fetch(&"env:PATH".parse().unwrap()).await.err().unwrap();
+    assert_eq!(missing, ReferenceError::NoVariable("PATH".to_owned()));
+    assert!(missing.to_string().starts_with("the server's own environment has no variable PATH; set it"));
 }
 
 #[tokio::test]
@@ -83,18 +84,65 @@ async fn files_are_read_at_each_use_and_only_small_ones() {
     let reference: Reference = format!("file:{}", path.display()).parse().unwrap();
     let references = References::new();
     let fetch = async || references.fetch(&reference).await;
-    assert_eq!(fetch().await.err(), Some(ReferenceError::NotFound));
+    assert_eq!(fetch().await.err(), Some(ReferenceError::NoFile(path.clone())));
+    let unreadable = Some(ReferenceError::Unreadable(path.clone()));
     for text in ["sk-1", "sk-2"] {
         std::fs::write(&path, format!("{text}\r\n")).unwrap();
         assert_eq!(fetch().await.unwrap().expose(), text);
     }
     std::fs::write(&path, vec![b'x'; 17 * 1024]).unwrap();
-    assert_eq!(fetch().await.err(), Some(ReferenceError::Unreadable));
+    assert_eq!(fetch().await.err(), unreadable);
     std::fs::write(&path, [0xff, 0xfe]).unwrap();
-    assert_eq!(fetch().await.err(), Some(ReferenceError::Unreadable));
+    assert_eq!(fetch().await.err(), unreadable);
     std::fs::remove_file(&path).unwrap();
     symlink(folder.path(), &path).unwrap();
-    assert_eq!(fetch().await.err(), Some(ReferenceError::Unreadable));
+    assert_eq!(fetch().await.err(), unreadable);
+}
+
+#[tokio::test]
+async fn a_pipe_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let fetched = References::new().fetch(&format!("file:{}", path.display()).parse().unwrap()).await;
+    assert_eq!(fetched.err(), Some(ReferenceError::Unreadable(path)));
+}
+
+#[tokio::test]
+async fn nothing_of_top_dogs_own_is_fetched_by_whatever_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(at("data/run")).unwrap();
+    std::fs::create_dir(at("keys")).unwrap();
+    for name in ["data/operator.token", "data/run/deep", "keys/root.key", "keys/openai"] {
+        std::fs::write(at(name), "top-secret\n").unwrap();
+    }
+    symlink(at("data"), at("keys/link")).unwrap();
+    symlink(at("data/operator.token"), at("keys/token")).unwrap();
+    symlink(at("keys/token"), at("keys/twice")).unwrap();
+    std::fs::hard_link(at("keys/root.key"), at("keys/same")).unwrap();
+    let references = References::new().without([at("data"), at("keys/root.key"), at("not/there")]);
+    let fetch =
+        async |path: &Path| references.fetch(&format!("file:{}", path.display()).parse().unwrap()).await;
+    let through_proc =
+        Path::new("/proc/self/root").join(at("data/operator.token").strip_prefix("/").unwrap());
+    let refused = [
+        at("data/operator.token"),
+        at("data/run/deep"),
+        at("keys/root.key"),
+        at("keys/link/operator.token"),
+        at("keys/link/run/deep"),
+        at("keys/token"),
+        at("keys/twice"),
+        at("keys/same"),
+        through_proc,
+    ];
+    for path in refused {
+        let fetched = fetch(&path).await;
+        assert_eq!(fetched.err(), Some(ReferenceError::Private(path)));
+    }
+    assert_eq!(fetch(&at("keys/openai")).await.unwrap().expose(), "top-secret");
 }
 
 /// Answers one request with these bytes, and gives back what was asked.
@@ -142,14 +190,14 @@ async fn a_kv_field_is_fetched_as_the_engine_wants_to_be_asked() {
 async fn what_a_kv_server_answers_instead_is_never_shown() {
     let too_large = format!(r#"{{"data":{{"data":{{"key":"{}"}}}}}}"#, "x".repeat(70_000));
     let cases = [
-        ("404 Not Found", "{}", ReferenceError::NotFound),
+        ("404 Not Found", "{}", ReferenceError::NoField),
         ("403 Forbidden", r#"{"errors":["SECRET"]}"#, ReferenceError::Denied),
         ("500 Oops", "SECRET", ReferenceError::Unusable),
         ("302 Found", "SECRET", ReferenceError::Unusable),
         ("200 OK", "SECRET", ReferenceError::Unusable),
-        ("200 OK", r#"{"data":{"key":"SECRET"}}"#, ReferenceError::NotFound),
-        ("200 OK", r#"{"data":{"data":null}}"#, ReferenceError::NotFound),
-        ("200 OK", r#"{"data":{"data":{"KEY":"SECRET"}}}"#, ReferenceError::NotFound),
+        ("200 OK", r#"{"data":{"key":"SECRET"}}"#, ReferenceError::NoField),
+        ("200 OK", r#"{"data":{"data":null}}"#, ReferenceError::NoField),
+        ("200 OK", r#"{"data":{"data":{"KEY":"SECRET"}}}"#, ReferenceError::NoField),
         ("200 OK", r#"{"data":{"data":{"key":["SECRET"]}}}"#, ReferenceError::Unusable),
         ("200 OK", too_large.as_str(), ReferenceError::Unreachable(EgressError::BodyTooLarge)),
     ];

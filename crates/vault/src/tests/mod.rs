@@ -66,6 +66,15 @@ impl Site {
         self.store.keep(sealed);
         key
     }
+
+    /// A provider key by reference, with the reference sealed and stored.
+    async fn referenced(&self, org: OrgId, reference: &str) -> ProviderKey {
+        let key = ProviderKey { source: KeySource::Reference(reference.to_owned()), ..provider_key(org) };
+        let reference = reference.parse().unwrap();
+        let sealed = self.vault().seal_reference(&Slot::from(&key), &reference).await.unwrap();
+        self.store.keep(sealed);
+        key
+    }
 }
 
 fn vault_over(root: &Path, store: &Arc<MemoryStore>, cipher: Cipher, references: References) -> Vault {

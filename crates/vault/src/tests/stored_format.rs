@@ -3,6 +3,7 @@
 use topdog_domain::ports::{SealedSecret, WrappedOrgKey, WrappedRoot};
 
 use super::*;
+use crate::aad::Content;
 use crate::envelope::{open_secret, unwrap_installation, unwrap_org_key};
 
 const ORG_KEY: &str = "90682bde0c45eccd56a51dbd507c59d5640a7f4a3d2507c5a6c8acfc3a438b9897f750b7236a5b17b7729194fab311f24ca13c21c363a107f1d1b31c";
@@ -48,7 +49,7 @@ fn rows_of_the_first_release_still_open() {
         ciphertext: from_hex(SECRET),
     };
     let org_key = unwrap_org_key(&root, org, &org_key).unwrap();
-    assert_eq!(open_secret(&org_key, &slot, &secret).unwrap().expose(), "sk-stored-long-ago");
+    assert_eq!(open_secret(&org_key, &slot, Content::Key, &secret).unwrap().expose(), "sk-stored-long-ago");
 
     let pepper = WrappedRoot {
         name: "api-key-pepper".to_owned(),

@@ -210,6 +210,60 @@ async fn a_changed_origin_or_provider_never_gets_the_old_key() {
     assert_eq!(vault.open(&key, NOW).await.unwrap().0.expose(), "sk-1");
 }
 
+/// A vault that would fetch all of these.
+fn following(site: &Site, variables: &[(&str, &str)]) -> Vault {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), text(value)));
+    site.vault_with(Cipher::default(), References::new().with_env(variables))
+}
+
+#[tokio::test]
+async fn only_the_reference_that_was_sealed_is_followed() {
+    let site = Site::new();
+    let (org, other) = (site.org().await, site.org().await);
+    let key = site.referenced(org, "env:MINE").await;
+    let theirs = site.referenced(other, "env:THEIRS").await;
+    let vault = following(&site, &[("MINE", "sk-mine"), ("THEIRS", "sk-theirs")]);
+    let source = |text: &str| KeySource::Reference(text.to_owned());
+    let secret_of = |key: &ProviderKey| site.store.tables().secrets.get(&(key.id, key.version)).cloned();
+    let moved: [(&str, ProviderKey); 7] = [
+        ("changed", ProviderKey { source: source("env:THEIRS"), ..key.clone() }),
+        ("not as it was written", ProviderKey { source: source("env:MINE "), ..key.clone() }),
+        ("no reference at all", ProviderKey { source: source("sk-real"), ..key.clone() }),
+        ("moved", ProviderKey { org, ..theirs.clone() }),
+        ("made up", ProviderKey { id: ProviderKeyId::new(), ..key.clone() }),
+        ("of another version", ProviderKey { version: 2, ..key.clone() }),
+        ("for another place", ProviderKey { origin: "https://evil.example.com".to_owned(), ..key.clone() }),
+    ];
+    for (what, row) in moved {
+        let error = vault.open(&row, NOW).await.err().unwrap_or_else(|| panic!("{what}: it was followed"));
+        assert!(matches!(error, VaultError::Tampered { .. }), "{what}: {error}");
+    }
+    // Nor where what was sealed is moved with it.
+    let sealed = secret_of(&theirs).unwrap();
+    site.store.keep(SealedSecret { org, ..sealed });
+    let stolen = ProviderKey { org, ..theirs.clone() };
+    assert!(matches!(vault.open(&stolen, NOW).await.err(), Some(VaultError::Tampered { .. })));
+    assert_eq!(vault.open(&key, NOW).await.unwrap().0.expose(), "sk-mine");
+}
+
+#[tokio::test]
+async fn a_key_is_never_taken_for_a_reference_nor_the_other_way_round() {
+    let site = Site::new();
+    let org = site.org().await;
+    // A customer may bring any text as a key.
+    let sealed = site.sealed(org, "env:ROOT").await;
+    let referenced = site.referenced(org, "env:ROOT").await;
+    let vault = following(&site, &[("ROOT", "everything")]);
+    let followed = ProviderKey { source: KeySource::Reference("env:ROOT".to_owned()), ..sealed.clone() };
+    let sent = ProviderKey { source: KeySource::Sealed, ..referenced.clone() };
+    for row in [followed, sent] {
+        let error = vault.open(&row, NOW).await.err().unwrap();
+        assert!(matches!(error, VaultError::Tampered { .. }), "{error}");
+    }
+    assert_eq!(vault.open(&sealed, NOW).await.unwrap().0.expose(), "env:ROOT");
+    assert_eq!(vault.open(&referenced, NOW).await.unwrap().0.expose(), "everything");
+}
+
 #[tokio::test]
 async fn errors_name_the_layer_and_hold_no_secret() {
     let site = Site::new();

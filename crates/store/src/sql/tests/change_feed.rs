@@ -4,7 +4,7 @@ use std::time::Duration;
 use topdog_domain::OrgId;
 use topdog_domain::fakes::samples;
 use topdog_domain::ports::{
-    ApiKeys as _, ChangeFeed as _, Endpoints as _, Organisations as _, ProviderKeys as _,
+    ApiKeys as _, ChangeFeed as _, Endpoints as _, OrgKeys, Organisations as _, ProviderKeys as _,
 };
 use topdog_domain::tenant::KeySource;
 use topdog_domain::tier::Limit;
@@ -79,7 +79,9 @@ async fn fill(bed: &Bed, org: OrgId) {
     bed.store.api_key_revoke(org, keys[2].id, &audit()).await.unwrap();
     let mut provider_key = samples::provider_key(org, "main");
     provider_key.source = KeySource::Reference("env:OPENAI_API_KEY".to_owned());
-    bed.store.provider_key_create(&provider_key, None, &audit()).await.unwrap();
+    bed.store.org_key_add(&samples::org_key(org, 1, 1)).await.unwrap();
+    let sealed = samples::sealed_secret(&provider_key, 1);
+    bed.store.provider_key_create(&provider_key, &sealed, &audit()).await.unwrap();
     for name in ["b-llm", "a-llm"] {
         bed.store.endpoint_create(&samples::endpoint(org, name), &audit()).await.unwrap();
     }

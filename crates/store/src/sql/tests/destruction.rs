@@ -21,7 +21,7 @@ async fn full(bed: &Bed) -> (Organisation, ProviderKey) {
     let mut sealed = samples::sealed_secret(&provider_key, 1);
     sealed.ciphertext = SEALED.to_vec();
     let audit = samples::audit(org, "provider_key.create");
-    bed.store.provider_key_create(&provider_key, Some(&sealed), &audit).await.unwrap();
+    bed.store.provider_key_create(&provider_key, &sealed, &audit).await.unwrap();
     let key = samples::api_key(org, "ci");
     bed.store.api_key_create(&key, Limit::Unlimited, &samples::audit(org, "api_key.create")).await.unwrap();
     let requests = vec![samples::request_record(org, NEW_YEAR)];
@@ -59,7 +59,7 @@ on_both! {
         assert!(matches!(added, Err(PortError::NotFound)), "{added:?}");
         provider_key.version = 2;
         let sealed = samples::sealed_secret(&provider_key, 1);
-        let rotated = bed.store.provider_key_rotate(&provider_key, Some(&sealed), &samples::audit(org, "r")).await;
+        let rotated = bed.store.provider_key_rotate(&provider_key, &sealed, &samples::audit(org, "r")).await;
         assert!(matches!(rotated, Err(PortError::NotFound)), "{rotated:?}");
     }
 
@@ -74,7 +74,7 @@ on_both! {
         assert_eq!(bed.store.org_key_prune(org, 2).await.unwrap(), 1);
         let key = samples::provider_key(org, "late");
         let sealed = samples::sealed_secret(&key, 1);
-        let late = bed.store.provider_key_create(&key, Some(&sealed), &samples::audit(org, "create")).await;
+        let late = bed.store.provider_key_create(&key, &sealed, &samples::audit(org, "create")).await;
         assert!(matches!(late, Err(PortError::Conflict(_))), "{late:?}");
         assert_eq!(bed.store.provider_key_find(org, key.id).await.unwrap(), None, "all or nothing");
     }

@@ -156,7 +156,8 @@ impl StreamRelay {
         let held = unfinished.held();
         unfinished.add(end);
         let noted = unfinished.note(&mut self.facts);
-        let fate = if unfinished.is_withheld() {
+        let is_too_long = noted == Noted::Failure && unfinished.length() > LONG_EVENT;
+        let fate = if unfinished.is_withheld() || (is_too_long && !unfinished.is_let_go()) {
             Fate::Replaced(too_long(unfinished.sent()))
         } else if unfinished.is_let_go() {
             Fate::Passes(held)

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod echoing;
+#[cfg(test)]
 mod endings;
 #[cfg(test)]
 mod refusals;

@@ -14,6 +14,10 @@ pub(crate) enum Script {
     Answer { status: u16, content_type: &'static str, body: String },
     /// These pieces as chunks, so long apart; then the proper end, or none.
     Chunks { pieces: Vec<Vec<u8>>, pause: Duration, has_end: bool },
+    /// This head, to which the length is added, and this body.
+    Verbatim { head: String, body: Vec<u8> },
+    /// These pieces as chunks, one write each, and the proper end.
+    Pieces { content_type: &'static str, pieces: Vec<Vec<u8>> },
     /// The beginning of a JSON answer, whose end never comes.
     Torn,
     /// The head of an error, whose body never ends.
@@ -134,6 +138,23 @@ async fn play(stream: &mut TcpStream, script: Script) -> bool {
                 }
             }
             has_end && stream.write_all(b"0\r\n\r\n").await.is_ok()
+        }
+        Script::Verbatim { head, body } => {
+            let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all(&[head.as_bytes(), &body].concat()).await.is_ok()
+        }
+        Script::Pieces { content_type, pieces } => {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n"
+            );
+            let mut is_open = stream.write_all(head.as_bytes()).await.is_ok();
+            for piece in pieces {
+                let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), &piece, b"\r\n"].concat();
+                is_open = is_open && stream.write_all(&chunk).await.is_ok();
+                // So that the other side reads it alone.
+                tokio::task::yield_now().await;
+            }
+            is_open && stream.write_all(b"0\r\n\r\n").await.is_ok()
         }
         Script::Torn => {
             let torn =

@@ -24,6 +24,21 @@ impl Told {
         self.text.extend(format!("{:?}\n", answer.head).bytes());
         self.text.extend(&answer.body);
         self.text.push(b'\n');
+        // What escapes hide from the search, any reader sees.
+        for part in answer.text().split("data: ") {
+            if let Ok(json) = serde_json::from_str(part) {
+                self.hear_strings(&json);
+            }
+        }
+    }
+
+    fn hear_strings(&mut self, json: &Value) {
+        match json {
+            Value::String(text) => self.text.extend(format!("{text}\n").bytes()),
+            Value::Array(all) => all.iter().for_each(|one| self.hear_strings(one)),
+            Value::Object(all) => all.values().for_each(|one| self.hear_strings(one)),
+            _ => {}
+        }
     }
 
     fn hear_command(&mut self, server: &Server<'_>, arguments: &[&str], input: &str) -> bool {
@@ -174,10 +189,16 @@ async fn no_key_is_in_any_file_log_metric_or_answer() {
     std::fs::create_dir(place.path().join("secrets")).unwrap();
     std::fs::write(place.path().join("secrets/file.key"), &in_file).unwrap();
 
-    for (run, reply) in [Reply::Completion, Reply::Refuse { status: 401 }, Reply::StreamThenDie { events: 1 }]
-        .into_iter()
-        .enumerate()
-    {
+    let replies = [
+        Reply::Completion,
+        Reply::Refuse { status: 401 },
+        Reply::StreamThenDie { events: 1 },
+        Reply::Echo { status: 401 },
+        Reply::Echo { status: 200 },
+        Reply::EchoEncoded { status: 403 },
+        Reply::EchoEncoded { status: 200 },
+    ];
+    for (run, reply) in replies.into_iter().enumerate() {
         let upstream = Upstream::start(reply).await;
         let setup =
             Setup::with_upstream(&upstream).set(&["log.level=trace"]).variable("CANARY", &in_variable);
@@ -207,7 +228,10 @@ async fn no_key_is_in_any_file_log_metric_or_answer() {
         keep_log(&place, &format!("log-{run}-tampered"));
         server.kill();
     }
-    assert!(String::from_utf8_lossy(&told.text).contains("bad key"), "the provider's error is passed on");
+    for passed_on in ["bad key: ", "bad key, of an echo"] {
+        let is_told = String::from_utf8_lossy(&told.text).contains(passed_on);
+        assert!(is_told, "the provider's error is passed on: {passed_on}");
+    }
     assert_eq!(told.scanner.find(&told.text), None, "a secret is in an answer");
 
     std::fs::remove_dir_all(place.path().join("secrets")).unwrap();

@@ -1,6 +1,8 @@
 //! A provider that does what the test says: our own, so that it can die, stall and look at what it is sent.
 
 use crate::http::soon;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +27,10 @@ pub(crate) enum Reply {
     Silence,
     /// Refuses with that status, and an error that repeats the key it was sent.
     Refuse { status: u16 },
+    /// Fails with that status or, of a success's, within the answer, and repeats the key in every form.
+    Echo { status: u16 },
+    /// The same, and says that the body is encoded.
+    EchoEncoded { status: u16 },
 }
 
 /// A request as it arrived.
@@ -108,6 +114,7 @@ async fn serve(mut socket: TcpStream, reply: Reply, seen: Arc<Seen>) {
     let mut unread = Vec::new();
     while let Some(request) = receive(&mut socket, &mut unread).await {
         let does_want_usage = request.body.contains("\"include_usage\":true");
+        let request_streams = request.body.contains("\"stream\":true");
         let key = request.header("authorization").unwrap_or_default().to_owned();
         seen.requests.lock().unwrap().push(request);
         seen.arrivals.send_modify(|count| *count += 1);
@@ -116,6 +123,13 @@ async fn serve(mut socket: TcpStream, reply: Reply, seen: Arc<Seen>) {
             Reply::Refuse { status } => {
                 let body = json!({ "error": { "message": format!("bad key: {key}"), "code": "no" } });
                 write(&mut socket, &seen, &whole(status, &body.to_string())).await
+            }
+            Reply::Echo { status } => {
+                let does_stream = request_streams && status == 200;
+                write(&mut socket, &seen, &echo(status, &key, does_stream, "identity")).await
+            }
+            Reply::EchoEncoded { status } => {
+                write(&mut socket, &seen, &echo(status, &key, false, "gzip")).await
             }
             Reply::Stream { events, every } => {
                 stream(&mut socket, &seen, events, every).await
@@ -191,6 +205,37 @@ async fn write(socket: &mut TcpStream, seen: &Seen, text: &str) -> bool {
 fn whole(status: u16, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
+}
+
+/// An answer that repeats the key in its headers and in its body, which is an error or a stream of one.
+fn echo(status: u16, authorization: &str, does_stream: bool, encoding: &str) -> String {
+    let key = authorization.trim_start_matches("Bearer ");
+    let each = |text: &str, one: fn(u8) -> String| text.bytes().map(one).collect::<String>();
+    let forms = [
+        json!(authorization).to_string(),
+        json!(&key[..24]).to_string(),
+        format!("\"{}\"", each(key, |byte| format!("\\u{byte:04x}"))),
+        format!("\"{}\"", each(key, |byte| format!("%{byte:02X}"))),
+        format!("\"{}\"", each(key, |byte| format!("{byte:02x}"))),
+        format!("\"{}\"", STANDARD.encode(authorization)),
+        format!("\"{}\"", URL_SAFE_NO_PAD.encode(key)),
+    ];
+    let error = format!(
+        r#"{{"error":{{"message":"bad key, of an echo","code":"no","keys":[{}]}}}}"#,
+        forms.join(",")
+    );
+    let (kind, body) = if does_stream {
+        ("text/event-stream", format!("data: {error}\n\n"))
+    } else {
+        ("application/json", error)
+    };
+    format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-encoding: {encoding}\r\ncontent-length: {}\r\n\
+         www-authenticate: Bearer realm=\"{key}\"\r\nx-debug-auth: {authorization}\r\nx-request-id: {key}\r\n\
+         x-basic: {}\r\n\r\n{body}",
+        body.len(),
+        STANDARD.encode(authorization),
+    )
 }
 
 fn chunk(text: &str) -> String {

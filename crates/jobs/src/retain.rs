@@ -86,7 +86,9 @@ mod tests {
     use crate::Stopper;
     use topdog_domain::Timestamp;
     use topdog_domain::fakes::{FakeClock, MemoryStore, samples};
-    use topdog_domain::ports::{Batch, ChangeFeed, Organisations, PageWish, RecordReader, Remembered, Tiers};
+    use topdog_domain::ports::{
+        Batch, ChangeFeed, IdempotencyClaim, Organisations, PageWish, RecordReader, Remembered, Tiers,
+    };
     use topdog_domain::tier::TierCatalogue;
 
     struct Bed {
@@ -181,12 +183,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn answers_to_creates_are_forgotten_after_a_day() {
         let bed = Bed::new();
-        bed.store.idempotency_begin("a", "k", [0; 32], samples::NEW_YEAR).await.unwrap();
+        let claim = |at| IdempotencyClaim { caller: "a", key: "k", at };
+        bed.store.idempotency_begin(claim(samples::NEW_YEAR), [0; 32]).await.unwrap();
+        bed.store.idempotency_finish(claim(samples::NEW_YEAR), 201, b"made").await.unwrap();
         let _stopper = bed.start();
         bed.clock.advance_seconds(IDEMPOTENCY_SECONDS);
         sleep(RUN_EVERY).await;
-        let again = || bed.store.idempotency_begin("a", "k", [0; 32], bed.clock.now());
-        assert_eq!(again().await.unwrap(), Remembered::InFlight);
+        let again = || bed.store.idempotency_begin(claim(bed.clock.now()), [0; 32]);
+        assert!(matches!(again().await.unwrap(), Remembered::Done { .. }));
         bed.clock.advance_seconds(1);
         sleep(RUN_EVERY).await;
         assert_eq!(again().await.unwrap(), Remembered::Fresh);

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::future::Future;
 use std::marker::PhantomData;
-use topdog_domain::ports::Remembered;
+use topdog_domain::ports::{IdempotencyClaim, Remembered};
 use topdog_domain::{OrgId, Refusal};
 use utoipa::ToSchema;
 
@@ -25,10 +25,23 @@ pub(crate) struct Create<T> {
     once: Option<Once>,
 }
 
-/// A claim on an idempotency key.
+/// What a request says of being done once.
 struct Once {
     key: String,
     fingerprint: [u8; 32],
+}
+
+/// The same, with whose it is and since when.
+struct Claimed<'a> {
+    claim: IdempotencyClaim<'a>,
+    fingerprint: [u8; 32],
+}
+
+impl Once {
+    fn claim<'a>(&'a self, caller: &'a str, trail: &Trail) -> Claimed<'a> {
+        let claim = IdempotencyClaim { caller, key: &self.key, at: trail.at };
+        Claimed { claim, fingerprint: self.fingerprint }
+    }
 }
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -109,16 +122,17 @@ impl<T> Create<T> {
         Making: Future<Output = Result<A, Problem>>,
     {
         let caller = trail.caller();
-        if let Some(once) = &self.once
-            && let Some(body) = platform.remembered(&caller, once, keep, trail).await?
+        let once = self.once.as_ref().map(|once| once.claim(&caller, trail));
+        if let Some(once) = &once
+            && let Some(body) = platform.remembered(once, keep).await?
         {
             return Ok(Created { body, is_replayed: true, kind: PhantomData });
         }
         let made = make(self.body)
             .await
             .and_then(|answer| serde_json::to_vec(&answer).map_err(|_| Problem::from(Refusal::Internal)));
-        if let Some(once) = &self.once {
-            platform.remember(&caller, once, keep, made.as_deref().ok()).await;
+        if let Some(once) = &once {
+            platform.remember(once.claim, keep, made.as_deref().ok()).await;
         }
         made.map(|body| Created { body, is_replayed: false, kind: PhantomData })
     }
@@ -126,15 +140,9 @@ impl<T> Create<T> {
 
 impl Platform {
     /// The answer that is remembered; none where the claim is now this request's.
-    async fn remembered(
-        &self,
-        caller: &str,
-        once: &Once,
-        keep: Keep,
-        trail: &Trail,
-    ) -> Result<Option<Vec<u8>>, Problem> {
+    async fn remembered(&self, once: &Claimed<'_>, keep: Keep) -> Result<Option<Vec<u8>>, Problem> {
         let port = &self.parts.idempotency;
-        match port.idempotency_begin(caller, &once.key, once.fingerprint, trail.at).await? {
+        match port.idempotency_begin(once.claim, once.fingerprint).await? {
             Remembered::Fresh => Ok(None),
             Remembered::InFlight => Err(Problem::IdempotencyInFlight),
             Remembered::Done { fingerprint, .. } if fingerprint != once.fingerprint => {
@@ -143,7 +151,7 @@ impl Platform {
             Remembered::Done { body, .. } => match keep {
                 Keep::Plain => Ok(Some(body)),
                 Keep::SealedFor(org) => {
-                    let opened = self.parts.vault.open_blob(org, &purpose(caller, once), &body).await;
+                    let opened = self.parts.vault.open_blob(org, &purpose(once.claim), &body).await;
                     opened.map(|bytes| Some(bytes.expose().to_vec())).map_err(|_| Problem::AnswerGone)
                 }
             },
@@ -151,33 +159,28 @@ impl Platform {
     }
 
     /// Remembers an answer, or gives the claim back where nothing was made.
-    async fn remember(&self, caller: &str, once: &Once, keep: Keep, answer: Option<&[u8]>) {
+    async fn remember(&self, claim: IdempotencyClaim<'_>, keep: Keep, answer: Option<&[u8]>) {
         let port = &self.parts.idempotency;
         let Some(answer) = answer else {
-            if let Err(error) = port.idempotency_abandon(caller, &once.key).await {
+            if let Err(error) = port.idempotency_abandon(claim).await {
                 tracing::warn!(%error, "an idempotency key could not be given back");
             }
             return;
         };
         let kept = match keep {
             Keep::Plain => Ok(answer.to_vec()),
-            Keep::SealedFor(org) => {
-                let purpose = purpose(caller, once);
-                self.parts.vault.seal_blob(org, &purpose, answer).await
-            }
+            Keep::SealedFor(org) => self.parts.vault.seal_blob(org, &purpose(claim), answer).await,
         };
         // What can't be sealed is not kept: a repeat then hears that the answer is gone.
         let kept = kept.unwrap_or_default();
-        if let Err(error) =
-            port.idempotency_finish(caller, &once.key, StatusCode::CREATED.as_u16(), &kept).await
-        {
+        if let Err(error) = port.idempotency_finish(claim, StatusCode::CREATED.as_u16(), &kept).await {
             tracing::warn!(%error, "an answer could not be kept for its idempotency key");
         }
     }
 }
 
-fn purpose(caller: &str, once: &Once) -> String {
-    format!("idempotency:{caller}:{}", once.key)
+fn purpose(claim: IdempotencyClaim<'_>) -> String {
+    format!("idempotency:{}:{}", claim.caller, claim.key)
 }
 
 impl<T: ToSchema + DeserializeOwned> Takes for Create<T> {

@@ -181,7 +181,7 @@ impl fmt::Display for Problem {
             Self::OperatorOnly(what) => write!(f, "only the operator may {what}; ask the operator"),
             Self::TooWide(excess) => write!(f, "a key can't make a key wider than itself: {excess}; narrow it, or use a wider key"),
             Self::IdempotencyMismatch => f.write_str("this idempotency-key was sent with another request before; use a new one for a new request"),
-            Self::IdempotencyInFlight => f.write_str("a request with this idempotency-key is under way, or broke off; wait, then look at what is there before you use a new one"),
+            Self::IdempotencyInFlight => f.write_str("a request with this idempotency-key is under way, or broke off within the last minute; send it again in a minute"),
             Self::AnswerGone => f.write_str("the request with this idempotency-key was done, but its answer can't be shown again; look at what is there, and rotate the key if its secret was lost"),
             Self::StoreUnavailable => f.write_str("the store can't be asked just now; try again in a moment"),
         }

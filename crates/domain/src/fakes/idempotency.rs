@@ -1,50 +1,53 @@
 use super::MemoryStore;
 use super::store::Claim;
 use crate::Timestamp;
-use crate::ports::{Idempotency, PortError, Remembered};
+use crate::ports::{CLAIM_LASTS_SECONDS, Idempotency, IdempotencyClaim, PortError, Remembered};
 use async_trait::async_trait;
-use std::collections::btree_map::Entry;
 
 #[async_trait]
 impl Idempotency for MemoryStore {
     async fn idempotency_begin(
         &self,
-        caller: &str,
-        key: &str,
+        claim: IdempotencyClaim<'_>,
         fingerprint: [u8; 32],
-        now: Timestamp,
     ) -> Result<Remembered, PortError> {
-        match self.state()?.idempotency.entry(place(caller, key)) {
-            Entry::Vacant(free) => {
-                free.insert(Claim { at: now, fingerprint, answer: None });
-                Ok(Remembered::Fresh)
+        let claims = &mut self.state()?.idempotency;
+        let fresh = Claim { at: claim.at, fingerprint, answer: None };
+        let Some(there) = claims.get_mut(&place(claim)) else {
+            claims.insert(place(claim), fresh);
+            return Ok(Remembered::Fresh);
+        };
+        Ok(match &there.answer {
+            Some((status, body)) => {
+                Remembered::Done { fingerprint: there.fingerprint, status: *status, body: body.clone() }
             }
-            Entry::Occupied(claim) => Ok(match &claim.get().answer {
-                None => Remembered::InFlight,
-                Some((status, body)) => Remembered::Done {
-                    fingerprint: claim.get().fingerprint,
-                    status: *status,
-                    body: body.clone(),
-                },
-            }),
-        }
+            None if there.at.plus_seconds(CLAIM_LASTS_SECONDS) <= claim.at => {
+                *there = fresh;
+                Remembered::Fresh
+            }
+            None => Remembered::InFlight,
+        })
     }
 
     async fn idempotency_finish(
         &self,
-        caller: &str,
-        key: &str,
+        claim: IdempotencyClaim<'_>,
         status: u16,
         body: &[u8],
     ) -> Result<(), PortError> {
-        if let Some(claim) = self.state()?.idempotency.get_mut(&place(caller, key)) {
-            claim.answer = Some((status, body.to_vec()));
+        if let Some(there) =
+            self.state()?.idempotency.get_mut(&place(claim)).filter(|there| holds(there, claim))
+        {
+            there.answer = Some((status, body.to_vec()));
         }
         Ok(())
     }
 
-    async fn idempotency_abandon(&self, caller: &str, key: &str) -> Result<(), PortError> {
-        self.state()?.idempotency.remove(&place(caller, key));
+    async fn idempotency_abandon(&self, claim: IdempotencyClaim<'_>) -> Result<(), PortError> {
+        let claims = &mut self.state()?.idempotency;
+        if claims.get(&place(claim)).is_some_and(|there| holds(there, claim)) {
+            claims.remove(&place(claim));
+        }
         Ok(())
     }
 
@@ -56,6 +59,10 @@ impl Idempotency for MemoryStore {
     }
 }
 
-fn place(caller: &str, key: &str) -> (String, String) {
-    (caller.to_owned(), key.to_owned())
+fn place(claim: IdempotencyClaim<'_>) -> (String, String) {
+    (claim.caller.to_owned(), claim.key.to_owned())
+}
+
+fn holds(there: &Claim, claim: IdempotencyClaim<'_>) -> bool {
+    there.answer.is_none() && there.at == claim.at
 }

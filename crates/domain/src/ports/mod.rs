@@ -21,7 +21,7 @@ pub use api_keys::{ApiKeys, NewSecret};
 pub use change_feed::{Change, ChangeFeed};
 pub use clock::Clock;
 pub use endpoints::Endpoints;
-pub use idempotency::{Idempotency, Remembered};
+pub use idempotency::{CLAIM_LASTS_SECONDS, Idempotency, IdempotencyClaim, Remembered};
 pub use organisations::{NewOrganisation, OrganisationChange, Organisations};
 pub use provider_keys::ProviderKeys;
 pub use quota_ledger::{MeterUse, QuotaLedger};

@@ -1,7 +1,13 @@
 use super::{OPERATOR, Reply, World, request};
 use serde_json::{Value, json};
 use topdog_domain::Timestamp;
-use topdog_domain::ports::{Idempotency, Remembered};
+use topdog_domain::fakes::samples::NEW_YEAR;
+use topdog_domain::ports::{Idempotency, IdempotencyClaim, Remembered};
+
+/// The operator's claim on the key `once`.
+fn claim(at: Timestamp) -> IdempotencyClaim<'static> {
+    IdempotencyClaim { caller: "operator", key: "once", at }
+}
 
 /// Sends a create with an idempotency key.
 async fn create(world: &World, path: &str, credential: &str, key: &str, body: Value) -> Reply {
@@ -30,8 +36,7 @@ async fn a_remembered_secret_is_sealed() {
     let org = world.org("acme", "PRO").await;
     let path = format!("/organisations/{org}/api-keys");
     let made = create(&world, &path, OPERATOR, "once", json!({ "name": "ci" })).await.expect(201);
-    let now = Timestamp::from_micros(0);
-    let kept = world.store.idempotency_begin("operator", "once", [0; 32], now).await.unwrap();
+    let kept = world.store.idempotency_begin(claim(NEW_YEAR), [0; 32]).await.unwrap();
     let Remembered::Done { body, .. } = kept else { panic!("nothing is kept: {kept:?}") };
     let secret = made.body["secret"].as_str().unwrap().as_bytes();
     assert!(!body.windows(12).any(|window| secret.windows(12).any(|part| part == window)));
@@ -79,11 +84,16 @@ async fn what_came_to_nothing_can_be_tried_again() {
 async fn one_under_way_is_waited_for() {
     let world = World::new().await;
     let org = world.org("acme", "PRO").await;
-    let claim = world.store.idempotency_begin("operator", "once", [0; 32], Timestamp::from_micros(0)).await;
-    assert_eq!(claim.unwrap(), Remembered::Fresh);
+    let begun = world.store.idempotency_begin(claim(NEW_YEAR), [0; 32]).await;
+    assert_eq!(begun.unwrap(), Remembered::Fresh);
     let path = format!("/organisations/{org}/api-keys");
-    let reply = create(&world, &path, OPERATOR, "once", json!({ "name": "ci" })).await;
-    reply.refused(409, "idempotency_in_flight");
+    let again = async || create(&world, &path, OPERATOR, "once", json!({ "name": "ci" })).await;
+    world.clock.advance_seconds(59);
+    again().await.refused(409, "idempotency_in_flight");
+    // Whoever has not answered by now is gone.
+    world.clock.advance_seconds(1);
+    let made = again().await.expect(201);
+    assert_eq!(again().await.expect(201).text, made.text);
 }
 
 #[tokio::test]

@@ -5,23 +5,22 @@ use super::columns::{digest, unsigned};
 use super::engine::{on_engine, statements};
 use async_trait::async_trait;
 use topdog_domain::Timestamp;
-use topdog_domain::ports::{Idempotency, PortError, Remembered};
+use topdog_domain::ports::{CLAIM_LASTS_SECONDS, Idempotency, IdempotencyClaim, PortError, Remembered};
 
 #[async_trait]
 impl Idempotency for Store {
     async fn idempotency_begin(
         &self,
-        caller: &str,
-        key: &str,
+        claim: IdempotencyClaim<'_>,
         fingerprint: [u8; 32],
-        now: Timestamp,
     ) -> Result<Remembered, PortError> {
         let mut tx = self.pools().begin().await?;
         let claimed = on_engine!(tx.conn(), |db| sqlx::query(CLAIM)
-            .bind(caller)
-            .bind(key)
+            .bind(claim.caller)
+            .bind(claim.key)
             .bind(fingerprint.as_slice())
-            .bind(now.micros())
+            .bind(claim.at.micros())
+            .bind(claim.at.plus_seconds(-CLAIM_LASTS_SECONDS).micros())
             .execute(db)
             .await
             .map(|done| done.rows_affected()))?;
@@ -29,8 +28,11 @@ impl Idempotency for Store {
             tx.commit().await?;
             return Ok(Remembered::Fresh);
         }
-        let row: Option<AnswerRow> =
-            on_engine!(tx.conn(), |db| sqlx::query_as(FIND).bind(caller).bind(key).fetch_optional(db).await)?;
+        let row: Option<AnswerRow> = on_engine!(tx.conn(), |db| sqlx::query_as(FIND)
+            .bind(claim.caller)
+            .bind(claim.key)
+            .fetch_optional(db)
+            .await)?;
         tx.roll_back().await?;
         // Abandoned between the two statements: whoever asks again will find it free.
         row.map_or(Ok(Remembered::InFlight), Remembered::try_from)
@@ -38,14 +40,14 @@ impl Idempotency for Store {
 
     async fn idempotency_finish(
         &self,
-        caller: &str,
-        key: &str,
+        claim: IdempotencyClaim<'_>,
         status: u16,
         body: &[u8],
     ) -> Result<(), PortError> {
         on_engine!(self.pools().writer(), |db| sqlx::query(FINISH)
-            .bind(caller)
-            .bind(key)
+            .bind(claim.caller)
+            .bind(claim.key)
+            .bind(claim.at.micros())
             .bind(i64::from(status))
             .bind(body)
             .execute(db)
@@ -53,10 +55,11 @@ impl Idempotency for Store {
             .map(|_| ()))
     }
 
-    async fn idempotency_abandon(&self, caller: &str, key: &str) -> Result<(), PortError> {
+    async fn idempotency_abandon(&self, claim: IdempotencyClaim<'_>) -> Result<(), PortError> {
         on_engine!(self.pools().writer(), |db| sqlx::query(ABANDON)
-            .bind(caller)
-            .bind(key)
+            .bind(claim.caller)
+            .bind(claim.key)
+            .bind(claim.at.micros())
             .execute(db)
             .await
             .map(|_| ()))
@@ -95,9 +98,11 @@ impl TryFrom<AnswerRow> for Remembered {
 
 statements! {
     CLAIM = "INSERT INTO idempotency (caller, key, fingerprint, begun_at) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (caller, key) DO NOTHING";
+        ON CONFLICT (caller, key) DO UPDATE SET fingerprint = excluded.fingerprint, begun_at = excluded.begun_at
+        WHERE idempotency.status IS NULL AND idempotency.begun_at <= $5";
     FIND = "SELECT fingerprint, status, body FROM idempotency WHERE caller = $1 AND key = $2";
-    FINISH = "UPDATE idempotency SET status = $3, body = $4 WHERE caller = $1 AND key = $2";
-    ABANDON = "DELETE FROM idempotency WHERE caller = $1 AND key = $2 AND status IS NULL";
+    FINISH = "UPDATE idempotency SET status = $4, body = $5
+        WHERE caller = $1 AND key = $2 AND begun_at = $3 AND status IS NULL";
+    ABANDON = "DELETE FROM idempotency WHERE caller = $1 AND key = $2 AND begun_at = $3 AND status IS NULL";
     PRUNE = "DELETE FROM idempotency WHERE begun_at < $1";
 }

@@ -42,12 +42,13 @@ fn headers_that_repeat_the_key_do_not_come_back() {
             for form in forms() {
                 let head = format!(
                     "{status}\r\n{JSON}\r\nwww-authenticate: Bearer realm=\"any\"\r\nx-debug-auth: {form}\r\nx-kept: 1\r\n\
-                     x-request-id: {form}\r\nx-twice: innocent\r\nx-twice: {form}\r\nproxy-status: a"
+                     x-request-id: {form}\r\nx-twice: innocent\r\nx-twice: {form}\r\nx-{SECRET}: 1\r\nproxy-status: a"
                 );
                 rig.upstream.now_does(verbatim(head, "{}"));
                 let reply = rig.chat(ASK).await;
                 assert_eq!(reply.status.to_string(), status[..3]);
                 assert_hidden(&reply, &form);
+                assert_hidden(&reply, SECRET);
                 assert!(reply.head.contains("\r\nx-kept: 1"), "{}", reply.head);
                 for gone in ["www-authenticate", "proxy-status", "x-twice", "x-upstream-request-id"] {
                     assert!(!reply.head.contains(gone), "{}", reply.head);

@@ -6,18 +6,18 @@ use std::ops::Range;
 /// Gives every run of digits that holds a stretch of the secret, with its padding.
 pub(super) fn each_run(text: &[u8], stretches: &Stretches<'_>, found: &mut impl FnMut(Range<usize>)) {
     let Some(least) = stretches.least() else { return };
-    let mut decoded = Vec::new();
-    for code in [BASE64, HEX] {
+    for code in [&BASE64, &HEX] {
         let shortest = least * 8 / code.bits as usize;
         let mut at = 0;
-        while at < text.len() {
+        while text.len().saturating_sub(at) >= shortest {
             let rest = text.get(at..).unwrap_or_default();
-            let run = rest.iter().take_while(|byte| (code.digit)(**byte).is_some()).count();
-            let padding = rest.iter().skip(run).take_while(|byte| **byte == b'=').count();
-            if run >= shortest && code.holds(rest.get(..run).unwrap_or_default(), stretches, &mut decoded) {
+            let run = rest.iter().position(|byte| code.digit(*byte) == NONE).unwrap_or(rest.len());
+            let digits = rest.get(..run).unwrap_or_default();
+            if run >= shortest && code.may_be_text(digits, least) && code.holds(digits, stretches) {
+                let padding = rest.iter().skip(run).take_while(|byte| **byte == b'=').count();
                 found(at..at + run + padding);
             }
-            at += run.max(1);
+            at += run + 1;
         }
     }
 }
@@ -26,53 +26,79 @@ pub(super) fn each_run(text: &[u8], stretches: &Stretches<'_>, found: &mut impl 
 struct Code {
     /// Bits that one digit stands for.
     bits: u32,
-    /// Digits after which a byte begins anew.
-    beginnings: usize,
-    digit: fn(u8) -> Option<u8>,
+    /// In a group of digits that stands for whole bytes, the bits that are nought where those are ASCII.
+    not_ascii: &'static [u8],
+    digits: [u8; 256],
 }
 
-const BASE64: Code = Code { bits: 6, beginnings: 4, digit: base64_digit };
-const HEX: Code = Code { bits: 4, beginnings: 2, digit: hex_digit };
+static BASE64: Code = Code { bits: 6, not_ascii: &[0x20, 0x08, 0x02, 0], digits: base64_digits() };
+static HEX: Code = Code { bits: 4, not_ascii: &[0x08, 0], digits: hex_digits() };
+
+/// What is no digit.
+const NONE: u8 = 0xFF;
 
 impl Code {
-    /// Does a run hold a stretch, wherever in it the encoding began?
-    fn holds(&self, run: &[u8], stretches: &Stretches<'_>, decoded: &mut Vec<u8>) -> bool {
-        (0..self.beginnings).any(|beginning| {
-            self.decode(run.get(beginning..).unwrap_or_default(), decoded);
-            stretches.is_in(decoded)
+    fn digit(&self, byte: u8) -> u8 {
+        self.digits.get(usize::from(byte)).copied().unwrap_or(NONE)
+    }
+
+    /// Can so many bytes of ASCII be in a run, wherever in it the encoding began? Ids are told so from keys.
+    fn may_be_text(&self, run: &[u8], bytes: usize) -> bool {
+        let of_group = self.not_ascii.len() * self.bits as usize / 8;
+        let groups = (bytes + 1 - of_group) / of_group;
+        let mut in_a_row = [0; 4];
+        run.windows(self.not_ascii.len()).zip((0..self.not_ascii.len()).cycle()).any(|(group, beginning)| {
+            let is_ascii = group.iter().zip(self.not_ascii).all(|(byte, bits)| self.digit(*byte) & bits == 0);
+            in_a_row.get_mut(beginning).is_some_and(|row| {
+                *row = if is_ascii { *row + 1 } else { 0 };
+                *row >= groups
+            })
         })
     }
 
-    fn decode(&self, digits: &[u8], decoded: &mut Vec<u8>) {
-        decoded.clear();
+    /// Does a run hold a stretch, wherever in it the encoding began?
+    fn holds(&self, run: &[u8], stretches: &Stretches<'_>) -> bool {
+        (0..self.not_ascii.len()).any(|beginning| {
+            let digits = run.iter().skip(beginning).map(|byte| u32::from(self.digit(*byte)));
+            stretches.is_in(&self.decoded(digits, run.len()))
+        })
+    }
+
+    fn decoded(&self, digits: impl Iterator<Item = u32>, length: usize) -> Vec<u8> {
+        let mut decoded = Vec::with_capacity(length);
         let (mut bits, mut held) = (0_u32, 0);
-        for digit in digits.iter().filter_map(|byte| (self.digit)(*byte)) {
-            bits = bits << self.bits | u32::from(digit);
+        for digit in digits {
+            bits = bits << self.bits | digit;
             held += self.bits;
             if held >= 8 {
                 held -= 8;
                 decoded.push((bits >> held).to_le_bytes()[0]);
             }
         }
+        decoded
     }
 }
 
-const fn base64_digit(byte: u8) -> Option<u8> {
-    Some(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    })
+/// Of both alphabets.
+const fn base64_digits() -> [u8; 256] {
+    let digits =
+        numbered([NONE; 256], b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 0);
+    numbered(digits, b"-_", 62)
 }
 
-const fn hex_digit(byte: u8) -> Option<u8> {
-    Some(match byte {
-        b'0'..=b'9' => byte - b'0',
-        b'a'..=b'f' => byte - b'a' + 10,
-        b'A'..=b'F' => byte - b'A' + 10,
-        _ => return None,
-    })
+/// In both cases.
+const fn hex_digits() -> [u8; 256] {
+    let digits = numbered([NONE; 256], b"0123456789abcdef", 0);
+    numbered(digits, b"ABCDEF", 10)
+}
+
+#[expect(clippy::indexing_slicing, reason = "a byte is below 256, and this runs when it is compiled")]
+const fn numbered(mut digits: [u8; 256], alphabet: &[u8], mut number: u8) -> [u8; 256] {
+    let mut rest = alphabet;
+    while let [digit, after @ ..] = rest {
+        digits[*digit as usize] = number;
+        number += 1;
+        rest = after;
+    }
+    digits
 }

@@ -3,30 +3,40 @@
 use std::ops::Range;
 
 /// A stretch this long is found wherever it stands.
-const LEAST: usize = 12;
+pub(super) const LEAST: usize = 12;
 /// A secret shorter than this is no stretch of its own: it is looked for as a word only.
 const SHORTEST: usize = 8;
 /// How much is compared at first.
 const GRAM: usize = 3;
+/// From one gram of the text to the next.
+const STEP_OF_TEXT: usize = 2;
 
 /// Finds what a text has in common with a secret.
+///
+/// Grams of three bytes are compared: every second one of the text, and of the secret one of an odd number
+/// of them. Every stretch that is long enough has one that is both, whichever way it is shifted.
 pub(super) struct Stretches<'a> {
     secret: &'a [u8],
     least: usize,
-    /// One bit for every hash of three bytes that follow each other in the secret.
+    /// From one gram of the secret to the next.
+    step: usize,
+    /// One bit for every hash of those grams.
     grams: [u64; 32],
 }
 
 impl<'a> Stretches<'a> {
     pub(super) fn of(secret: &'a [u8]) -> Self {
-        let mut grams = [0; 32];
-        for gram in secret.array_windows() {
-            let (word, bit) = place(*gram);
-            if let Some(word) = grams.get_mut(word) {
+        let least = secret.len().clamp(SHORTEST, LEAST);
+        let half = (least - (GRAM - 1)) / STEP_OF_TEXT;
+        let mut stretches = Self { secret, least, step: (half - 1) | 1, grams: [0; 32] };
+        for at in (0..secret.len().saturating_sub(GRAM - 1)).step_by(stretches.step) {
+            let gram = secret.get(at..).and_then(<[u8]>::first_chunk::<GRAM>);
+            let Some((word, bit)) = gram.map(|gram| place(*gram)) else { break };
+            if let Some(word) = stretches.grams.get_mut(word) {
                 *word |= bit;
             }
         }
-        Self { secret, least: secret.len().min(LEAST), grams }
+        stretches
     }
 
     /// How long a stretch must be; none where the secret is too short for any.
@@ -36,9 +46,8 @@ impl<'a> Stretches<'a> {
 
     /// Gives every stretch; they may overlap.
     pub(super) fn each_in(&self, text: &[u8], found: &mut impl FnMut(Range<usize>)) {
-        let Some(least) = self.least() else { return };
-        // A stretch of that length has a gram that begins at one of these places.
-        for at in (0..text.len().saturating_sub(GRAM - 1)).step_by(least - (GRAM - 1)) {
+        let Some(least) = self.least().filter(|least| text.len() >= *least) else { return };
+        for at in (0..=text.len() - GRAM).step_by(STEP_OF_TEXT) {
             if let Some(span) = self.around(text, at).filter(|span| span.len() >= least) {
                 found(span);
             }
@@ -53,13 +62,13 @@ impl<'a> Stretches<'a> {
 
     /// The longest stretch that the gram here is part of.
     fn around(&self, text: &[u8], at: usize) -> Option<Range<usize>> {
-        let (before, rest) = text.split_at_checked(at)?;
-        let gram = rest.first_chunk::<GRAM>()?;
+        let gram = text.get(at..)?.first_chunk::<GRAM>()?;
         let (word, bit) = place(*gram);
         if self.grams.get(word)? & bit == 0 {
             return None;
         }
-        let grams = self.secret.array_windows::<GRAM>().enumerate();
+        let (before, rest) = text.split_at_checked(at)?;
+        let grams = self.secret.array_windows::<GRAM>().enumerate().step_by(self.step);
         let same = grams.filter(|(_, other)| other.eq_ignore_ascii_case(gram));
         let stretches = same.filter_map(|(place, _)| {
             let (left, right) = self.secret.split_at_checked(place)?;

@@ -1,5 +1,6 @@
 //! Words that are keys: parts of the secret, masked or not, and whatever is shaped like a key.
 
+use super::stretch;
 use std::ops::Range;
 
 /// An end of the secret this long is worth hiding.
@@ -62,8 +63,10 @@ pub(super) fn each_key(text: &[u8], secret: &[u8], found: &mut impl FnMut(Range<
 fn word_at(text: &[u8]) -> usize {
     let mut length = 0;
     while let Some(rest) = text.get(length..) {
+        let plain = rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len());
         length += match rest {
-            [byte, ..] if is_plain(*byte) || *byte == b'*' => 1,
+            _ if plain > 0 => plain,
+            [b'*', ..] => 1,
             [b'.', next, ..] if is_plain(*next) || matches!(next, b'*' | b'.') => 1,
             [b'.', ..] if length > 0 && text.get(length - 1) == Some(&b'.') => 1,
             _ => match mask_at(rest) {
@@ -75,9 +78,34 @@ fn word_at(text: &[u8]) -> usize {
     length
 }
 
-const fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+fn is_plain(byte: u8) -> bool {
+    PLAIN.get(usize::from(byte)).copied().unwrap_or_default()
 }
+
+#[expect(clippy::indexing_slicing, reason = "a byte is below 256, and this runs when it is compiled")]
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        plain[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        byte += 1;
+    }
+    plain
+};
+
+/// The bytes that a prefix begins with.
+#[expect(clippy::indexing_slicing, reason = "a byte is below 256, and this runs when it is compiled")]
+static FIRSTS: [bool; 256] = {
+    let mut firsts = [false; 256];
+    let mut rest: &[&str] = &PREFIXES;
+    while let [prefix, after @ ..] = rest {
+        if let [first, ..] = prefix.as_bytes() {
+            firsts[*first as usize] = true;
+        }
+        rest = after;
+    }
+    firsts
+};
 
 /// The length of an ellipsis, a bullet or a cross.
 fn mask_at(text: &[u8]) -> usize {
@@ -92,8 +120,8 @@ fn is_key(word: &[u8], secret: &[u8], is_behind_bearer: bool) -> bool {
     if word == secret || is_part(word, secret) || begins_like_key(word) {
         return true;
     }
-    let is_masked = word.iter().any(|byte| !is_plain(*byte) && *byte != b'.')
-        || memchr::memmem::find(word, b"..").is_some();
+    let is_plain = word.iter().all(|byte| is_plain(*byte));
+    let is_masked = !is_plain && open_pieces(word).len() > 1;
     let shows_end =
         |piece: &&[u8]| !piece.is_empty() && (secret.starts_with(piece) || secret.ends_with(piece));
     if is_masked && open_pieces(word).iter().any(shows_end) {
@@ -106,21 +134,24 @@ fn is_key(word: &[u8], secret: &[u8], is_behind_bearer: bool) -> bool {
 /// Is the word a piece of the secret that gives some of it away?
 fn is_part(word: &[u8], secret: &[u8]) -> bool {
     let is_end = word.len() >= END_OF_SECRET && (secret.starts_with(word) || secret.ends_with(word));
-    is_end || (word.len() >= 2 * END_OF_SECRET && memchr::memmem::find(secret, word).is_some())
+    // A longer part is a stretch, which is found whether it is a word or not.
+    let is_long = (2 * END_OF_SECRET..stretch::LEAST).contains(&word.len());
+    is_end || (is_long && memchr::memmem::find(secret, word).is_some())
 }
 
 fn begins_like_key(word: &[u8]) -> bool {
     let mut before = b'-';
-    (0..word.len()).any(|at| {
-        let rest = word.get(at..).unwrap_or_default();
+    word.iter().enumerate().any(|(at, byte)| {
         let is_beginning = !before.is_ascii_alphanumeric();
-        before = rest.first().copied().unwrap_or_default();
-        is_beginning && PREFIXES.iter().any(|prefix| has_prefix(rest, prefix))
+        before = *byte;
+        let may_begin = || FIRSTS.get(usize::from(*byte)).copied().unwrap_or_default();
+        is_beginning && may_begin() && PREFIXES.iter().any(|prefix| has_prefix(word, at, prefix))
     })
 }
 
-fn has_prefix(word: &[u8], prefix: &str) -> bool {
-    word.strip_prefix(prefix.as_bytes()).is_some_and(|behind| behind.len() >= BEHIND_PREFIX)
+fn has_prefix(word: &[u8], at: usize, prefix: &str) -> bool {
+    let behind = word.get(at..).and_then(|rest| rest.strip_prefix(prefix.as_bytes()));
+    behind.is_some_and(|behind| behind.len() >= BEHIND_PREFIX)
 }
 
 /// The pieces of a word between its masks: asterisks, ellipses, two dots or more.

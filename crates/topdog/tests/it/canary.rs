@@ -1,9 +1,9 @@
 //! No secret is anywhere it has no business: every file, every log line, every answer is searched.
 
-use crate::http::{Answer, request, try_send};
+use crate::http::{Answer, Head, request, try_send};
 use crate::scanner::Scanner;
 use crate::server::{Place, Server, Setup, chat, random, streamed_chat};
-use crate::upstream::{Reply, Upstream};
+use crate::upstream::{Reply, Upstream, echo};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
@@ -238,6 +238,34 @@ async fn no_key_is_in_any_file_log_metric_or_answer() {
     assert_eq!(told.scanner.search(place.path()), [], "secrets are in files");
     std::fs::write(place.path().join("planted"), &in_file).unwrap();
     assert_eq!(told.scanner.search(place.path()).len(), 1, "the search is broken");
+}
+
+#[test]
+fn an_echo_that_is_passed_on_as_it_came_is_found() {
+    let key = provider_key();
+    for does_stream in [false, true] {
+        let echo = echo(401, &format!("Bearer {key}"), does_stream, "identity");
+        let (head, body) = echo.split_once("\r\n\r\n").unwrap();
+        let headers = head.lines().filter_map(|line| line.split_once(": "));
+        let headers: Vec<_> = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let headers =
+            headers.into_iter().filter(|(name, _)| name.starts_with("x-") || name.starts_with("www-"));
+        let of_headers = headers.map(|header| (vec![header], String::new()));
+        // One form of the key alone, so that none hides behind another.
+        let (begin, forms) = body.split_once("\"keys\":[").unwrap();
+        let (forms, end) = forms.split_once(']').unwrap();
+        let forms = forms.split("\",\"").map(|form| format!("\"{}\"", form.trim_matches('"')));
+        let of_bodies = forms.map(|form| (Vec::new(), format!("{begin}\"keys\":[{form}]{end}")));
+        for (headers, body) in of_headers.chain(of_bodies) {
+            let mut told = Told::default();
+            told.secret("a key", &key);
+            told.hear(&Answer {
+                head: Head { status: 401, headers: headers.clone() },
+                body: body.clone().into(),
+            });
+            assert!(told.scanner.find(&told.text).is_some(), "{headers:?} {body}");
+        }
+    }
 }
 
 /// Puts away what a server has logged so far and goes on logging, before another writes its own.

@@ -208,14 +208,14 @@ fn whole(status: u16, body: &str) -> String {
 }
 
 /// An answer that repeats the key in its headers and in its body, which is an error or a stream of one.
-fn echo(status: u16, authorization: &str, does_stream: bool, encoding: &str) -> String {
+pub(crate) fn echo(status: u16, authorization: &str, does_stream: bool, encoding: &str) -> String {
     let key = authorization.trim_start_matches("Bearer ");
     let each = |text: &str, one: fn(u8) -> String| text.bytes().map(one).collect::<String>();
     let forms = [
         json!(authorization).to_string(),
         json!(&key[..24]).to_string(),
         format!("\"{}\"", each(key, |byte| format!("\\u{byte:04x}"))),
-        format!("\"{}\"", each(key, |byte| format!("%{byte:02X}"))),
+        format!("\"{}\"", each(key, percent)),
         format!("\"{}\"", each(key, |byte| format!("{byte:02x}"))),
         format!("\"{}\"", STANDARD.encode(authorization)),
         format!("\"{}\"", URL_SAFE_NO_PAD.encode(key)),
@@ -236,6 +236,14 @@ fn echo(status: u16, authorization: &str, does_stream: bool, encoding: &str) -> 
         body.len(),
         STANDARD.encode(authorization),
     )
+}
+
+fn percent(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || byte == b'-' {
+        char::from(byte).into()
+    } else {
+        format!("%{byte:02X}")
+    }
 }
 
 fn chunk(text: &str) -> String {

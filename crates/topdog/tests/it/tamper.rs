@@ -1,11 +1,17 @@
 //! Whoever writes into the database gets no key opened that is not where it was put, and spoils nobody else's.
 
+#[cfg(test)]
+mod api_keys;
+#[cfg(test)]
+mod provider_keys;
+
 use crate::http::try_send;
 use crate::server::{Place, Server, Setup, Tenant, chat};
 use crate::upstream::{Reply, Upstream};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+use std::path::PathBuf;
 
 /// Two organisations whose keys have been used, and a server that is stopped.
 struct Bed {
@@ -17,21 +23,27 @@ struct Bed {
 
 impl Bed {
     async fn new() -> Self {
+        Self::with(async |_| ()).await
+    }
+
+    /// The same, with something done before the server stops.
+    async fn with(prepare: impl AsyncFnOnce(&Server<'_>)) -> Self {
         let upstream = Upstream::start(Reply::Completion).await;
         let place = Place::new();
-        let server = place.start(&Setup::with_upstream(&upstream)).await;
+        let server = place.start(&setup(&upstream)).await;
         let acme = server.organisation("acme", "PRO").await;
         let other = server.organisation("other", "PRO").await;
         for tenant in [&acme, &other] {
             assert_eq!(status_and_code(&server, tenant).await, (200, String::new()));
         }
+        prepare(&server).await;
         assert!(server.stop().success());
         Self { upstream, place, acme, other }
     }
 
     /// What someone does who can write into the file.
     async fn tamper(&self, statement: &str) {
-        let file = SqliteConnectOptions::new().filename(self.place.data_dir().join("topdog.db"));
+        let file = SqliteConnectOptions::new().filename(self.database()).foreign_keys(false);
         let mut connection = SqliteConnection::connect_with(&file).await.unwrap();
         let done = sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
         assert!(done.rows_affected() > 0, "nothing was changed: {statement}");
@@ -39,7 +51,26 @@ impl Bed {
     }
 
     async fn start(&self) -> Server<'_> {
-        self.place.start(&Setup::with_upstream(&self.upstream)).await
+        self.place.start(&setup(&self.upstream)).await
+    }
+
+    fn database(&self) -> PathBuf {
+        self.place.data_dir().join("topdog.db")
+    }
+
+    /// Starts a server on what these statements make of the database, lets it be looked at, and puts everything back.
+    async fn tampered(&self, statements: &[&str], look: impl AsyncFnOnce(&Server<'_>)) {
+        let before = std::fs::read(self.database()).unwrap();
+        for statement in statements {
+            self.tamper(statement).await;
+        }
+        let server = self.start().await;
+        look(&server).await;
+        assert!(server.stop().success());
+        for leftover in ["topdog.db-wal", "topdog.db-shm"] {
+            assert!(!self.place.data_dir().join(leftover).exists(), "{leftover} holds more of the database");
+        }
+        std::fs::write(self.database(), before).unwrap();
     }
 
     /// A request is refused, nothing goes to the provider, and the audit log says why.
@@ -59,6 +90,14 @@ impl Bed {
             })
             .await;
     }
+}
+
+/// A second provider at the same address, and a key for each organisation that references can name.
+fn setup(upstream: &Upstream) -> Setup {
+    Setup::with_upstream(upstream)
+        .config(&format!("[providers.anthropic]\nbase_url = '{}'", upstream.url()))
+        .variable("ACME_KEY", "sk-of-acme")
+        .variable("OTHER_KEY", "sk-of-other")
 }
 
 async fn status_and_code(server: &Server<'_>, tenant: &Tenant) -> (u16, String) {
@@ -140,7 +179,7 @@ async fn an_exchanged_organisation_key_opens_nothing() {
 async fn a_key_never_follows_its_provider_to_another_address() {
     let bed = Bed::new().await;
     let elsewhere = Upstream::start(Reply::Completion).await;
-    let moved = Setup::with_upstream(&elsewhere);
+    let moved = setup(&elsewhere);
     let server = bed.place.start(&moved).await;
     assert_eq!(status_and_code(&server, &bed.acme).await.1, "provider_key_unreadable");
     assert!(server.stop().success());

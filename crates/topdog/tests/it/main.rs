@@ -30,6 +30,8 @@ mod multiplexed;
 #[cfg(test)]
 mod protocols;
 #[cfg(test)]
+mod references;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod scanner;

@@ -96,10 +96,7 @@ impl Rig {
             rotated_at: now,
         };
         let sealed = vault.seal(&Slot::from(&key), &SecretText::from(SECRET.to_owned()), now).await.unwrap();
-        store
-            .provider_key_create(&key, &sealed, &samples::audit(org, "provider_key.create"))
-            .await
-            .unwrap();
+        store.provider_key_create(&key, &sealed, &samples::audit(org, "provider_key.create")).await.unwrap();
         let (token, api_key) = issue(&hasher, samples::api_key(org, "ci"));
         let mut facts = OrgFacts {
             organisation: new.organisation,

@@ -9,8 +9,10 @@ use super::route::Route;
 use super::secret_file::SecretFile;
 use super::session::Session;
 use super::table::{Table, listed, or_dash};
+use crate::serve::clock::SystemClock;
 use std::path::{Path, PathBuf};
 use topdog_domain::api_key::{KeyMode, Scope};
+use topdog_domain::ports::Clock as _;
 use topdog_domain::tier::Limit;
 use topdog_domain::{ApiKeyId, Timestamp, WorkspaceId};
 use topdog_platform::api::{ApiKey, CreateApiKey, IssuedApiKey, RotateApiKey, UtcTime};
@@ -189,6 +191,7 @@ async fn found(session: &Session, named: &Named) -> Result<Route, Failure> {
 }
 
 fn table(keys: &[ApiKey]) -> Table {
+    let now = now();
     let mut table = Table::new(&["id", "name", "begins with", "scopes", "expires", "state"]);
     for key in keys {
         table.row([
@@ -197,7 +200,7 @@ fn table(keys: &[ApiKey]) -> Table {
             or_dash(key.secrets.first().map(|secret| &secret.begins_with)),
             listed(key.scopes.iter().map(|scope| scope.name())),
             or_dash(key.expires_at),
-            state(key),
+            state(key, now),
         ]);
     }
     table
@@ -214,17 +217,24 @@ fn facts(key: &ApiKey) -> Table {
         ("workspace", or_dash(key.workspace)),
         ("LLM requests a day", key.llm_requests_per_day.to_string()),
         ("expires", or_dash(key.expires_at)),
-        ("state", state(key)),
+        ("state", state(key, now())),
     ])
 }
 
-fn state(key: &ApiKey) -> String {
-    let grace = key.secrets.iter().find_map(|secret| secret.not_after);
-    match (key.revoked_at, grace) {
-        (Some(at), _) => format!("revoked {at}"),
-        (None, Some(until)) => format!("live, old secret until {until}"),
-        (None, None) => "live".to_owned(),
+fn state(key: &ApiKey, now: UtcTime) -> String {
+    if let Some(at) = key.revoked_at {
+        return format!("revoked {at}");
     }
+    if let Some(at) = key.expires_at.filter(|at| *at <= now) {
+        return format!("expired {at}");
+    }
+    let grace = key.secrets.iter().filter_map(|secret| secret.not_after).find(|until| *until > now);
+    grace.map_or_else(|| "live".to_owned(), |until| format!("live, old secret until {until}"))
+}
+
+/// By this machine's clock: the server's decides, this only says.
+fn now() -> UtcTime {
+    UtcTime(SystemClock.now())
 }
 
 fn or_all(items: &[String]) -> String {
@@ -253,3 +263,50 @@ fn span(text: &str) -> Result<u32, String> {
 }
 
 const MAX_GRACE_SECONDS: u32 = 30 * 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use topdog_platform::api::SecretInfo;
+
+    fn at(second: u32) -> UtcTime {
+        instant(&format!("2027-01-01T00:00:{second:02}Z")).unwrap()
+    }
+
+    fn key(expires_at: Option<UtcTime>, revoked_at: Option<UtcTime>, graces: &[Option<UtcTime>]) -> ApiKey {
+        let secret = |not_after: &Option<UtcTime>| SecretInfo {
+            begins_with: "td_live_0".to_owned(),
+            not_after: *not_after,
+        };
+        ApiKey {
+            id: ApiKeyId::new(),
+            name: "ci".to_owned(),
+            mode: KeyMode::Live,
+            scopes: vec![Scope::Llm],
+            models: Vec::new(),
+            ip_allow: Vec::new(),
+            workspace: None,
+            llm_requests_per_day: Limit::Unlimited,
+            expires_at,
+            created_at: at(0),
+            revoked_at,
+            secrets: graces.iter().map(secret).collect(),
+        }
+    }
+
+    #[test]
+    fn a_key_is_called_what_the_server_takes_it_for() {
+        let now = at(30);
+        for (expected, key) in [
+            ("live", key(None, None, &[None])),
+            ("live", key(Some(at(31)), None, &[None])),
+            ("expired 2027-01-01T00:00:30Z", key(Some(at(30)), None, &[None])),
+            ("expired 2027-01-01T00:00:10Z", key(Some(at(10)), None, &[None, Some(at(40))])),
+            ("revoked 2027-01-01T00:00:20Z", key(Some(at(10)), Some(at(20)), &[])),
+            ("live, old secret until 2027-01-01T00:00:40Z", key(None, None, &[None, Some(at(40))])),
+            ("live", key(None, None, &[None, Some(at(30))])),
+        ] {
+            assert_eq!(state(&key, now), expected);
+        }
+    }
+}

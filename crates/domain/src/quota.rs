@@ -254,12 +254,18 @@ impl Meter {
         } else {
             self.return_lease_in_turn(ledger).await.map_err(NotTaken::Unavailable)?;
         }
-        let lease = self.lease_block(size, ledger, day).await.map_err(NotTaken::Unavailable)?;
-        if self.take_leased(day) {
-            return Ok(Unit { day: Some(day) });
-        }
+        let granted_in_all = loop {
+            let lease = self.lease_block(size, ledger, day).await.map_err(NotTaken::Unavailable)?;
+            if self.take_leased(day) {
+                return Ok(Unit { day: Some(day) });
+            }
+            // Where there was a block, others have spent it before this one could: that is no denial.
+            if lease.granted == 0 {
+                break lease.granted_in_all;
+            }
+        };
         self.denied_until.store(now.micros().saturating_add(DENIAL_LASTS_US), Ordering::Release);
-        Err(exhausted(lease.granted_in_all))
+        Err(exhausted(granted_in_all))
     }
 
     /// One more block from the ledger. Only with the refill's turn in hand.

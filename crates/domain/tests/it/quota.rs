@@ -67,6 +67,37 @@ async fn a_thousand_at_once_against_a_hundred() {
     assert_eq!(admitted, 100);
 }
 
+#[test]
+fn a_block_that_others_have_spent_at_once_is_no_denial() {
+    const LIMIT: u64 = 100;
+    for _ in 0..200 {
+        let (_, meter) = meter();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            let other = threads.spawn(|| {
+                let mut taken = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    taken += u64::from(meter.try_take(Limit::Of(LIMIT), NOON).is_some());
+                }
+                taken
+            });
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let ledger = Ledger::default();
+            let mut taken = 0;
+            let denied = loop {
+                match runtime.block_on(meter.take(Limit::Of(LIMIT), &ledger, NOON)) {
+                    Ok(_) => taken += 1,
+                    Err(NotTaken::Exhausted(denied)) => break denied,
+                    Err(NotTaken::Unavailable(error)) => panic!("{error}"),
+                }
+            };
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(denied.used, LIMIT, "denied while there was more");
+            assert_eq!(taken + other.join().unwrap(), LIMIT);
+        });
+    }
+}
+
 #[tokio::test]
 async fn a_denial_says_how_much_and_until_when() {
     let (_, meter) = meter();

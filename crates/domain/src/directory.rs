@@ -2,6 +2,7 @@
 //! caller is a look-up without a lock, and a change is there for the very next request.
 
 use crate::api_key::{ApiKey, KeySecret, PublicId};
+use crate::occupancy::Occupancy;
 use crate::ports::{ChangeFeed, PortError, Tiers};
 use crate::quota::{Meter, OrgMeters};
 use crate::tenant::{Endpoint, Organisation, ProviderKey, Workspace};
@@ -34,6 +35,8 @@ pub struct OrgView {
     pub tier: Arc<Tier>,
     /// Its meters: the same through all changes.
     pub meters: Arc<OrgMeters>,
+    /// What it takes of this node: the same through all changes.
+    pub occupancy: Arc<Occupancy>,
 }
 
 /// A known key with the organisation it belongs to.
@@ -52,7 +55,7 @@ pub struct Caller {
 /// One state of the directory.
 #[derive(Clone, Default)]
 pub struct Snapshot {
-    callers: HashMap<PublicId, Caller>,
+    callers: HashMap<PublicId, Arc<Caller>>,
     orgs: HashMap<OrgId, Arc<OrgView>>,
 }
 
@@ -60,6 +63,12 @@ impl Snapshot {
     /// The caller whose key has that public id.
     #[must_use]
     pub fn caller(&self, public_id: &PublicId) -> Option<&Caller> {
+        self.shared_caller(public_id).map(Arc::as_ref)
+    }
+
+    /// The same, to be kept for as long as a request runs.
+    #[must_use]
+    pub fn shared_caller(&self, public_id: &PublicId) -> Option<&Arc<Caller>> {
         self.callers.get(public_id)
     }
 
@@ -95,7 +104,7 @@ impl Snapshot {
                     secret: secret_shared,
                     key_meter: key_meter.clone(),
                 };
-                self.callers.insert(secret.public_id, caller);
+                self.callers.insert(secret.public_id, Arc::new(caller));
             }
         }
         self.orgs.insert(view.facts.organisation.id, view);
@@ -184,13 +193,16 @@ impl Directory {
     }
 }
 
-/// The view of an organisation; its meters are those it had. None where its tier is not in the catalogue:
-/// who has no tier has no entitlements.
+/// The view of an organisation; its meters and its occupancy are those it had. None where its tier is not in the
+/// catalogue: who has no tier has no entitlements.
 fn view(old: &Snapshot, tiers: &TierCatalogue, facts: OrgFacts) -> Option<Arc<OrgView>> {
     let id = facts.organisation.id;
     let tier = tiers.find(&facts.organisation.tier)?.clone();
-    let meters = old.org(id).map_or_else(|| Arc::new(OrgMeters::new(id)), |view| view.meters.clone());
-    Some(Arc::new(OrgView { facts, tier, meters }))
+    let (meters, occupancy) = old.org(id).map_or_else(
+        || (Arc::new(OrgMeters::new(id)), Arc::default()),
+        |view| (view.meters.clone(), view.occupancy.clone()),
+    );
+    Some(Arc::new(OrgView { facts, tier, meters, occupancy }))
 }
 
 impl OrgView {

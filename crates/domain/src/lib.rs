@@ -2,7 +2,7 @@
 //!
 //! Read it in this order: [`tier`] and [`entitlement`] are the commercial law, [`tenant`] and
 //! [`api_key`] say who a caller is, [`directory`] is what a node knows of all of them,
-//! [`quota`] counts exactly, [`usage`] and [`audit`] are the facts that are kept,
+//! [`quota`] counts exactly, [`occupancy`] what is going on, [`usage`] and [`audit`] are the facts that are kept,
 //! [`refusal`] is everything a caller can be told, and [`ports`] is what the outside must bring.
 
 pub mod api_key;
@@ -15,6 +15,7 @@ pub mod entitlement;
 pub mod fakes;
 pub mod id;
 pub mod labels;
+pub mod occupancy;
 pub mod ports;
 pub mod provider;
 pub mod quota;

@@ -116,8 +116,14 @@ pub enum Refusal {
     LedgerUnavailable,
     /// Records can't be kept just now (full disk), and this request may not go unrecorded.
     RecordsUnavailable,
-    /// The node is stopping, or has more to do than it may take on.
+    /// So many requests of the organisation are under way on this node, and it may have no more.
+    ConcurrencyLimit(u64),
+    /// The bodies of the organisation's requests take up so many bytes of this node, and may take no more.
+    BodyMemoryLimit(u64),
+    /// The node has as much to do as it may take on.
     Overloaded,
+    /// The node stops, and could not wait for the answer any longer.
+    ShuttingDown,
     /// Something is wrong with Top Dog.
     Internal,
 }
@@ -158,7 +164,10 @@ impl Refusal {
             Self::UpstreamBroken(_) => "upstream_failed",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::RecordsUnavailable => "records_unavailable",
+            Self::ConcurrencyLimit(_) => "concurrency_limit",
+            Self::BodyMemoryLimit(_) => "body_memory_limit",
             Self::Overloaded => "overloaded",
+            Self::ShuttingDown => "server_shutting_down",
             Self::Internal => "internal_error",
         }
     }
@@ -182,9 +191,10 @@ impl Refusal {
             Self::BodyTimeout => 408,
             Self::BodyTooLarge(_) => 413,
             Self::UnsupportedMediaType(_) => 415,
+            Self::ConcurrencyLimit(_) | Self::BodyMemoryLimit(_) => 429,
             Self::Internal | Self::ProviderKeyUnreadable(_) => 500,
             Self::UpstreamUnreachable(_) | Self::UpstreamBroken(_) | Self::ProviderKeyUnreachable(_) => 502,
-            Self::LedgerUnavailable | Self::RecordsUnavailable | Self::Overloaded => 503,
+            Self::LedgerUnavailable | Self::RecordsUnavailable | Self::Overloaded | Self::ShuttingDown => 503,
             Self::UpstreamTimeout(_) => 504,
         }
     }
@@ -246,6 +256,9 @@ impl fmt::Display for Refusal {
             Self::UpstreamBroken(p) => write!(f, "the provider `{p}` broke off its answer; try again"),
             Self::LedgerUnavailable => f.write_str("limits can't be checked just now; try again in a moment"),
             Self::RecordsUnavailable => f.write_str("this request could not be recorded, so it was not made; try again in a moment"),
+            Self::ConcurrencyLimit(limit) => write!(f, "your organisation has {limit} requests under way on this server, as many as it may; try again when one of them has ended"),
+            Self::BodyMemoryLimit(limit) => write!(f, "the requests of your organisation hold {limit} bytes of bodies in this server's memory, as many as they may; try again when one of them has ended"),
+            Self::ShuttingDown => f.write_str("the server is stopping and could wait no longer for this answer; send the request again"),
             Self::Overloaded => f.write_str("this node takes on no more just now; try again in a moment"),
             Self::Internal => f.write_str("something is wrong with Top Dog; try again, and give the request id to the operator"),
         }

@@ -27,4 +27,4 @@ pub mod usage;
 
 pub use id::{ApiKeyId, EndpointId, MemberId, OrgId, ProviderKeyId, RecordId, RequestId, WorkspaceId};
 pub use refusal::Refusal;
-pub use time::{Timestamp, UtcDay};
+pub use time::{Timestamp, UtcDay, UtcMinute};

@@ -338,8 +338,6 @@ pub struct OrgMeters {
     pub api_calls: Meter,
     /// LLM requests a day.
     pub llm_requests: Meter,
-    /// Key-management calls a minute.
-    pub key_management: MinuteWindow,
     /// Debug-log records of refused requests a minute: a flood of them must not fill the disk.
     pub refusal_logs: MinuteWindow,
     /// LLM requests a day of the keys that have a limit of their own.
@@ -354,7 +352,6 @@ impl OrgMeters {
         Self {
             api_calls: Meter::new(MeterKey::of(org, Resource::ApiCallsPerDay)),
             llm_requests: Meter::new(MeterKey::of(org, Resource::LlmRequestsPerDay)),
-            key_management: MinuteWindow::default(),
             refusal_logs: MinuteWindow::default(),
             keys: Mutex::default(),
             org,
@@ -398,20 +395,14 @@ impl MinuteWindow {
     /// [`Exhausted`] where the limit is reached.
     pub fn take(&self, limit: Limit, now: Timestamp) -> Result<(), Exhausted> {
         let Limit::Of(size) = limit else { return Ok(()) };
-        let minute = now.micros().div_euclid(60_000_000).unsigned_abs() & 0xffff_ffff;
+        let minute = now.minute().number().unsigned_abs() & 0xffff_ffff;
         let count = |window: u64| {
             if window >> 32 == minute { window & 0xffff_ffff } else { 0 }
         };
         let update = |window| (count(window) < size).then(|| minute << 32 | (count(window) + 1));
         match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, update) {
             Ok(_) => Ok(()),
-            Err(_) => Err(Exhausted {
-                limit: size,
-                used: size,
-                resets_at: Timestamp::from_micros(
-                    now.micros().div_euclid(60_000_000).saturating_add(1) * 60_000_000,
-                ),
-            }),
+            Err(_) => Err(Exhausted { limit: size, used: size, resets_at: now.minute().end() }),
         }
     }
 }

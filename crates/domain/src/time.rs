@@ -33,6 +33,12 @@ impl Timestamp {
         UtcDay(self.0.div_euclid(MICROS_A_DAY))
     }
 
+    /// The clock minute that this instant lies in.
+    #[must_use]
+    pub const fn minute(self) -> UtcMinute {
+        UtcMinute(self.0.div_euclid(MICROS_A_MINUTE))
+    }
+
     /// Whole seconds from here to `later`, rounded up; 0 where that is past.
     #[must_use]
     pub const fn seconds_until(self, later: Self) -> u64 {
@@ -55,6 +61,7 @@ impl Timestamp {
 pub struct BadTimestamp;
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
+const MICROS_A_MINUTE: i64 = 60_000_000;
 
 /// RFC 3339 in UTC, to the microsecond where it has any.
 impl fmt::Display for Timestamp {
@@ -102,5 +109,29 @@ impl fmt::Display for UtcDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let start = self.start().to_string();
         f.write_str(start.get(..10).unwrap_or(&start))
+    }
+}
+
+/// A clock minute, counted from 1970-01-01T00:00Z; the window of every limit by the minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UtcMinute(i64);
+
+impl UtcMinute {
+    /// The minute that many minutes after the Unix epoch.
+    #[must_use]
+    pub const fn from_number(minutes: i64) -> Self {
+        Self(minutes)
+    }
+
+    /// Minutes since the Unix epoch.
+    #[must_use]
+    pub const fn number(self) -> i64 {
+        self.0
+    }
+
+    /// The first instant after the minute: when its limits reset.
+    #[must_use]
+    pub const fn end(self) -> Timestamp {
+        Timestamp(self.0.saturating_add(1).saturating_mul(MICROS_A_MINUTE))
     }
 }

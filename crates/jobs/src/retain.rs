@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use topdog_domain::OrgId;
 use topdog_domain::directory::Directory;
-use topdog_domain::ports::{Clock, Idempotency, RecordSink};
+use topdog_domain::ports::{Clock, Idempotency, MinuteLedger, RecordSink};
 use topdog_domain::tier::Limit;
 
 const RUN_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -21,12 +21,14 @@ pub struct Retention {
     pub sink: Arc<dyn RecordSink>,
     /// Where answers to creates are.
     pub idempotency: Arc<dyn Idempotency>,
+    /// Where calls are counted by the minute.
+    pub minutes: Arc<dyn MinuteLedger>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
 /// Deletes what is kept no longer, at the start and each hour: debug logs by their tier, answers to creates after
-/// a day.
+/// a day, counts of minutes that are over.
 pub async fn retain(parts: Retention, stop: Stop) {
     stop.cuts_off(retain_for_ever(&parts)).await;
 }
@@ -36,6 +38,7 @@ async fn retain_for_ever(parts: &Retention) -> Infallible {
         prune_debug_logs(parts).await;
         prune_ownerless(parts).await;
         prune_idempotency(parts).await;
+        prune_minutes(parts).await;
         sleep(RUN_EVERY).await;
     }
 }
@@ -80,20 +83,29 @@ async fn prune_idempotency(parts: &Retention) {
     }
 }
 
+async fn prune_minutes(parts: &Retention) {
+    if let Err(error) = parts.minutes.minute_prune(parts.clock.now()).await {
+        tracing::warn!(%error, "counts of past minutes can't be deleted, tried again in an hour");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Stopper;
     use topdog_domain::Timestamp;
-    use topdog_domain::fakes::{FakeClock, MemoryStore, samples};
+    use topdog_domain::entitlement::Resource;
+    use topdog_domain::fakes::{FakeClock, MemoryLedger, MemoryStore, samples};
     use topdog_domain::ports::{
         Batch, ChangeFeed, IdempotencyClaim, Organisations, PageWish, RecordReader, Remembered, Tiers,
     };
+    use topdog_domain::quota::MeterKey;
     use topdog_domain::tier::TierCatalogue;
 
     struct Bed {
         store: Arc<MemoryStore>,
         directory: Arc<Directory>,
+        minutes: Arc<MemoryLedger>,
         clock: Arc<FakeClock>,
     }
 
@@ -103,6 +115,7 @@ mod tests {
             Self {
                 store: Arc::new(MemoryStore::new()),
                 directory: Arc::new(Directory::new(tiers)),
+                minutes: Arc::new(MemoryLedger::new()),
                 clock: Arc::new(FakeClock::at(samples::NEW_YEAR)),
             }
         }
@@ -132,6 +145,7 @@ mod tests {
                 directory: self.directory.clone(),
                 sink: self.store.clone(),
                 idempotency: self.store.clone(),
+                minutes: self.minutes.clone(),
                 clock: self.clock.clone(),
             };
             tokio::spawn(retain(parts, stop));
@@ -194,6 +208,18 @@ mod tests {
         bed.clock.advance_seconds(1);
         sleep(RUN_EVERY).await;
         assert_eq!(again().await.unwrap(), Remembered::Fresh);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn counts_of_past_minutes_are_deleted() {
+        let bed = Bed::new();
+        let meter = MeterKey::of(OrgId::new(), Resource::KeyManagementCallsPerMinute);
+        bed.minutes.minute_take(&meter, 1, samples::NEW_YEAR).await.unwrap();
+        let _stopper = bed.start();
+        bed.clock.advance_seconds(3_660);
+        sleep(RUN_EVERY).await;
+        // It would still hold a clock up that is set back.
+        assert!(bed.minutes.minute_take(&meter, 1, samples::NEW_YEAR).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ use topdog_domain::api_key::ApiKey;
 use topdog_domain::audit::Actor;
 use topdog_domain::directory::{Caller, OrgView};
 use topdog_domain::entitlement::{Feature, Resource};
-use topdog_domain::quota::{Exhausted, NotTaken};
+use topdog_domain::quota::{Exhausted, MeterKey, NotTaken};
 use topdog_domain::refusal::TierRefusal;
 use topdog_domain::tier::{Limit, Tier};
 use topdog_domain::{OrgId, Refusal};
@@ -245,23 +245,26 @@ async fn admit<P: Permission>(
         deny("scope_missing", P::SCOPE.name());
         return Err(Refusal::ScopeMissing(P::SCOPE).into());
     }
-    if P::IS_KEY_MANAGEMENT {
-        let limit = org.tier.key_management_calls_per_minute;
-        org.meters
-            .key_management
-            .take(limit, trail.at)
-            .map_err(|spent| exhausted(platform, &org.tier, Resource::KeyManagementCallsPerMinute, spent))?;
+    if P::IS_KEY_MANAGEMENT
+        && let Limit::Of(limit) = org.tier.key_management_calls_per_minute
+    {
+        let resource = Resource::KeyManagementCallsPerMinute;
+        let meter = MeterKey::of(organisation.id, resource);
+        let taken = platform.parts.minutes.minute_take(&meter, limit, trail.at).await;
+        taken.map_err(|why| not_taken(platform, &org.tier, resource, why))?;
     }
     let limit = org.tier.api_calls_per_day;
-    let ledger = &*platform.parts.ledger;
-    match org.meters.api_calls.take(limit, ledger, trail.at).await {
-        Ok(unit) => Ok((org.clone(), unit)),
-        Err(NotTaken::Exhausted(spent)) => {
-            Err(exhausted(platform, &org.tier, Resource::ApiCallsPerDay, spent))
-        }
-        Err(NotTaken::Unavailable(error)) => {
+    let taken = org.meters.api_calls.take(limit, &*platform.parts.ledger, trail.at).await;
+    let unit = taken.map_err(|why| not_taken(platform, &org.tier, Resource::ApiCallsPerDay, why))?;
+    Ok((org.clone(), unit))
+}
+
+fn not_taken(platform: &Platform, tier: &Tier, resource: Resource, why: NotTaken) -> Problem {
+    match why {
+        NotTaken::Exhausted(spent) => exhausted(platform, tier, resource, spent),
+        NotTaken::Unavailable(error) => {
             tracing::error!(%error, "the ledger can't be asked");
-            Err(Refusal::LedgerUnavailable.into())
+            Refusal::LedgerUnavailable.into()
         }
     }
 }

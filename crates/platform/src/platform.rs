@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use topdog_domain::directory::{Directory, OrgFacts};
 use topdog_domain::ports::{
-    ApiKeys, ChangeFeed, Clock, Endpoints, Idempotency, OrgKeys, Organisations, ProviderKeys, QuotaLedger,
-    RecordReader, Spool, SpoolHandle, Tiers,
+    ApiKeys, ChangeFeed, Clock, Endpoints, Idempotency, MinuteLedger, OrgKeys, Organisations, ProviderKeys,
+    QuotaLedger, RecordReader, Spool, SpoolHandle, Tiers,
 };
 use topdog_domain::provider::ProviderName;
 use topdog_domain::{OrgId, Timestamp};
@@ -36,6 +36,8 @@ pub struct PlatformParts {
     pub records: Arc<dyn RecordReader>,
     /// Daily limits.
     pub ledger: Arc<dyn QuotaLedger>,
+    /// Limits by the minute.
+    pub minutes: Arc<dyn MinuteLedger>,
     /// Where a changed organisation is read again.
     pub change_feed: Arc<dyn ChangeFeed>,
     /// Where audit entries go that belong to no change: denials, uses of a key.

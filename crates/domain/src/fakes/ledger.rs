@@ -1,7 +1,7 @@
 use super::away;
-use crate::ports::{MeterUse, PortError, QuotaLedger};
-use crate::quota::{Lease, MeterKey, lease_size};
-use crate::{OrgId, UtcDay};
+use crate::ports::{MeterUse, MinuteLedger, PortError, QuotaLedger};
+use crate::quota::{Exhausted, Lease, MeterKey, NotTaken, lease_size};
+use crate::{OrgId, Timestamp, UtcDay, UtcMinute};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +11,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
     granted: Mutex<Grants>,
+    minutes: Mutex<Minutes>,
     is_away: AtomicBool,
 }
 
 type Grants = BTreeMap<(MeterKey, UtcDay), u64>;
+type Minutes = BTreeMap<MeterKey, (UtcMinute, u64)>;
 
 impl MemoryLedger {
     /// A ledger that has granted nothing.
@@ -29,10 +31,17 @@ impl MemoryLedger {
     }
 
     fn grants(&self) -> Result<MutexGuard<'_, Grants>, PortError> {
-        if self.is_away.load(Ordering::SeqCst) {
-            return Err(away());
-        }
+        self.require()?;
         Ok(self.granted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn minutes(&self) -> Result<MutexGuard<'_, Minutes>, PortError> {
+        self.require()?;
+        Ok(self.minutes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn require(&self) -> Result<(), PortError> {
+        if self.is_away.load(Ordering::SeqCst) { Err(away()) } else { Ok(()) }
     }
 }
 
@@ -59,5 +68,29 @@ impl QuotaLedger for MemoryLedger {
         Ok(of_org
             .map(|((meter, _), granted)| MeterUse { resource: meter.resource.clone(), granted: *granted })
             .collect())
+    }
+}
+
+#[async_trait]
+impl MinuteLedger for MemoryLedger {
+    async fn minute_take(&self, meter: &MeterKey, limit: u64, now: Timestamp) -> Result<(), NotTaken> {
+        let mut minutes = self.minutes().map_err(NotTaken::Unavailable)?;
+        let (minute, used) = minutes.entry(meter.clone()).or_insert((now.minute(), 0));
+        if *minute < now.minute() {
+            (*minute, *used) = (now.minute(), 0);
+        }
+        if *used >= limit {
+            return Err(NotTaken::Exhausted(Exhausted { limit, used: *used, resets_at: minute.end() }));
+        }
+        *used += 1;
+        Ok(())
+    }
+
+    async fn minute_prune(&self, now: Timestamp) -> Result<u64, PortError> {
+        let (first, last) = (now.plus_seconds(-3_600).minute(), now.plus_seconds(3_600).minute());
+        let mut minutes = self.minutes()?;
+        let before = minutes.len();
+        minutes.retain(|_, (minute, _)| (first..=last).contains(minute));
+        Ok((before - minutes.len()) as u64)
     }
 }

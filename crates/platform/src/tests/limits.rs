@@ -1,5 +1,9 @@
 use super::{OPERATOR, World};
 use serde_json::{Value, json};
+use topdog_domain::entitlement::Resource;
+use topdog_domain::fakes::samples::NEW_YEAR;
+use topdog_domain::ports::MinuteLedger;
+use topdog_domain::quota::MeterKey;
 
 /// What the operator sees used of a limit.
 async fn used(world: &World, org: &str, limit: &str) -> Value {
@@ -26,6 +30,22 @@ async fn key_management_is_limited_by_the_minute() {
     world.get(&format!("/organisations/{org}/api-keys"), OPERATOR).await.expect(200);
     world.clock.advance_seconds(40);
     world.get(path, &key.secret).await.expect(200);
+}
+
+#[tokio::test]
+async fn key_management_calls_are_counted_for_all_nodes() {
+    let world = World::new().await;
+    let org = world.org("acme", "FREE").await;
+    let key = world.scoped(&org, &["api-keys:read", "org:read"]).await;
+    let meter = MeterKey::of(org.parse().unwrap(), Resource::KeyManagementCallsPerMinute);
+    for _ in 0..4 {
+        world.ledger.minute_take(&meter, 5, NEW_YEAR).await.unwrap();
+    }
+    let path = "/organisations/current/api-keys";
+    world.get(path, &key.secret).await.expect(200);
+    let refused = world.get(path, &key.secret).await.refused(429, "tier_limit");
+    assert_eq!((&refused.body["allowed"], &refused.body["used"]), (&json!(5), &json!(5)));
+    assert_eq!(used(&world, &org, "api_calls_per_day").await, 1);
 }
 
 #[tokio::test]
@@ -58,9 +78,11 @@ async fn a_keys_calls_count_and_a_tiers_refusals_do_not() {
 async fn without_a_ledger_no_key_is_let_in_and_the_operator_is() {
     let world = World::new().await;
     let org = world.org("acme", "PRO").await;
-    let key = world.scoped(&org, &["org:read"]).await;
+    let key = world.scoped(&org, &["org:read", "api-keys:read"]).await;
     world.ledger.set_away(true);
-    world.get("/organisations/current", &key.secret).await.refused(503, "ledger_unavailable");
+    for path in ["/organisations/current", "/organisations/current/api-keys"] {
+        world.get(path, &key.secret).await.refused(503, "ledger_unavailable");
+    }
     world.get(&format!("/organisations/{org}"), OPERATOR).await.expect(200);
 }
 

@@ -119,6 +119,7 @@ impl World {
                 .with_env([("OPENAI_API_KEY", CANARY), ("NO_KEY", "two words")].map(variable))
                 .without([folder.path().join("data")]),
             cache_ttl: Duration::from_secs(60),
+            stale_ttl: Duration::ZERO,
         });
         let hasher = Arc::new(KeyHasher::load_or_create(&vault).await.unwrap());
         let feed = Arc::new(Feed { store: store.clone(), is_away: AtomicBool::new(false) });
@@ -136,6 +137,7 @@ impl World {
             idempotency: store.clone(),
             records: store.clone(),
             ledger: ledger.clone(),
+            minutes: ledger.clone(),
             change_feed: feed.clone(),
             spool: Arc::new(spool.clone()),
             vault,

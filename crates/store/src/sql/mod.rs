@@ -19,6 +19,7 @@ mod idempotency;
 mod installation_secrets;
 mod many_rows;
 mod migrate;
+mod minute_ledger;
 mod open;
 mod org_keys;
 mod organisations;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use topdog_domain::RecordId;
 use topdog_domain::fakes::{MemoryLedger, MemoryStore};
 use topdog_domain::ports::{
-    ApiKeys, ChangeFeed, Endpoints, Idempotency, InstallationSecrets, OrgKeys, Organisations, ProviderKeys,
-    QuotaLedger, RecordReader, RecordSink, SealedSecrets, Tiers,
+    ApiKeys, ChangeFeed, Endpoints, Idempotency, InstallationSecrets, MinuteLedger, OrgKeys, Organisations,
+    ProviderKeys, QuotaLedger, RecordReader, RecordSink, SealedSecrets, Tiers,
 };
 use topdog_store::{Store, StoreOptions};
 
@@ -43,6 +43,7 @@ pub(crate) struct Ports {
     pub(crate) idempotency: Arc<dyn Idempotency>,
     pub(crate) installation_secrets: Arc<dyn InstallationSecrets>,
     pub(crate) ledger: Arc<dyn QuotaLedger>,
+    pub(crate) minutes: Arc<dyn MinuteLedger>,
     pub(crate) org_keys: Arc<dyn OrgKeys>,
     pub(crate) organisations: Arc<dyn Organisations>,
     pub(crate) provider_keys: Arc<dyn ProviderKeys>,
@@ -53,7 +54,7 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    fn of<S>(store: S, ledger: Arc<dyn QuotaLedger>) -> Self
+    fn of<S, L>(store: S, ledger: L) -> Self
     where
         S: ApiKeys
             + ChangeFeed
@@ -68,15 +69,17 @@ impl Ports {
             + SealedSecrets
             + Tiers
             + 'static,
+        L: QuotaLedger + MinuteLedger + 'static,
     {
-        let store = Arc::new(store);
+        let (store, ledger) = (Arc::new(store), Arc::new(ledger));
         Self {
             api_keys: store.clone(),
             change_feed: store.clone(),
             endpoints: store.clone(),
             idempotency: store.clone(),
             installation_secrets: store.clone(),
-            ledger,
+            ledger: ledger.clone(),
+            minutes: ledger,
             org_keys: store.clone(),
             organisations: store.clone(),
             provider_keys: store.clone(),
@@ -90,12 +93,12 @@ impl Ports {
     async fn open(url: &str) -> Self {
         let store = Store::open(url, &StoreOptions::default()).await.unwrap();
         store.migrate().await.unwrap();
-        Self::of(store.clone(), Arc::new(store))
+        Self::of(store.clone(), store)
     }
 }
 
 pub(crate) async fn on_fake<F: Future<Output = ()>>(test: impl FnOnce(Ports) -> F) {
-    test(Ports::of(MemoryStore::new(), Arc::new(MemoryLedger::new()))).await;
+    test(Ports::of(MemoryStore::new(), MemoryLedger::new())).await;
 }
 
 pub(crate) async fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Ports) -> F) {

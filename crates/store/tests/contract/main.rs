@@ -11,6 +11,7 @@ mod change_feed;
 mod endpoints;
 mod engines;
 mod idempotency;
+mod minute_ledger;
 mod organisations;
 mod provider_keys;
 mod quota_ledger;

@@ -57,6 +57,7 @@ impl Node {
             installation: shared,
             references: references(&config, environment, &egress)?,
             cache_ttl: config.vault.cache_ttl,
+            stale_ttl: config.vault.stale_ttl,
         });
         let hasher = Arc::new(KeyHasher::load_or_create(&vault).await?);
         let directory = Arc::new(Directory::new(TierCatalogue::new([])));
@@ -91,6 +92,7 @@ impl Node {
             idempotency: store.clone(),
             records: store.clone(),
             ledger: store.clone(),
+            minutes: store.clone(),
             change_feed: store,
             spool: self.spool.clone(),
             vault: self.vault.clone(),

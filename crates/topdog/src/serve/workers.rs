@@ -21,7 +21,8 @@ impl Workers {
         let retention = Retention {
             directory: node.directory.clone(),
             sink: store.clone(),
-            idempotency: store,
+            idempotency: store.clone(),
+            minutes: store,
             clock: node.clock.clone(),
         };
         running.spawn(retain(retention, stop.clone()));

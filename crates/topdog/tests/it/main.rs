@@ -26,6 +26,8 @@ mod limits;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod minute_limits;
+#[cfg(test)]
 mod multiplexed;
 #[cfg(test)]
 mod protocols;

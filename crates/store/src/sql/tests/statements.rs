@@ -13,6 +13,7 @@ const ALL: &[&[&str]] = &[
     idempotency::STATEMENTS,
     installation_secrets::STATEMENTS,
     migrate::STATEMENTS,
+    minute_ledger::STATEMENTS,
     open::STATEMENTS,
     org_keys::STATEMENTS,
     organisations::STATEMENTS,

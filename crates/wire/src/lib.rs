@@ -23,6 +23,7 @@ pub mod relay;
 pub mod splice;
 pub mod sse;
 mod stream_facts;
+pub mod translate;
 mod unfinished;
 pub mod usage;
 

@@ -1,0 +1,55 @@
+//! Server-sent events in pieces, put together and handed on one by one.
+
+use crate::sse::{Event, Scanner};
+
+/// The longest event that is held. An answer's longest event is a few images; what is longer is no event.
+const MOST: usize = 64 << 20;
+
+/// Collects a stream's events. Whole ones are read where they are, only torn ones are copied, and no byte
+/// is looked at twice.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    scanner: Scanner,
+    torn: Vec<u8>,
+    has_overflown: bool,
+}
+
+impl Frames {
+    /// Gives each event that ends in this piece: its name, and its data.
+    pub(crate) fn push(&mut self, piece: &[u8], each: &mut dyn FnMut(Option<&str>, &str)) {
+        let mut rest = piece;
+        while let Some(length) = self.scanner.next_end(rest) {
+            let (event, after) = rest.split_at(length);
+            if self.torn.is_empty() {
+                give(event, each);
+            } else {
+                self.torn.extend_from_slice(event);
+                give(&self.torn, each);
+                self.torn.clear();
+            }
+            rest = after;
+        }
+        if self.torn.len() + rest.len() > MOST {
+            self.has_overflown = true;
+            self.torn = Vec::new();
+        } else {
+            self.torn.extend_from_slice(rest);
+        }
+    }
+
+    /// The stream has ended: what had no blank line behind it.
+    pub(crate) fn finish(&mut self, each: &mut dyn FnMut(Option<&str>, &str)) {
+        let last = std::mem::take(&mut self.torn);
+        if !self.has_overflown {
+            give(&last, each);
+        }
+    }
+}
+
+fn give(event: &[u8], each: &mut dyn FnMut(Option<&str>, &str)) {
+    let text = String::from_utf8_lossy(event);
+    let event = Event::read(&text);
+    if let Some(data) = event.data {
+        each(event.name, &data);
+    }
+}

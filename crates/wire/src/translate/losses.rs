@@ -1,0 +1,130 @@
+//! What a translation could not carry: noted where it is met, named by its path in the caller's body.
+
+use super::json::{Node, Value, parse};
+use super::model::Spot;
+
+/// What becomes of a field that the target can't express.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The request is refused, naming it.
+    Strict,
+    /// It is dropped or approximated, and listed.
+    Lenient,
+}
+
+/// One thing that the target can't express.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// The field's path in the body as it came, such as `messages[2].content[0].input_audio`.
+    pub path: String,
+    /// Why it can't be carried, and what is done instead where it is not simply left out.
+    pub why: &'static str,
+}
+
+/// The losses of one translation, gathered by reader and writer. Nothing is left out without an entry here.
+#[derive(Debug, Default)]
+pub struct Losses {
+    noted: Vec<(Spot, &'static str)>,
+}
+
+impl Losses {
+    /// What is at `at` is not carried.
+    pub(crate) fn note(&mut self, at: Spot, why: &'static str) {
+        // A stream notes the same thing again and again, and has no places to tell apart.
+        if at != Spot::NOWHERE || !self.noted.contains(&(at, why)) {
+            self.noted.push((at, why));
+        }
+    }
+
+    /// A field that is no part of the dialect as far as Top Dog knows it.
+    pub(crate) fn unknown(&mut self, at: Spot) {
+        self.note(at, "it is not a field that can be translated");
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.noted.is_empty()
+    }
+
+    /// Why, once each, in the order in which they were met.
+    pub(crate) fn reasons(&self) -> Vec<&'static str> {
+        let mut reasons: Vec<&'static str> = Vec::new();
+        for (_, why) in &self.noted {
+            if !reasons.contains(why) {
+                reasons.push(why);
+            }
+        }
+        reasons
+    }
+
+    /// The losses with their paths in `body`, in the order in which they stand there, each once.
+    pub(crate) fn name(mut self, body: &str) -> Vec<Loss> {
+        if self.noted.is_empty() {
+            return Vec::new();
+        }
+        self.noted.sort();
+        self.noted.dedup();
+        let Ok(root) = parse(body) else { return Vec::new() };
+        self.noted.into_iter().map(|(at, why)| Loss { path: path_in(&root, at), why }).collect()
+    }
+}
+
+/// A body that can't be understood: a field is missing or of another type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed {
+    at: Spot,
+    missing: Option<&'static str>,
+    expected: &'static str,
+}
+
+impl Malformed {
+    /// The value at `at` is not `expected` (with its article).
+    pub(crate) const fn new(at: Spot, expected: &'static str) -> Self {
+        Self { at, missing: None, expected }
+    }
+
+    /// The object at `at` lacks the field `name`.
+    pub(crate) const fn missing(at: Spot, name: &'static str) -> Self {
+        Self { at, missing: Some(name), expected: "given" }
+    }
+
+    /// The field's path, and what it must be.
+    pub(crate) fn name(self, body: &str) -> (String, &'static str) {
+        let mut path = parse(body).map(|root| path_in(&root, self.at)).unwrap_or_default();
+        if let Some(name) = self.missing {
+            if !path.is_empty() {
+                path.push('.');
+            }
+            path.push_str(name);
+        }
+        (path, self.expected)
+    }
+}
+
+/// The path of the value that begins at `at`; of the body itself it is empty.
+fn path_in(root: &Node<'_>, at: Spot) -> String {
+    let mut path = String::new();
+    let mut here = root;
+    while here.at != at {
+        let inner = match &here.value {
+            Value::Object(members) => members.iter().find(|(_, node)| node.holds(at)).map(|(key, node)| {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(key);
+                node
+            }),
+            Value::List(elements) => {
+                elements.iter().enumerate().find(|(_, node)| node.holds(at)).map(|(index, node)| {
+                    path.push_str(&format!("[{index}]"));
+                    node
+                })
+            }
+            _ => None,
+        };
+        match inner {
+            Some(inner) => here = inner,
+            None => break,
+        }
+    }
+    path
+}

@@ -1,0 +1,247 @@
+//! Translation between dialects: bytes of one in, bytes of another out, through one [`model`].
+//!
+//! [`request`], [`answer`], [`error`] and [`StreamTranslator`] are what a gateway calls. A body is read
+//! into the model by its own dialect's reader and written by the other's writer; neither knows who is at
+//! the other end. The same dialect on both sides never comes here: its bytes are relayed.
+//!
+//! # What can't be said
+//! Nothing is dropped silently. Reader and writer note every field that the target can't express
+//! ([`Losses`]), by its place in the caller's body; in [`Mode::Strict`] one note refuses the request and
+//! names them all, in [`Mode::Lenient`] they are listed beside the body. An answer is never refused, since
+//! it has been paid for: its losses are listed.
+//!
+//! # Adding a dialect
+//! 1. A folder of its own beside `openai_chat`, with a unit struct that implements `Codec`; a variant of
+//!    [`Dialect`] and an arm of `Dialect::codec`. Nothing else here changes.
+//! 2. A reader takes fields out of a `Fields` and ends with `finish` (inner objects: the rest is unknown)
+//!    or `into_rest` (the body: the rest is native). It gives every value its `Spot`. It normalises
+//!    nothing that another dialect could want to know, and what only its own maker understands becomes a
+//!    [`Native`](model::Native) with that owner.
+//! 3. A writer takes each type apart completely (`let Request { a, b } = request;`, never `..`; unused
+//!    variables are errors here) and writes or notes every part. Values that equal the target's default
+//!    (`n` of 1, a penalty of 0) need no note. Natives and seals of another maker are noted.
+//! 4. Stop reasons, error classes and usage have one table each a direction, in `words.rs`.
+//! 5. A stream reader gives events as `Event` says, never `Done` before its provider said so; a stream
+//!    writer writes whole frames, and of `Failed` its family's own failure event. Whether parts must be in
+//!    sequence for its clients, `Codec::interleaving` says.
+//! 6. Tests: `tests/translate` has golden files a pair and the property `read(write(x)) == x`, over
+//!    generators of the model: add the dialect to both lists.
+#![deny(unused_variables)]
+
+mod anthropic;
+mod codec;
+mod frames;
+mod json;
+mod losses;
+pub mod model;
+mod openai_chat;
+pub mod prove;
+mod sequence;
+mod stream;
+
+pub use codec::{AnswerContext, ModelTraits, Target, ThinkingStyle};
+pub use losses::{Loss, Losses, Mode};
+pub use stream::StreamTranslator;
+
+use crate::BadBody;
+use bytes::Bytes;
+use codec::Codec;
+use losses::Malformed;
+use topdog_domain::usage::TokenUsage;
+
+/// The dialects that can be translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// `POST /v1/chat/completions`
+    OpenAiChat,
+    /// `POST /v1/messages`
+    Anthropic,
+}
+
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::OpenAiChat, Self::Anthropic];
+
+    fn codec(self) -> &'static dyn Codec {
+        match self {
+            Self::OpenAiChat => &openai_chat::OpenAiChat,
+            Self::Anthropic => &anthropic::Anthropic,
+        }
+    }
+}
+
+/// A request in the target's dialect.
+#[derive(Debug, Clone)]
+pub struct Translated {
+    /// The body.
+    pub body: Bytes,
+    /// What was dropped or approximated; only ever in [`Mode::Lenient`].
+    pub dropped: Vec<Loss>,
+    /// Is a stream asked for?
+    pub is_stream: bool,
+    /// Is usage wanted in the stream?
+    pub wants_usage: bool,
+}
+
+/// Why a request can't be translated. Always a 400.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Untranslatable {
+    /// It isn't JSON.
+    #[error(transparent)]
+    Body(#[from] BadBody),
+    /// A field is missing or of another type.
+    #[error("`{path}` must be {expected}")]
+    Malformed {
+        /// The field, as the caller wrote it.
+        path: String,
+        /// What it must be, with its article.
+        expected: &'static str,
+    },
+    /// The target can't express it, and lenient mode was not asked for.
+    #[error("`{}` can't be translated: {}", path_of(.0), why_of(.0))]
+    Inexpressible(Vec<Loss>),
+}
+
+impl Untranslatable {
+    /// What the caller is told.
+    #[must_use]
+    pub fn public_message(&self) -> String {
+        match self {
+            Self::Body(bad) => bad.public_message(),
+            Self::Malformed { path, expected } => {
+                format!("Invalid value for '{path}': it must be {expected}.")
+            }
+            Self::Inexpressible(losses) => {
+                let fields: Vec<_> =
+                    losses.iter().map(|loss| format!("'{}' ({})", loss.path, loss.why)).collect();
+                format!(
+                    "The model's provider can't be asked for this: {}. Leave it out, or ask for lenient translation.",
+                    fields.join(", ")
+                )
+            }
+        }
+    }
+
+    /// The field at fault, the first where there are several.
+    #[must_use]
+    pub fn param(&self) -> Option<&str> {
+        match self {
+            Self::Body(_) => None,
+            Self::Malformed { path, .. } => Some(path),
+            Self::Inexpressible(losses) => losses.first().map(|loss| loss.path.as_str()),
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Body(bad) => bad.code(),
+            Self::Malformed { .. } => "invalid_value",
+            Self::Inexpressible(_) => "not_translatable",
+        }
+    }
+}
+
+fn path_of(losses: &[Loss]) -> &str {
+    losses.first().map_or("", |loss| &loss.path)
+}
+
+fn why_of(losses: &[Loss]) -> &str {
+    losses.first().map_or("", |loss| loss.why)
+}
+
+/// Translates a request body.
+///
+/// # Errors
+/// Where it can't be understood, or in strict mode where the target can't express all of it.
+pub fn request(
+    from: Dialect,
+    to: Dialect,
+    body: &[u8],
+    mode: Mode,
+    target: &Target<'_>,
+) -> Result<Translated, Untranslatable> {
+    let text = std::str::from_utf8(body)
+        .map_err(|error| BadBody::NotJson { offset: error.valid_up_to() })?;
+    let root = json::parse(text).map_err(BadBody::from)?;
+    let mut losses = Losses::default();
+    let mut request =
+        from.codec().read_request(root, &mut losses).map_err(|fault| malformed(fault, text))?;
+    if let Some(is_stream) = target.is_stream {
+        request.delivery.is_stream = is_stream;
+    }
+    let (is_stream, wants_usage) = (request.delivery.is_stream, request.delivery.wants_usage);
+    let written = to.codec().write_request(request, target, &mut losses);
+    let dropped = losses.name(text);
+    if mode == Mode::Strict && !dropped.is_empty() {
+        return Err(Untranslatable::Inexpressible(dropped));
+    }
+    Ok(Translated { body: written.into(), dropped, is_stream, wants_usage })
+}
+
+fn malformed(fault: Malformed, body: &str) -> Untranslatable {
+    let (path, expected) = fault.name(body);
+    Untranslatable::Malformed { path, expected }
+}
+
+/// A whole answer in the client's dialect.
+#[derive(Debug, Clone)]
+pub struct TranslatedAnswer {
+    /// The body.
+    pub body: Bytes,
+    /// What of it could not be said, by its path in the provider's body.
+    pub dropped: Vec<Loss>,
+    /// What it used; none where it was not told.
+    pub usage: Option<TokenUsage>,
+}
+
+/// The provider's answer is none in its dialect: a failure of its.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the provider's answer is not one of its dialect: `{path}` is not {expected}")]
+pub struct BadAnswer {
+    /// Where; empty for all of it.
+    pub path: String,
+    /// What should be there.
+    pub expected: &'static str,
+}
+
+/// Translates a whole answer, `from` the provider's dialect `to` the client's.
+///
+/// # Errors
+/// Where the body is no answer in the provider's dialect.
+pub fn answer(
+    from: Dialect,
+    to: Dialect,
+    body: &[u8],
+    context: &AnswerContext<'_>,
+) -> Result<TranslatedAnswer, BadAnswer> {
+    let text = String::from_utf8_lossy(body);
+    let root = json::parse(&text)
+        .map_err(|_| BadAnswer { path: String::new(), expected: "JSON" })?;
+    let mut losses = Losses::default();
+    let answer = from.codec().read_answer(root, &mut losses).map_err(|fault| {
+        let (path, expected) = fault.name(&text);
+        BadAnswer { path, expected }
+    })?;
+    let usage = answer.usage.map(|usage| usage.tokens);
+    let body = to.codec().write_answer(answer, context, &mut losses).into();
+    Ok(TranslatedAnswer { body, dropped: losses.name(&text), usage })
+}
+
+/// Translates an error: the status and body that the client's dialect has for it. Keys are not looked for:
+/// what comes out goes through [`redact_error_body`](crate::redact::redact_error_body) as any error does.
+#[must_use]
+pub fn error(from: Dialect, to: Dialect, status: u16, body: &[u8]) -> (u16, Bytes) {
+    let text = String::from_utf8_lossy(body);
+    let failure = from.codec().read_error(status, &text);
+    let (status, body) = to.codec().write_error(&failure);
+    (status, body.into())
+}
+
+/// Top Dog's own failure, as the client's dialect says it: the status and the body.
+#[must_use]
+pub fn write_failure(to: Dialect, failure: &model::Failure<'_>) -> (u16, Bytes) {
+    let (status, body) = to.codec().write_error(failure);
+    (status, body.into())
+}

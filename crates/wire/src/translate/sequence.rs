@@ -1,0 +1,227 @@
+//! Parts of a stream put in order, for clients that follow one part at a time.
+
+use super::model::{Arguments, Delta, Event, PartStart};
+use std::collections::VecDeque;
+
+/// Can a client follow parts whose pieces come interleaved?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interleaving {
+    /// Yes: each piece says to which part it belongs.
+    Followed,
+    /// No: a part must be over before the next begins.
+    Sequential,
+}
+
+/// Gives a stream's events on such that in each choice only one part is open at a time, numbered from 0
+/// without gaps.
+///
+/// A provider that names parts in every piece (chat) may start one tool call before it has finished
+/// another. Whether a call is finished is seen from its arguments: they are one JSON object. So a call
+/// that is whole is closed when the next part begins, which is the rule and costs no wait; only where it
+/// isn't is the next one held back until it is.
+#[derive(Debug, Default)]
+pub(crate) struct Sequencer {
+    choices: Vec<Lane>,
+}
+
+/// One choice.
+#[derive(Debug, Default)]
+struct Lane {
+    choice: u32,
+    /// The part that is open: the reader's number of it, and what is known of it.
+    open: Option<Open>,
+    /// How many parts have begun.
+    begun: u32,
+    /// What is held back, for later parts.
+    held: VecDeque<Event<'static>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    index: u32,
+    /// Of a tool call, how far its arguments are; none for other parts.
+    arguments: Option<Progress>,
+}
+
+impl Sequencer {
+    pub(crate) fn push(&mut self, event: Event<'_>, sink: &mut dyn FnMut(Event<'_>)) {
+        match event {
+            Event::PartStarted { choice, .. } | Event::Delta { choice, .. } | Event::PartEnded { choice, .. } => {
+                self.lane(choice).push(event, sink);
+            }
+            Event::Stopped { choice, .. } => {
+                self.lane(choice).flush(sink);
+                sink(event);
+            }
+            Event::Done => {
+                for lane in &mut self.choices {
+                    lane.flush(sink);
+                }
+                sink(event);
+            }
+            Event::Started { .. }
+            | Event::Logprobs { .. }
+            | Event::Usage(_)
+            | Event::Ping
+            | Event::Failed(_) => sink(event),
+        }
+    }
+
+    fn lane(&mut self, choice: u32) -> &mut Lane {
+        let position = self.choices.iter().position(|lane| lane.choice == choice);
+        let position = position.unwrap_or_else(|| {
+            self.choices.push(Lane { choice, ..Lane::default() });
+            self.choices.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "found at that position, or just put there")]
+        &mut self.choices[position]
+    }
+}
+
+impl Lane {
+    fn push(&mut self, event: Event<'_>, sink: &mut dyn FnMut(Event<'_>)) {
+        if self.is_held(&event) {
+            self.held.push_back(into_owned(event));
+            return;
+        }
+        let ended = matches!(event, Event::PartEnded { .. });
+        self.pass(event, sink);
+        if ended {
+            self.release(sink);
+        }
+    }
+
+    /// Must it wait: does it belong to another part than the open one, and is that not over?
+    fn is_held(&self, event: &Event<'_>) -> bool {
+        let Some(open) = &self.open else { return false };
+        let is_own = number(event) == Some(open.index) && !matches!(event, Event::PartStarted { .. });
+        if is_own {
+            return false;
+        }
+        let is_over = open.arguments.as_ref().is_none_or(Progress::is_whole);
+        !self.held.is_empty() || !is_over || !matches!(event, Event::PartStarted { .. })
+    }
+
+    fn pass(&mut self, event: Event<'_>, sink: &mut dyn FnMut(Event<'_>)) {
+        let choice = self.choice;
+        match event {
+            Event::PartStarted { index, part, .. } => {
+                self.close(sink);
+                let is_function = matches!(part, PartStart::ToolCall { is_custom: false, .. });
+                self.open = Some(Open { index, arguments: is_function.then(Progress::default) });
+                let index = self.begun;
+                self.begun += 1;
+                sink(Event::PartStarted { choice, index, part });
+            }
+            Event::Delta { index, delta, .. } => {
+                // A piece of a part that is over already has no place any more: readers give none.
+                let Some(open) = self.open.as_mut().filter(|open| open.index == index) else { return };
+                if let (Some(progress), Delta::Arguments(text)) = (&mut open.arguments, &delta) {
+                    progress.add(text);
+                }
+                let index = self.begun.saturating_sub(1);
+                sink(Event::Delta { choice, index, delta });
+            }
+            Event::PartEnded { index, .. } => {
+                if self.open.as_ref().is_some_and(|open| open.index == index) {
+                    self.close(sink);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
+        if self.open.take().is_some() {
+            sink(Event::PartEnded { choice: self.choice, index: self.begun.saturating_sub(1) });
+        }
+    }
+
+    /// Gives on what was held, as far as the order of parts allows.
+    fn release(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
+        while let Some(first) = self.held.iter().find_map(number) {
+            // All of the part that waits longest; then, as long as it isn't over, the rest waits on.
+            let mut waiting = std::mem::take(&mut self.held);
+            let mut later = VecDeque::new();
+            for event in waiting.drain(..) {
+                if number(&event) == Some(first) {
+                    self.pass(event, sink);
+                } else {
+                    later.push_back(event);
+                }
+            }
+            self.held = later;
+            if self.open.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// The answer is over: everything that is held, part by part.
+    fn flush(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
+        self.close(sink);
+        while !self.held.is_empty() {
+            self.release(sink);
+            self.close(sink);
+        }
+    }
+}
+
+fn number(event: &Event<'_>) -> Option<u32> {
+    match event {
+        Event::PartStarted { index, .. } | Event::Delta { index, .. } | Event::PartEnded { index, .. } => {
+            Some(*index)
+        }
+        _ => None,
+    }
+}
+
+/// Only these are ever held back: calls of tools that overlap.
+fn into_owned(event: Event<'_>) -> Event<'static> {
+    event.into_owned()
+}
+
+/// How much of one JSON object has come.
+#[derive(Debug, Default)]
+struct Progress {
+    depth: u32,
+    has_begun: bool,
+    is_in_string: bool,
+    is_escaped: bool,
+}
+
+impl Progress {
+    fn add(&mut self, text: &str) {
+        for byte in text.bytes() {
+            match byte {
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' if self.is_in_string => self.is_escaped = true,
+                b'"' => self.is_in_string = !self.is_in_string,
+                _ if self.is_in_string => {}
+                b'{' | b'[' => {
+                    self.depth += 1;
+                    self.has_begun = true;
+                }
+                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+
+    const fn is_whole(&self) -> bool {
+        self.has_begun && self.depth == 0 && !self.is_in_string
+    }
+}
+
+/// What a call's whole argument text is: an object, or what a model wrote instead. Nothing is an object
+/// without members: models say so of tools that take none.
+pub(crate) fn arguments_of(text: std::borrow::Cow<'_, str>) -> Arguments<'_> {
+    use super::model::Raw;
+    if text.trim_ascii().is_empty() {
+        return Arguments::Object(Raw::borrowed("{}"));
+    }
+    if super::json::is_object(&text) {
+        return Raw::object(text).map_or_else(|| Arguments::Broken("".into()), Arguments::Object);
+    }
+    Arguments::Broken(text)
+}

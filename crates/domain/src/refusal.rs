@@ -54,6 +54,14 @@ impl TierRefusal {
 /// Why a caller is refused. Every one has a stable `code`, a status and a message that says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
+    /// The request's head or framing is no HTTP that can be understood in one way only; says what is wrong.
+    MalformedRequest(&'static str),
+    /// The request's head is larger than this many bytes, or has too many fields.
+    HeadTooLarge(usize),
+    /// The request's head was begun, and did not come to its end in time.
+    HeadTimeout,
+    /// The request expects what is not offered (RFC 9110, 10.1.1).
+    UnmetExpectation,
     /// A label header outside its list.
     BadLabel(BadLabel),
     /// A header that can't be understood; its name is given, never its value.
@@ -139,6 +147,10 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::MalformedRequest(_) => "malformed_request",
+            Self::HeadTooLarge(_) => "head_too_large",
+            Self::HeadTimeout => "request_timeout",
+            Self::UnmetExpectation => "expectation_failed",
             Self::BadLabel(_) => "invalid_label",
             Self::BadHeader(_) => "invalid_header",
             Self::BadBody { code, .. } => code,
@@ -176,9 +188,11 @@ impl Refusal {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::BadLabel(_) | Self::BadHeader(_) | Self::BadBody { .. } | Self::OperationUnsupported(_) => {
-                400
-            }
+            Self::MalformedRequest(_)
+            | Self::BadLabel(_)
+            | Self::BadHeader(_)
+            | Self::BadBody { .. }
+            | Self::OperationUnsupported(_) => 400,
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey => 401,
             Self::IpNotAllowed
             | Self::ScopeMissing(_)
@@ -188,9 +202,11 @@ impl Refusal {
             Self::Tier(_) => 403,
             Self::NoSuchPath | Self::UnknownModel { .. } => 404,
             Self::MethodNotAllowed(_) => 405,
-            Self::BodyTimeout => 408,
+            Self::HeadTimeout | Self::BodyTimeout => 408,
             Self::BodyTooLarge(_) => 413,
             Self::UnsupportedMediaType(_) => 415,
+            Self::UnmetExpectation => 417,
+            Self::HeadTooLarge(_) => 431,
             Self::ConcurrencyLimit(_) | Self::BodyMemoryLimit(_) => 429,
             Self::Internal | Self::ProviderKeyUnreadable(_) => 500,
             Self::UpstreamUnreachable(_) | Self::UpstreamBroken(_) | Self::ProviderKeyUnreachable(_) => 502,
@@ -224,6 +240,10 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::MalformedRequest(what) => write!(f, "this is no HTTP request that can be understood: {what}; check the client, and what stands between it and Top Dog"),
+            Self::HeadTooLarge(limit) => write!(f, "the request's head is larger than {limit} bytes, or has too many fields; send fewer and shorter headers"),
+            Self::HeadTimeout => f.write_str("the request's head came too slowly; send it again without pauses"),
+            Self::UnmetExpectation => f.write_str("the header expect can only be 100-continue here; correct it or leave it out"),
             Self::BadLabel(bad) => write!(f, "{bad}; send one of these values or leave the header out"),
             Self::BadHeader(name) => write!(f, "the header {name} can't be understood; correct it or leave it out"),
             Self::BadBody { message, .. } => f.write_str(message),

@@ -3,7 +3,7 @@ mod failing_disk;
 mod shipping;
 
 use super::disk::{Disk, FileDisk, SegmentFile};
-use super::{FileSpool, SpoolOptions, SpoolReader};
+use super::{FileSpool, SpoolError, SpoolOptions, SpoolReader};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,6 +79,11 @@ async fn segment_with(records: usize) -> Vec<u8> {
     std::fs::read(&paths[0]).unwrap()
 }
 
+/// Bytes that a record takes: they differ in their ids only.
+async fn frame_bytes() -> u64 {
+    segment_with(1).await.len() as u64
+}
+
 /// A folder whose only segment has that content.
 fn folder_with(segment: &[u8]) -> TempDir {
     let dir = folder();
@@ -95,14 +100,11 @@ fn killed(dir: &Path) -> TempDir {
     copy
 }
 
-fn written_bytes(dir: &Path) -> u64 {
-    segments(dir).iter().map(|path| path.metadata().unwrap().len()).sum()
-}
-
 /// A disk that fails where it is told to.
 #[derive(Clone, Default)]
 struct FailingDisk {
     is_full: Arc<AtomicBool>,
+    /// Syncs that begin while this is set fail.
     sync_fails: Arc<AtomicBool>,
     /// Syncs do not end while this is set.
     sync_hangs: Arc<AtomicBool>,
@@ -134,7 +136,7 @@ impl SegmentFile for FailingFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        if self.disk.sync_fails.swap(false, Ordering::SeqCst) {
+        if self.disk.sync_fails.load(Ordering::SeqCst) {
             return Err(io::Error::other("the disk lost something"));
         }
         wait_while(&self.disk.sync_hangs);

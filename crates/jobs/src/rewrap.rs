@@ -79,6 +79,7 @@ mod tests {
                 installation: store.clone(),
                 references: References::new(),
                 cache_ttl: Duration::from_secs(60),
+                stale_ttl: Duration::ZERO,
             });
             let new = samples::organisation("acme", "PRO");
             let org = new.organisation.id;

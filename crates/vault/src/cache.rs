@@ -1,7 +1,7 @@
-//! Opened keys, for a short while.
+//! Opened keys: fresh for a short while, and for longer where what they come from can't be asked.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use quick_cache::sync::Cache as QuickCache;
@@ -13,6 +13,10 @@ use crate::secret::SecretText;
 
 /// The most opened keys that a node holds at the same time.
 const CAPACITY: usize = 10_000;
+/// How long a lapsed key serves after its source could not be asked, until the next request tries again.
+const RETRY_AFTER_US: i64 = 5_000_000;
+/// Nothing says that the source can't be asked.
+const NEVER: i64 = i64::MIN;
 
 /// A provider key in the clear, for its own origin and a short while.
 ///
@@ -29,7 +33,12 @@ const CAPACITY: usize = 10_000;
 pub struct OpenedKey {
     slot: Slot,
     secret: SecretText,
-    expires_at: Timestamp,
+    /// Until when it is used unasked.
+    fresh_until: Timestamp,
+    /// Until when it may stand in for one that can't be opened.
+    usable_until: Timestamp,
+    /// Its source could not be asked and is not to be asked again before; microseconds.
+    retry_at: AtomicI64,
 }
 
 impl OpenedKey {
@@ -51,6 +60,29 @@ impl OpenedKey {
         self.secret.expose()
     }
 
+    /// Was its time up already when its source could not be asked? Then nobody should wait for the source again.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.retry_at.load(Ordering::Acquire) != NEVER
+    }
+
+    /// Notes that its source can't be asked, and leaves it in peace for a while.
+    pub(crate) fn cut_off(&self, now: Timestamp) {
+        self.retry_at.store(now.micros().saturating_add(RETRY_AFTER_US), Ordering::Release);
+    }
+
+    /// May it be used though its time is up? Where its source could not be asked, all may but the one whose turn it
+    /// is to try again.
+    fn serves_lapsed(&self, now: Timestamp) -> bool {
+        let retry_at = self.retry_at.load(Ordering::Acquire);
+        if retry_at == NEVER || now >= self.usable_until {
+            return false;
+        }
+        let next = now.micros().saturating_add(RETRY_AFTER_US);
+        now.micros() < retry_at
+            || self.retry_at.compare_exchange(retry_at, next, Ordering::AcqRel, Ordering::Acquire).is_err()
+    }
+
     /// Is this what that key says it is, whatever it was opened for?
     pub(crate) fn fits(&self, key: &ProviderKey) -> bool {
         let slot = &self.slot;
@@ -66,6 +98,8 @@ pub(crate) type CacheKey = (ProviderKeyId, u32);
 
 pub(crate) struct Cache {
     ttl: Duration,
+    /// How long beyond it.
+    stale_ttl: Duration,
     opened: QuickCache<CacheKey, Arc<OpenedKey>>,
     /// Moves with every forgetting: what was read before one must not be kept after it.
     forgettings: AtomicU64,
@@ -76,18 +110,30 @@ pub(crate) struct Cache {
 pub(crate) struct ReadBegan(u64);
 
 impl Cache {
-    pub(crate) fn new(ttl: Duration) -> Self {
-        Self { ttl, opened: QuickCache::new(CAPACITY), forgettings: AtomicU64::new(0) }
+    pub(crate) fn new(ttl: Duration, stale_ttl: Duration) -> Self {
+        Self { ttl, stale_ttl, opened: QuickCache::new(CAPACITY), forgettings: AtomicU64::new(0) }
     }
 
     pub(crate) fn find(&self, key: &ProviderKey, now: Timestamp) -> Option<Arc<OpenedKey>> {
-        let place = (key.id, key.version);
-        let opened = self.opened.get(&place)?;
-        if opened.expires_at <= now {
-            self.opened.remove_if(&place, |there| there.expires_at <= now);
-            return None;
-        }
-        opened.fits(key).then_some(opened)
+        let opened = self.opened.get(&(key.id, key.version))?;
+        let may_serve = now < opened.fresh_until || opened.serves_lapsed(now);
+        (may_serve && opened.fits(key)).then_some(opened)
+    }
+
+    /// The key, where its time is not up.
+    pub(crate) fn find_fresh(&self, key: &ProviderKey, now: Timestamp) -> Option<Arc<OpenedKey>> {
+        self.find_lapsed(key, now).filter(|opened| now < opened.fresh_until)
+    }
+
+    /// What is held of a key, though its time may be up.
+    pub(crate) fn find_lapsed(&self, key: &ProviderKey, now: Timestamp) -> Option<Arc<OpenedKey>> {
+        let opened = self.opened.get(&(key.id, key.version))?;
+        (now < opened.usable_until && opened.fits(key)).then_some(opened)
+    }
+
+    /// Drops what is held of a key and lapsed: its source says that it is gone.
+    pub(crate) fn drop_lapsed(&self, key: &ProviderKey, now: Timestamp) {
+        self.opened.remove_if(&(key.id, key.version), |there| there.fresh_until <= now);
     }
 
     pub(crate) fn begin_read(&self) -> ReadBegan {
@@ -101,12 +147,14 @@ impl Cache {
         began: ReadBegan,
         now: Timestamp,
     ) -> Arc<OpenedKey> {
-        let ttl_micros = i64::try_from(self.ttl.as_micros()).unwrap_or(i64::MAX);
+        let fresh_until = after(now, self.ttl);
         let place = (slot.provider_key, slot.version);
         let opened = Arc::new(OpenedKey {
             slot,
             secret,
-            expires_at: Timestamp::from_micros(now.micros().saturating_add(ttl_micros)),
+            fresh_until,
+            usable_until: after(fresh_until, self.stale_ttl),
+            retry_at: AtomicI64::new(NEVER),
         });
         self.opened.insert(place, Arc::clone(&opened));
         // Inserted first and asked second, against a forgetting that counts first and removes second: whichever
@@ -123,6 +171,11 @@ impl Cache {
     }
 
     pub(crate) fn forget_expired(&self, now: Timestamp) {
-        self.opened.retain(|_, there| there.expires_at > now);
+        self.opened.retain(|_, there| there.usable_until > now);
     }
+}
+
+fn after(at: Timestamp, duration: Duration) -> Timestamp {
+    let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_micros(at.micros().saturating_add(micros))
 }

@@ -79,6 +79,16 @@ impl VaultError {
         matches!(self, Self::Tampered { .. } | Self::UnknownCipher | Self::UnknownVersion(_))
     }
 
+    /// Could what holds the secret not be asked at all? It has not said no, then.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(**error, PortError::Unavailable(_)),
+            Self::Reference(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+
     /// May the same call succeed a little later?
     #[must_use]
     pub const fn is_transient(&self) -> bool {

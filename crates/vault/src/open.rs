@@ -1,7 +1,9 @@
 //! Opening: from memory, from the store, or from where the customer keeps the key.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use topdog_domain::ports::PortError;
 use topdog_domain::tenant::{KeySource, ProviderKey};
 use topdog_domain::{OrgId, ProviderKeyId, Timestamp};
 
@@ -19,6 +21,8 @@ use crate::vault::Vault;
 pub enum Opening {
     /// From memory: no new opening.
     Cached,
+    /// From memory, though its time is up: what it comes from can't be asked.
+    Lapsed,
     /// From the sealed store.
     FromStore,
     /// By its reference, from where it lives.
@@ -31,21 +35,29 @@ impl Opening {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cached => "cached",
+            Self::Lapsed => "lapsed",
             Self::FromStore => "from_store",
             Self::Fetched => "fetched",
         }
     }
 }
 
+/// How long an opening may take; a database whose machine is gone never answers.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 impl Vault {
     /// The newest version of a provider key, where it is in memory: the hot path, which never waits.
+    ///
+    /// One whose time is up is among them while what it comes from can't be asked; now and then a caller gets none
+    /// all the same, whose [`Vault::open`] tries again.
     #[must_use]
     pub fn cached(&self, key: &ProviderKey, now: Timestamp) -> Option<Arc<OpenedKey>> {
         self.0.cache.find(key, now)
     }
 
     /// The newest version of a provider key, and where it came from. Many who ask for the same key at the same
-    /// time open it once.
+    /// time open it once. Where its source can't be asked, one that is still in memory serves, though its time is up
+    /// ([`Opening::Lapsed`]); where its source says no, it does not.
     ///
     /// # Errors
     /// [`VaultError::Tampered`] where anything stored was changed or moved, also where the key's origin is no
@@ -56,16 +68,40 @@ impl Vault {
         key: &ProviderKey,
         now: Timestamp,
     ) -> Result<(Arc<OpenedKey>, Opening), VaultError> {
-        if let Some(opened) = self.cached(key, now) {
+        if let Some(opened) = self.0.cache.find_fresh(key, now) {
             return Ok((opened, Opening::Cached));
         }
         let opening = Box::pin(self.open_afresh(key, now));
         let (outcome, has_led) = self.0.flights.join((key.id, key.version), key.org, opening).await;
-        let (opened, opening) = outcome?;
+        let (opened, opening) = match outcome {
+            Ok(opened) => opened,
+            Err(error) if error.is_unreachable() => {
+                let lapsed = self.carry_on(key, now).ok_or(error)?;
+                return Ok((lapsed, Opening::Lapsed));
+            }
+            Err(error) => {
+                self.0.cache.drop_lapsed(key, now);
+                return Err(error);
+            }
+        };
         if !opened.fits(key) {
             return Err(VaultError::Tampered { what: "secret's place" });
         }
         Ok((opened, if has_led { opening } else { Opening::Cached }))
+    }
+
+    /// What is in memory of a key though its time is up; none where nothing is, or for too long.
+    #[must_use]
+    pub fn lapsed(&self, key: &ProviderKey, now: Timestamp) -> Option<Arc<OpenedKey>> {
+        self.0.cache.find_lapsed(key, now)
+    }
+
+    /// The same, for who has waited long enough for [`Vault::open`]: others need not wait for a while.
+    #[must_use]
+    pub fn carry_on(&self, key: &ProviderKey, now: Timestamp) -> Option<Arc<OpenedKey>> {
+        let lapsed = self.lapsed(key, now)?;
+        lapsed.cut_off(now);
+        Some(lapsed)
     }
 
     /// Can a key be fetched by that reference now, by this server? Nothing of it is kept.
@@ -86,7 +122,7 @@ impl Vault {
         self.forget(|_, there| there == key);
     }
 
-    /// Drops what nobody asked for again before its time was up; to be called now and then.
+    /// Drops what may not be used any more, whether or not it can be opened anew; to be called now and then.
     pub fn forget_expired(&self, now: Timestamp) {
         self.0.cache.forget_expired(now);
     }
@@ -103,14 +139,20 @@ impl Vault {
     ) -> Result<(Arc<OpenedKey>, Opening), VaultError> {
         let began = self.0.cache.begin_read();
         let slot = Slot::from(key);
-        let (secret, opening) = match &key.source {
-            KeySource::Sealed => (self.open_sealed(&slot, Content::Key).await?, Opening::FromStore),
+        let (secret, opening) = tokio::time::timeout(TIMEOUT, self.read(&slot, &key.source))
+            .await
+            .map_err(|_| PortError::Unavailable("no answer within 10 s".into()))??;
+        Ok((self.0.cache.keep(slot, secret, began, now), opening))
+    }
+
+    async fn read(&self, slot: &Slot, source: &KeySource) -> Result<(SecretText, Opening), VaultError> {
+        Ok(match source {
+            KeySource::Sealed => (self.open_sealed(slot, Content::Key).await?, Opening::FromStore),
             KeySource::Reference(text) => {
-                let reference = self.verified(&slot, text).await?;
+                let reference = self.verified(slot, text).await?;
                 (self.fetch(&reference).await?, Opening::Fetched)
             }
-        };
-        Ok((self.0.cache.keep(slot, secret, began, now), opening))
+        })
     }
 
     /// The reference, where it is the one that was sealed for the slot: a row that was changed, moved or made up is

@@ -30,8 +30,11 @@ pub struct VaultParts {
     pub installation: Arc<dyn InstallationSecrets>,
     /// How keys that live elsewhere are fetched.
     pub references: References,
-    /// How long an opened key is kept in memory at the most; 60 s is a good value.
+    /// How long an opened key is used before it is opened anew; 60 s is a good value.
     pub cache_ttl: Duration,
+    /// How much longer it is kept in memory, to be used only where what it comes from can't be asked; an hour is a
+    /// good value.
+    pub stale_ttl: Duration,
 }
 
 pub(crate) struct Inner {
@@ -64,7 +67,7 @@ impl Vault {
             secrets: parts.secrets,
             installation: parts.installation,
             references: parts.references,
-            cache: Cache::new(parts.cache_ttl),
+            cache: Cache::new(parts.cache_ttl, parts.stale_ttl),
             flights: Flights::default(),
             rotation_cursor: Mutex::new(None),
         }))

@@ -76,6 +76,7 @@ impl Rig {
             installation: store.clone(),
             references: References::new(),
             cache_ttl: Duration::from_secs(60),
+            stale_ttl: Duration::ZERO,
         });
         let hasher = Arc::new(KeyHasher::load_or_create(&vault).await.unwrap());
         let new = samples::organisation("acme", wish.tier);

@@ -113,8 +113,10 @@ pub(crate) enum StoreUrl {
 pub(crate) struct VaultConfig {
     /// Where the root key is.
     pub(crate) root_key: RootKeySource,
-    /// How long an opened provider key is kept in memory.
+    /// How long an opened provider key is used before it is opened anew.
     pub(crate) cache_ttl: Duration,
+    /// How much longer where it can't be opened anew.
+    pub(crate) stale_ttl: Duration,
     /// Where `vault:` references are fetched.
     pub(crate) hashicorp: Option<HashicorpVault>,
 }
@@ -307,10 +309,12 @@ fn vault(raw: &raw::Vault, data_dir: &Path) -> Checked<VaultConfig> {
     } else {
         RootKeySource::Given(reference("vault.root_key", &raw.root_key)?)
     };
-    let seconds = number("vault.cache_ttl_seconds", raw.cache_ttl_seconds, 0)?;
+    let fresh = number("vault.cache_ttl_seconds", raw.cache_ttl_seconds, 0)?;
+    let stale = number("vault.stale_ttl_seconds", raw.stale_ttl_seconds, 0)?;
     Ok(VaultConfig {
         root_key,
-        cache_ttl: Duration::from_secs(seconds),
+        cache_ttl: Duration::from_secs(fresh),
+        stale_ttl: Duration::from_secs(stale),
         hashicorp: hashicorp(&raw.hashicorp)?,
     })
 }

@@ -67,6 +67,7 @@ pub(super) struct Store {
 pub(super) struct Vault {
     pub(super) root_key: String,
     pub(super) cache_ttl_seconds: i64,
+    pub(super) stale_ttl_seconds: i64,
     pub(super) hashicorp: Hashicorp,
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Tables {
     pub(super) calls: u64,
     /// At which call to fail, and whether the call still acts.
     pub(super) fuse: Option<(u64, Blows)>,
+    /// Never answers.
+    pub(super) is_silent: bool,
 }
 
 /// How a call fails.
@@ -56,6 +58,9 @@ impl MemoryStore {
     async fn call<T>(&self, act: impl FnOnce(&mut Tables) -> Result<T, PortError>) -> Result<T, PortError> {
         // Lets other tasks in between any two calls.
         tokio::task::yield_now().await;
+        if self.tables().is_silent {
+            std::future::pending::<()>().await;
+        }
         let mut tables = self.tables();
         tables.calls += 1;
         let blown = || PortError::Unavailable("the fuse has blown".into());

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod blobs;
+mod lapsed;
 mod memory;
 mod opening;
 mod rotation;
@@ -25,6 +26,7 @@ use memory::MemoryStore;
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_000_000_000_000);
 const TTL_SECONDS: i64 = 60;
+const STALE_SECONDS: i64 = 3600;
 
 /// A root key file and a store, which outlive any vault over them.
 struct Site {
@@ -85,6 +87,7 @@ fn vault_over(root: &Path, store: &Arc<MemoryStore>, cipher: Cipher, references:
         installation: store.clone(),
         references,
         cache_ttl: Duration::from_secs(TTL_SECONDS as u64),
+        stale_ttl: Duration::from_secs(STALE_SECONDS as u64),
     };
     Vault::with_cipher(parts, cipher)
 }

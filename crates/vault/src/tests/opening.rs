@@ -33,9 +33,10 @@ async fn what_is_expired_can_be_dropped_without_being_asked_for() {
     let key = site.sealed(site.org().await, "sk-1").await;
     let vault = site.vault();
     let (opened, _) = vault.open(&key, NOW).await.unwrap();
-    vault.forget_expired(later(TTL_SECONDS - 1));
+    let last = TTL_SECONDS + STALE_SECONDS;
+    vault.forget_expired(later(last - 1));
     assert_eq!(Arc::strong_count(&opened), 2);
-    vault.forget_expired(later(TTL_SECONDS));
+    vault.forget_expired(later(last));
     assert_eq!(Arc::strong_count(&opened), 1);
 }
 

@@ -128,6 +128,7 @@ async fn a_root_key_given_as_a_value_is_not_rotated_from_here() {
         installation: site.store.clone(),
         references: References::new(),
         cache_ttl: Duration::from_secs(60),
+        stale_ttl: Duration::ZERO,
     };
     let vault = Vault::new(parts);
     assert!(matches!(vault.rotate_root(), Err(VaultError::RootNotInFile)));

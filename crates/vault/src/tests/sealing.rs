@@ -116,7 +116,7 @@ proptest! {
 
     #[test]
     fn any_key_comes_back_as_it_was(plaintext in "[!-~]{1,200}", provider in "[a-z0-9][a-z0-9_.-]{0,20}", version in 1..u32::MAX) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let site = Site::new();
             let mut key = provider_key(site.org().await);

@@ -3,6 +3,10 @@
 //! One chain an organisation. `hash = SHA-256(0x00 ‖ previous hash ‖ canonical body)`; the body is JSON with
 //! its keys sorted and nothing but strings and integers in it, which is RFC 8785's form for such values.
 
+mod run;
+
+pub use run::AuditRun;
+
 use crate::{OrgId, RecordId, RequestId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -26,14 +26,23 @@ CREATE TABLE request_records (
 );
 CREATE INDEX request_records_at ON request_records (org, is_logged, at);
 
-CREATE TABLE audit_entries (
+-- Entries that were appended together: a row for each would cost more than all the rest of a record.
+CREATE TABLE audit_runs (
     org BYTEA NOT NULL,
-    seq BIGINT NOT NULL,
-    id BYTEA NOT NULL UNIQUE,
-    body TEXT NOT NULL,
+    -- The place of the run's last entry.
+    last_seq BIGINT NOT NULL,
+    -- A line each.
+    bodies TEXT NOT NULL,
+    -- The hash of the entry before the run.
     prev BYTEA NOT NULL,
-    hash BYTEA NOT NULL,
-    PRIMARY KEY (org, seq)
+    -- 32 bytes each.
+    hashes BYTEA NOT NULL,
+    PRIMARY KEY (org, last_seq)
+);
+
+-- The entries that were shipped by themselves, so that none is shipped twice; a request's goes with its record.
+CREATE TABLE audit_ids (
+    id BYTEA PRIMARY KEY
 );
 
 -- Whoever appends to a chain holds the row of its head until the commit.

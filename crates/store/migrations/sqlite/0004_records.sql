@@ -26,15 +26,24 @@ CREATE TABLE request_records (
 );
 CREATE INDEX request_records_at ON request_records (org, is_logged, at);
 
-CREATE TABLE audit_entries (
+-- Entries that were appended together: a row for each would cost more than all the rest of a record.
+CREATE TABLE audit_runs (
     org BLOB NOT NULL,
-    seq BIGINT NOT NULL,
-    id BLOB NOT NULL UNIQUE,
-    body TEXT NOT NULL,
+    -- The place of the run's last entry.
+    last_seq BIGINT NOT NULL,
+    -- A line each.
+    bodies TEXT NOT NULL,
+    -- The hash of the entry before the run.
     prev BLOB NOT NULL,
-    hash BLOB NOT NULL,
-    PRIMARY KEY (org, seq)
+    -- 32 bytes each.
+    hashes BLOB NOT NULL,
+    PRIMARY KEY (org, last_seq)
 );
+
+-- The entries that were shipped by themselves, so that none is shipped twice; a request's goes with its record.
+CREATE TABLE audit_ids (
+    id BLOB PRIMARY KEY
+) WITHOUT ROWID;
 
 -- Whoever appends to a chain holds the row of its head until the commit.
 CREATE TABLE audit_heads (

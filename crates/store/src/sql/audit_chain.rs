@@ -7,7 +7,7 @@ use super::many_rows::ManyRows;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use topdog_domain::OrgId;
-use topdog_domain::audit::{AuditDraft, AuditEntry, ChainHash};
+use topdog_domain::audit::{AuditDraft, AuditRun, ChainHash};
 use topdog_domain::ports::PortError;
 
 /// Binds the columns of heads.
@@ -20,23 +20,27 @@ macro_rules! bind_heads {
         query
     }};
 }
-/// Appends the drafts to their chains, in their order; [`PortError::Conflict`] where one is there already.
+
+/// Appends the drafts to their chains, in their order.
 pub(super) async fn append(tx: &mut Tx, drafts: &[&AuditDraft]) -> Result<(), PortError> {
     if drafts.is_empty() {
         return Ok(());
     }
-    let mut heads = lock_heads(tx, drafts).await?;
-    let mut entries: Vec<AuditEntry> = Vec::with_capacity(drafts.len());
+    let mut last = lock_heads(tx, drafts).await?;
+    let mut runs: Vec<AuditRun> = Vec::new();
     for draft in drafts {
-        let (seq, hash) = heads.entry(draft.org).or_insert((0, ChainHash::GENESIS));
-        let entry = AuditEntry::append(*seq, *hash, draft);
-        (*seq, *hash) = (entry.seq, entry.hash);
-        entries.push(entry);
+        let run = last.entry(draft.org).or_insert_with(|| AuditRun::behind(draft.org, GENESIS));
+        run.push(draft);
+        if run.is_full() {
+            let next = AuditRun::behind(run.org, run.head());
+            runs.push(std::mem::replace(run, next));
+        }
     }
-    while let Some((step, pair)) = ADD_ENTRIES.step(entries.len()) {
-        add_entries(tx, pair, entries.drain(..step)).await?;
+    let mut heads: Vec<(OrgId, Place)> = last.iter().map(|(org, run)| (*org, run.head())).collect();
+    runs.extend(last.into_values().filter(|run| !run.is_empty()));
+    while let Some((step, pair)) = ADD_RUNS.step(runs.len()) {
+        add_runs(tx, pair, runs.drain(..step)).await?;
     }
-    let mut heads: Vec<(OrgId, Place)> = heads.into_iter().collect();
     while let Some((step, pair)) = MOVE_HEADS.step(heads.len()) {
         on_engine!(tx.conn(), pair, |db, sql| bind_heads!(sqlx::query(sql), heads.drain(..step))
             .execute(db)
@@ -49,48 +53,45 @@ pub(super) async fn append(tx: &mut Tx, drafts: &[&AuditDraft]) -> Result<(), Po
 /// The last entry's number and hash.
 type Place = (u64, ChainHash);
 
-/// Locks the heads of the drafts' chains, making those that are missing. They are locked in the order of the
-/// organisations, so that two who append to several chains don't wait for each other.
-async fn lock_heads(tx: &mut Tx, drafts: &[&AuditDraft]) -> Result<BTreeMap<OrgId, Place>, PortError> {
+const GENESIS: Place = (0, ChainHash::GENESIS);
+
+/// Locks the heads of the drafts' chains, making those that are missing, and begins a run behind each. They are locked
+/// in the order of the organisations, so that two who append to several chains don't wait for each other.
+async fn lock_heads(tx: &mut Tx, drafts: &[&AuditDraft]) -> Result<BTreeMap<OrgId, AuditRun>, PortError> {
     let orgs: BTreeSet<OrgId> = drafts.iter().map(|draft| draft.org).collect();
-    let mut genesis: Vec<(OrgId, Place)> =
-        orgs.into_iter().map(|org| (org, (0, ChainHash::GENESIS))).collect();
-    let mut heads = BTreeMap::new();
+    let mut genesis: Vec<(OrgId, Place)> = orgs.into_iter().map(|org| (org, GENESIS)).collect();
+    let mut runs = BTreeMap::new();
     while let Some((step, pair)) = LOCK_HEADS.step(genesis.len()) {
         let rows: Vec<(Vec<u8>, i64, Vec<u8>)> =
             on_engine!(tx.conn(), pair, |db, sql| bind_heads!(sqlx::query_as(sql), genesis.drain(..step))
                 .fetch_all(db)
                 .await)?;
         for (org, seq, hash) in rows {
+            let org = OrgId::from_uuid(from_id_bytes("audit_heads.org", &org)?);
             let place = (unsigned("audit_heads.seq", seq)?, chain_hash("audit_heads.hash", &hash)?);
-            heads.insert(OrgId::from_uuid(from_id_bytes("audit_heads.org", &org)?), place);
+            runs.insert(org, AuditRun::behind(org, place));
         }
     }
-    Ok(heads)
+    Ok(runs)
 }
 
-async fn add_entries(
-    tx: &mut Tx,
-    pair: Pair,
-    entries: impl Iterator<Item = AuditEntry>,
-) -> Result<(), PortError> {
+async fn add_runs(tx: &mut Tx, pair: Pair, runs: impl Iterator<Item = AuditRun>) -> Result<(), PortError> {
     on_engine!(tx.conn(), pair, |db, sql| {
         let mut query = sqlx::query(sql);
-        for entry in entries {
+        for run in runs {
             query = query
-                .bind(id_bytes(entry.org.uuid()))
-                .bind(count(entry.seq))
-                .bind(id_bytes(entry.id.uuid()))
-                .bind(entry.body)
-                .bind(entry.prev.0.to_vec())
-                .bind(entry.hash.0.to_vec());
+                .bind(id_bytes(run.org.uuid()))
+                .bind(count(run.last_seq))
+                .bind(run.bodies)
+                .bind(run.prev.0.to_vec())
+                .bind(run.hashes);
         }
         query.execute(db).await.map(|_| ())
     })
 }
 
-static ADD_ENTRIES: LazyLock<ManyRows> =
-    LazyLock::new(|| ManyRows::insert("audit_entries (org, seq, id, body, prev, hash)", 6, ""));
+static ADD_RUNS: LazyLock<ManyRows> =
+    LazyLock::new(|| ManyRows::insert("audit_runs (org, last_seq, bodies, prev, hashes)", 5, ""));
 
 // Writes nothing new to a head that is there, but holds it until the commit.
 static LOCK_HEADS: LazyLock<ManyRows> = LazyLock::new(|| {
@@ -105,5 +106,5 @@ static MOVE_HEADS: LazyLock<ManyRows> = LazyLock::new(|| {
 
 #[cfg(test)]
 pub(super) fn many_rows() -> [&'static LazyLock<ManyRows>; 3] {
-    [&ADD_ENTRIES, &LOCK_HEADS, &MOVE_HEADS]
+    [&ADD_RUNS, &LOCK_HEADS, &MOVE_HEADS]
 }

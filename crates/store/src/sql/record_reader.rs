@@ -6,7 +6,7 @@ use super::engine::{on_engine, statements};
 use super::page::{after, page, rows_to_read};
 use super::record_json::RecordRow;
 use async_trait::async_trait;
-use topdog_domain::audit::{AuditEntry, ChainHash};
+use topdog_domain::audit::{AuditEntry, AuditRun, ChainHash};
 use topdog_domain::ports::{DebugLogRow, Page, PageWish, PortError, RecordReader, UsageRow, UsageSum};
 use topdog_domain::{OrgId, RecordId, Timestamp};
 
@@ -73,14 +73,27 @@ impl RecordReader for Store {
     }
 
     async fn audit_list(&self, org: OrgId, after: u64, limit: u32) -> Result<Vec<AuditEntry>, PortError> {
-        let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let rows: Vec<EntryRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST_AUDIT)
-            .bind(id_bytes(org.uuid()))
-            .bind(after)
-            .bind(i64::from(limit))
-            .fetch_all(db)
-            .await)?;
-        rows.into_iter().map(AuditEntry::try_from).collect()
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut entries: Vec<AuditEntry> = Vec::new();
+        let mut behind = i64::try_from(after).unwrap_or(i64::MAX);
+        while entries.len() < limit {
+            let rows: Vec<RunRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST_AUDIT)
+                .bind(id_bytes(org.uuid()))
+                .bind(behind)
+                .bind(RUNS_AT_ONCE)
+                .fetch_all(db)
+                .await)?;
+            let Some(last) = rows.last() else {
+                break;
+            };
+            behind = last.last_seq;
+            for row in rows {
+                let run = AuditRun::try_from(row)?;
+                entries.extend(run.entries().into_iter().filter(|entry| entry.seq > after));
+            }
+        }
+        entries.truncate(limit);
+        Ok(entries)
     }
 
     async fn audit_head(&self, org: OrgId) -> Result<(u64, ChainHash), PortError> {
@@ -139,27 +152,28 @@ impl TryFrom<SumRow> for UsageSum {
     }
 }
 
+/// Few, because each may hold more than is asked for.
+const RUNS_AT_ONCE: i64 = 16;
+
 #[derive(sqlx::FromRow)]
-struct EntryRow {
-    seq: i64,
-    id: Vec<u8>,
+struct RunRow {
     org: Vec<u8>,
-    body: String,
+    last_seq: i64,
+    bodies: String,
     prev: Vec<u8>,
-    hash: Vec<u8>,
+    hashes: Vec<u8>,
 }
 
-impl TryFrom<EntryRow> for AuditEntry {
+impl TryFrom<RunRow> for AuditRun {
     type Error = PortError;
 
-    fn try_from(row: EntryRow) -> Result<Self, PortError> {
+    fn try_from(row: RunRow) -> Result<Self, PortError> {
         Ok(Self {
-            seq: unsigned("audit_entries.seq", row.seq)?,
-            id: RecordId::from_uuid(from_id_bytes("audit_entries.id", &row.id)?),
-            org: OrgId::from_uuid(from_id_bytes("audit_entries.org", &row.org)?),
-            body: row.body,
-            prev: chain_hash("audit_entries.prev", &row.prev)?,
-            hash: chain_hash("audit_entries.hash", &row.hash)?,
+            org: OrgId::from_uuid(from_id_bytes("audit_runs.org", &row.org)?),
+            last_seq: unsigned("audit_runs.last_seq", row.last_seq)?,
+            bodies: row.bodies,
+            prev: chain_hash("audit_runs.prev", &row.prev)?,
+            hashes: row.hashes,
         })
     }
 }
@@ -184,7 +198,7 @@ statements! {
         WHERE org = $1 AND is_logged = TRUE AND at <= $2 AND (at < $2 OR id < $3)
         ORDER BY at DESC, id DESC LIMIT $4";
     WHEN = "SELECT at FROM request_records WHERE org = $1 AND id = $2";
-    LIST_AUDIT = "SELECT seq, id, org, body, prev, hash FROM audit_entries
-        WHERE org = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    LIST_AUDIT = "SELECT org, last_seq, bodies, prev, hashes FROM audit_runs
+        WHERE org = $1 AND last_seq > $2 ORDER BY last_seq LIMIT $3";
     HEAD = "SELECT seq, hash FROM audit_heads WHERE org = $1";
 }

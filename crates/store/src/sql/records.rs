@@ -61,6 +61,11 @@ impl Store {
         while let Some((step, pair)) = ADD_RECORDS.step(rows.len()) {
             add_rows(&mut tx, pair, rows.drain(..step)).await?;
         }
+        let mut ids: Vec<Vec<u8>> = new.audits.iter().map(|draft| id_bytes(draft.id.uuid())).collect();
+        ids.sort_unstable();
+        while let Some((step, pair)) = ADD_AUDIT_IDS.step(ids.len()) {
+            add_ids(&mut tx, pair, ids.drain(..step)).await?;
+        }
         // Last, because whoever administers one of the organisations waits for its chain.
         audit_chain::append(&mut tx, &audits).await?;
         tx.commit().await
@@ -122,6 +127,13 @@ async fn add_rows(tx: &mut Tx, pair: Pair, rows: impl Iterator<Item = Row>) -> R
     })
 }
 
+async fn add_ids(tx: &mut Tx, pair: Pair, ids: impl Iterator<Item = Vec<u8>>) -> Result<(), PortError> {
+    on_engine!(tx.conn(), pair, |db, sql| {
+        let query = ids.fold(sqlx::query(sql), |query, id| query.bind(id));
+        query.execute(db).await.map(|_| ())
+    })
+}
+
 /// No request has more tokens, or costs more nano-dollars: an endpoint that says so must not make every sum
 /// overflow that it is in. The record itself says what was said.
 const MOST_OF_A_REQUEST: i64 = 100_000_000_000_000;
@@ -179,6 +191,8 @@ static ADD_RECORDS: LazyLock<ManyRows> = LazyLock::new(|| {
     ManyRows::insert(INTO, 17, "")
 });
 
+static ADD_AUDIT_IDS: LazyLock<ManyRows> = LazyLock::new(|| ManyRows::insert("audit_ids (id)", 1, ""));
+
 // The wanted ids go as one JSON object, of organisations by id, in hexadecimal digits.
 const FIND_RECORDS: Pair = Pair {
     sqlite: "SELECT there.id FROM json_each($1) AS wanted
@@ -188,14 +202,14 @@ const FIND_RECORDS: Pair = Pair {
 };
 
 const FIND_AUDITS: Pair = Pair {
-    sqlite: "SELECT id FROM audit_entries WHERE id IN (SELECT unhex(key) FROM json_each($1))",
-    postgres: "SELECT id FROM audit_entries WHERE id IN (SELECT decode(key, 'hex') FROM json_each($1::json))",
+    sqlite: "SELECT id FROM audit_ids WHERE id IN (SELECT unhex(key) FROM json_each($1))",
+    postgres: "SELECT id FROM audit_ids WHERE id IN (SELECT decode(key, 'hex') FROM json_each($1::json))",
 };
 
 #[cfg(test)]
 pub(super) const PAIRS: &[Pair] = &[FIND_RECORDS, FIND_AUDITS];
 
 #[cfg(test)]
-pub(super) fn many_rows() -> [&'static LazyLock<ManyRows>; 1] {
-    [&ADD_RECORDS]
+pub(super) fn many_rows() -> [&'static LazyLock<ManyRows>; 2] {
+    [&ADD_RECORDS, &ADD_AUDIT_IDS]
 }

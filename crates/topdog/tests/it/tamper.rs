@@ -198,8 +198,8 @@ async fn an_audit_entry_that_was_changed_is_found() {
     let bed = Bed::new().await;
     // The entry of its making names the organisation.
     bed.tamper(
-        "UPDATE audit_entries SET body = replace(body, 'provider_key', 'provider_kex') \
-         WHERE org = (SELECT org FROM audit_entries WHERE body LIKE '%\"acme\"%')",
+        "UPDATE audit_runs SET bodies = replace(bodies, 'provider_key', 'provider_kex') \
+         WHERE org = (SELECT org FROM audit_runs WHERE bodies LIKE '%\"acme\"%')",
     )
     .await;
     let server = bed.start().await;

@@ -4,12 +4,19 @@ use crate::arrive::Trail;
 use crate::entitle::Destination;
 use crate::reserve::Reserved;
 use crate::worker::Worker;
+use std::rc::Rc;
 use std::sync::Arc;
-use topdog_domain::Refusal;
+use std::time::Duration;
+use tokio::time::timeout;
 use topdog_domain::audit::{Actor, AuditDraft, AuditOutcome};
 use topdog_domain::tenant::ProviderKey;
 use topdog_domain::usage::{KeyUse, Outcome};
+use topdog_domain::{Refusal, Timestamp};
 use topdog_vault::{OpenedKey, Opening, VaultError};
+
+/// How long a request waits for a key to be opened anew that was open a while ago: a database that is slow delays it
+/// by no more.
+const OVERDUE: Duration = Duration::from_millis(100);
 
 /// A request with the key it will be sent with; none where its destination takes none.
 pub(crate) struct Opened {
@@ -18,7 +25,7 @@ pub(crate) struct Opened {
 }
 
 pub(crate) async fn open_key(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     trail: &Trail,
     mut reserved: Reserved,
 ) -> Result<Opened, Refusal> {
@@ -33,7 +40,7 @@ pub(crate) async fn open_key(
 }
 
 async fn find_key(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     trail: &Trail,
     reserved: &mut Reserved,
 ) -> Result<Option<Arc<OpenedKey>>, Refusal> {
@@ -62,19 +69,44 @@ async fn find_key(
 }
 
 async fn open_from_vault(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     trail: &Trail,
     reserved: &Reserved,
     key: &ProviderKey,
 ) -> Result<Arc<OpenedKey>, Refusal> {
-    match worker.parts().vault.open(key, trail.at).await {
-        Ok((opened, Opening::Cached)) => Ok(opened),
-        Ok((opened, _)) => {
-            worker.spool.append_audit(&draft(trail, reserved, key, "provider_key.open"));
-            Ok(opened)
+    let vault = &worker.parts().vault;
+    let opening =
+        open_anew(worker.clone(), key.clone(), draft(trail, reserved, key, "provider_key.open"), trail.at);
+    let opened = match vault.lapsed(key, trail.at) {
+        None => opening.await,
+        Some(lapsed) => {
+            let patience = if lapsed.is_cut_off() { Duration::ZERO } else { OVERDUE };
+            // It goes on without this request, for the next one.
+            match timeout(patience, tokio::task::spawn_local(opening)).await {
+                Ok(Ok(opened)) => opened,
+                Ok(Err(_)) | Err(_) => {
+                    tracing::warn!(provider_key = %key.id, "opening a key anew is overdue, its last opening serves");
+                    // None where it was revoked meanwhile.
+                    return vault.carry_on(key, trail.at).ok_or(Refusal::LedgerUnavailable);
+                }
+            }
         }
-        Err(error) => Err(unopened(worker, trail, reserved, key, &error)),
+    };
+    opened.map_err(|error| unopened(worker, trail, reserved, key, &error))
+}
+
+/// Opens a key, and leaves the audit entry of its opening with whoever asked first.
+async fn open_anew(
+    worker: Rc<Worker>,
+    key: ProviderKey,
+    entry: AuditDraft,
+    now: Timestamp,
+) -> Result<Arc<OpenedKey>, VaultError> {
+    let (opened, opening) = worker.parts().vault.open(&key, now).await?;
+    if matches!(opening, Opening::FromStore | Opening::Fetched) {
+        worker.spool.append_audit(&entry);
     }
+    Ok(opened)
 }
 
 fn unopened(

@@ -76,7 +76,8 @@ impl Vault {
         let (opened, opening) = match outcome {
             Ok(opened) => opened,
             Err(error) if error.is_unreachable() => {
-                let lapsed = self.carry_on(key, now).ok_or(error)?;
+                let Some(lapsed) = self.carry_on(key, now) else { return Err(error) };
+                tracing::warn!(provider_key = %key.id, %error, "a key can't be opened anew, its last opening serves");
                 return Ok((lapsed, Opening::Lapsed));
             }
             Err(error) => {

@@ -1,4 +1,5 @@
 use super::frame::{self, Kind};
+use super::recorder::Tape;
 use serde::Serialize;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,9 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What one handle has appended and the committer has not yet taken.
-#[derive(Default)]
 pub(super) struct Buffer {
     pending: Mutex<Pending>,
+    /// The tape that nothing is added to just now. Only the committer looks at it.
+    resting: Mutex<Option<Tape>>,
     /// Of the records ever appended here, how many are on the disk.
     committed: AtomicU64,
 }
@@ -16,6 +18,8 @@ pub(super) struct Buffer {
 #[derive(Default)]
 struct Pending {
     bytes: Vec<u8>,
+    /// Has on it what is in `bytes`, at least.
+    tape: Option<Tape>,
     /// Records ever appended here.
     appended: u64,
     lost_at: Option<Instant>,
@@ -30,14 +34,32 @@ const KEPT_CAPACITY: usize = 1024 * 1024;
 /// The record could not be kept.
 pub(super) struct Lost;
 
+/// Where a record is kept until it is committed.
+pub(super) enum Kept {
+    /// In memory and on a tape: the end of the process does not take it.
+    Recorded,
+    /// In memory only.
+    InMemory,
+}
+
 impl Buffer {
+    /// An empty one, whose records go to these tapes too.
+    pub(super) fn new(tapes: Option<[Tape; 2]>) -> Self {
+        let (tape, resting) = tapes.map_or((None, None), |[tape, resting]| (Some(tape), Some(resting)));
+        Self {
+            pending: Mutex::new(Pending { tape, ..Pending::default() }),
+            resting: Mutex::new(resting),
+            committed: AtomicU64::new(0),
+        }
+    }
+
     /// Appends a record, where fewer than `limit` bytes are waiting.
-    pub(super) fn append<T: Serialize>(&self, kind: Kind, record: &T, limit: usize) -> Result<(), Lost> {
+    pub(super) fn append<T: Serialize>(&self, kind: Kind, record: &T, limit: usize) -> Result<Kept, Lost> {
         let mut pending = self.lock();
         let before = pending.bytes.len();
         if before < limit && frame::encode(&mut pending.bytes, kind, record).is_ok() {
             pending.appended += 1;
-            return Ok(());
+            return Ok(pending.record_from(before));
         }
         pending.bytes.truncate(before);
         pending.lost_at = Some(Instant::now());
@@ -47,15 +69,31 @@ impl Buffer {
     /// Moves what is waiting behind `batch`, leaving the empty `spare` in its place so that nobody waits for the
     /// copying; gives the number that is committed once the batch is.
     pub(super) fn take_into(&self, batch: &mut Vec<u8>, spare: &mut Vec<u8>) -> u64 {
+        let mut resting = self.lock_resting();
+        self.erase_committed(&mut resting);
         let appended = {
             let mut pending = self.lock();
             mem::swap(&mut pending.bytes, spare);
+            pending.change_tapes(&mut resting);
             pending.appended
         };
         batch.extend_from_slice(spare);
         spare.clear();
         spare.shrink_to(KEPT_CAPACITY);
         appended
+    }
+
+    /// Takes off the tapes what is committed: with nothing waiting, everything.
+    pub(super) fn clear_tape(&self) {
+        self.erase_committed(&mut self.lock_resting());
+    }
+
+    fn erase_committed(&self, resting: &mut Option<Tape>) {
+        if let Some(tape) = resting.as_mut().filter(|tape| self.is_committed(tape.last()))
+            && let Err(error) = tape.erase()
+        {
+            tracing::warn!(%error, "a tape of the recorder can't be erased, the other one grows meanwhile");
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -84,5 +122,28 @@ impl Buffer {
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_resting(&self) -> MutexGuard<'_, Option<Tape>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pending {
+    /// Records the frame that begins there.
+    fn record_from(&mut self, start: usize) -> Kept {
+        let frame = self.bytes.get(start..).unwrap_or_default();
+        let is_recorded = self.tape.as_mut().is_some_and(|tape| tape.record(frame));
+        if is_recorded { Kept::Recorded } else { Kept::InMemory }
+    }
+
+    /// Goes on on the other tape, once that is blank.
+    fn change_tapes(&mut self, resting: &mut Option<Tape>) {
+        if let (Some(full), Some(blank)) = (&mut self.tape, resting)
+            && blank.is_blank()
+        {
+            full.set_last(self.appended);
+            mem::swap(full, blank);
+        }
     }
 }

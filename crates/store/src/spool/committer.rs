@@ -121,6 +121,7 @@ impl Committer {
 
     /// Sleeps until something is appended, then gives others the time to join it.
     fn rest(&mut self) {
+        self.shared.buffers().iter().for_each(|buffer| buffer.clear_tape());
         self.shared.forget_dropped();
         let shared = &self.shared;
         shared
@@ -321,6 +322,12 @@ impl Committer {
             self.shared.folder.delete_segment(spare.id);
         }
         let waiting: usize = self.shared.buffers().iter().map(|buffer| buffer.len()).sum();
-        self.shared.set_closed(self.batch.len() + waiting);
+        let left = self.batch.len() + waiting;
+        if left == 0
+            && let Some(recorder) = &self.shared.recorder
+        {
+            recorder.close();
+        }
+        self.shared.set_closed(left);
     }
 }

@@ -11,9 +11,11 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use topdog_domain::RecordId;
 use topdog_domain::ports::SpoolPosition;
+use uuid::Uuid;
 
 /// The spool's folder, which no other process has open.
 pub(super) struct Folder {
+    /// Canonical.
     path: PathBuf,
     /// Holds the lock for as long as it is open.
     _lock: File,
@@ -28,6 +30,7 @@ impl Folder {
             .create(path)
             .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o700)))
             .map_err(|source| SpoolError::io("make the folder", path, source))?;
+        let path = &path.canonicalize().map_err(|source| SpoolError::io("find", path, source))?;
         let lock_path = path.join("lock");
         let lock =
             private_file().open(&lock_path).map_err(|source| SpoolError::io("open", &lock_path, source))?;
@@ -36,6 +39,28 @@ impl Folder {
             Err(rustix::io::Errno::WOULDBLOCK) => Err(SpoolError::InUse { dir: path.to_owned() }),
             Err(errno) => Err(SpoolError::io("lock", &lock_path, errno.into())),
         }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What tells this spool from every other, but for copies of it.
+    pub(super) fn id(&self) -> io::Result<Uuid> {
+        Self::id_at(&self.path).or_else(|_| self.renew_id())
+    }
+
+    /// The id of the spool in that folder.
+    pub(super) fn id_at(path: &Path) -> io::Result<Uuid> {
+        let text = fs::read_to_string(path.join(ID))?;
+        text.trim().parse().map_err(io::Error::other)
+    }
+
+    /// Gives the spool another id.
+    pub(super) fn renew_id(&self) -> io::Result<Uuid> {
+        let id = Uuid::now_v7();
+        private_file().truncate(true).open(self.path.join(ID))?.write_all(id.to_string().as_bytes())?;
+        Ok(id)
     }
 
     /// Finds out what is in the folder, and cuts off a torn tail.
@@ -173,6 +198,7 @@ impl Folder {
 }
 
 const SEGMENT_EXTENSION: &str = "seg";
+const ID: &str = "id";
 const CURSOR: &str = "cursor";
 const CURSOR_BYTES: usize = 80;
 

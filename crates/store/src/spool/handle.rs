@@ -1,4 +1,4 @@
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Kept};
 use super::frame::Kind;
 use super::shared::Shared;
 use async_trait::async_trait;
@@ -22,7 +22,12 @@ impl FileSpoolHandle {
     fn append<T: Serialize>(&self, kind: Kind, record: &T) {
         let limit = if self.shared.is_closing() { 0 } else { self.shared.buffer_limit() };
         match self.buffer.append(kind, record, limit) {
-            Ok(()) => self.shared.alarm.ring(),
+            Ok(kept) => {
+                self.shared.alarm.ring();
+                if matches!(kept, Kept::InMemory) {
+                    self.shared.count_unrecorded();
+                }
+            }
             Err(_) if self.shared.count_lost() => {
                 tracing::error!("the spool can't be written and its buffer is full: records are being lost");
             }

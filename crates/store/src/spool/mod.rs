@@ -26,6 +26,7 @@ mod frame;
 mod handle;
 mod options;
 mod reader;
+mod recorder;
 mod shared;
 mod syncer;
 mod table;
@@ -35,15 +36,18 @@ mod tests;
 pub use error::SpoolError;
 pub use options::SpoolOptions;
 pub use reader::SpoolReader;
+pub use recorder::RecorderPlace;
 
 use committer::Committer;
 use disk::{Disk, FileDisk};
 use folder::Folder;
 use handle::FileSpoolHandle;
+use recorder::Recorder;
 use shared::Shared;
 use std::path::Path;
 use std::sync::Arc;
 use syncer::Syncer;
+use table::SegmentTable;
 use topdog_domain::ports::{Spool, SpoolHandle};
 
 /// A spool in a folder of the local file system.
@@ -68,8 +72,17 @@ impl FileSpool {
 
     fn open_on(dir: &Path, options: SpoolOptions, disk: Arc<dyn Disk>) -> Result<Arc<Self>, SpoolError> {
         let folder = Folder::open(dir)?;
-        let table = folder.recover()?;
-        let shared = Arc::new(Shared::new(folder, table, options));
+        let mut table = folder.recover()?;
+        let recorder = Recorder::open(&options.recorder, &folder).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the spool has no recorder: what a kill of the process finds in memory is lost");
+            None
+        });
+        if let Some(recorder) = &recorder
+            && let Err(error) = take_over(recorder, &folder, &mut table, &*disk)
+        {
+            tracing::error!(%error, "what the last process has recorded waits for the next start");
+        }
+        let shared = Arc::new(Shared::new(folder, recorder, table, options));
         let cant_start = |source| SpoolError::io("start the committer of", dir, source);
         let syncer = Syncer::start(shared.clone(), disk.clone()).map_err(cant_start)?;
         let committer = Committer::new(shared.clone(), disk, syncer);
@@ -92,6 +105,19 @@ impl FileSpool {
     #[must_use]
     pub fn lost_records(&self) -> u64 {
         self.shared.lost_records()
+    }
+
+    /// Records that the recorder did not take, for want of room or because there is none: until they were committed
+    /// they were in memory only. Since the start.
+    #[must_use]
+    pub fn unrecorded_records(&self) -> u64 {
+        self.shared.unrecorded_records()
+    }
+
+    /// The recorder's folder; none where the spool has no recorder.
+    #[must_use]
+    pub fn recorder_dir(&self) -> Option<&Path> {
+        self.shared.recorder.as_ref().map(Recorder::path)
     }
 
     /// Records that the database refused for good, each of which is in a file `<record id>.refused` in the spool's
@@ -144,4 +170,27 @@ impl Drop for FileSpool {
     fn drop(&mut self) {
         self.shared.close();
     }
+}
+
+/// Puts what a killed process has recorded into a segment of its own.
+fn take_over(
+    recorder: &Recorder,
+    folder: &Folder,
+    table: &mut SegmentTable,
+    disk: &dyn Disk,
+) -> Result<(), SpoolError> {
+    recorder.recover(|frames| {
+        let (id, bytes) = (table.take_id(), frames.len() as u64);
+        let path = folder.segment_path(id);
+        let write = || {
+            let file = disk.create(&path)?;
+            let kept = file.append(frames).and_then(|()| file.sync());
+            kept.inspect_err(|_| folder.delete_segment(id))
+        };
+        write().map_err(|source| SpoolError::io("write", &path, source))?;
+        table.grow([(id, bytes)].into_iter());
+        table.seal();
+        tracing::info!(bytes, "the last process was killed; what it has recorded is taken over");
+        Ok(())
+    })
 }

@@ -1,8 +1,8 @@
-use super::SpoolError;
+use super::{RecorderPlace, SpoolError};
 use std::time::Duration;
 
 /// How a spool behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpoolOptions {
     /// How long records are gathered before they are committed together; 20 ms at most.
     pub commit_window: Duration,
@@ -12,6 +12,8 @@ pub struct SpoolOptions {
     pub max_buffer_bytes: usize,
     /// Bytes that all segments may have together; beyond it the disk counts as full.
     pub max_disk_bytes: u64,
+    /// Where records outlive the process until they are committed.
+    pub recorder: RecorderPlace,
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -23,6 +25,7 @@ impl Default for SpoolOptions {
             segment_bytes: 16 * MIB,
             max_buffer_bytes: 64 * 1024 * 1024,
             max_disk_bytes: 4096 * MIB,
+            recorder: RecorderPlace::Auto,
         }
     }
 }

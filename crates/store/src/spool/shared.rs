@@ -1,8 +1,10 @@
 use super::alarm::Alarm;
 use super::buffer::Buffer;
 use super::folder::Folder;
+use super::recorder::Recorder;
 use super::table::SegmentTable;
 use super::{SpoolError, SpoolOptions};
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -10,6 +12,7 @@ use tokio::sync::watch;
 /// What handles, committer and reader have in common.
 pub(super) struct Shared {
     pub(super) folder: Folder,
+    pub(super) recorder: Option<Recorder>,
     pub(super) options: SpoolOptions,
     pub(super) alarm: Alarm,
     table: Mutex<SegmentTable>,
@@ -22,25 +25,33 @@ pub(super) struct Shared {
     /// Changes when a batch is committed, when one fails, and when the committer ends.
     progress: watch::Sender<()>,
     lost_records: AtomicU64,
+    unrecorded_records: AtomicU64,
     refused_records: AtomicU64,
     /// What the committer had to leave when it ended.
     left_bytes: AtomicUsize,
 }
 
 impl Shared {
-    pub(super) fn new(folder: Folder, table: SegmentTable, options: SpoolOptions) -> Self {
+    pub(super) fn new(
+        folder: Folder,
+        recorder: Option<Recorder>,
+        table: SegmentTable,
+        options: SpoolOptions,
+    ) -> Self {
         Self {
             folder,
-            options,
+            recorder,
             alarm: Alarm::default(),
             table: Mutex::new(table),
             buffers: Mutex::default(),
             buffer_limit: AtomicUsize::new(options.max_buffer_bytes),
+            options,
             is_failing: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             progress: watch::Sender::new(()),
             lost_records: AtomicU64::new(0),
+            unrecorded_records: AtomicU64::new(0),
             refused_records: AtomicU64::new(0),
             left_bytes: AtomicUsize::new(0),
         }
@@ -48,7 +59,11 @@ impl Shared {
 
     /// A buffer of its own for a new handle.
     pub(super) fn add_buffer(&self) -> Arc<Buffer> {
-        let buffer = Arc::new(Buffer::default());
+        let tapes = self.recorder.as_ref().and_then(|recorder| {
+            let warn = |error: &io::Error| tracing::warn!(%error, "the recorder has no room for tapes");
+            recorder.new_tapes().inspect_err(warn).ok()
+        });
+        let buffer = Arc::new(Buffer::new(tapes));
         let mut buffers = self.lock_buffers();
         buffers.push(buffer.clone());
         self.share_out(buffers.len());
@@ -97,6 +112,19 @@ impl Shared {
     /// Counts a lost record; true for the first.
     pub(super) fn count_lost(&self) -> bool {
         self.lost_records.fetch_add(1, Ordering::Relaxed) == 0
+    }
+
+    /// Counts a record that is in memory only until it is committed.
+    pub(super) fn count_unrecorded(&self) {
+        let is_first = self.unrecorded_records.fetch_add(1, Ordering::Relaxed) == 0;
+        if is_first && let Some(recorder) = &self.recorder {
+            let path = recorder.path().display();
+            tracing::warn!(%path, "the recorder has no room: records wait for the disk in memory only");
+        }
+    }
+
+    pub(super) fn unrecorded_records(&self) -> u64 {
+        self.unrecorded_records.load(Ordering::Relaxed)
     }
 
     pub(super) fn lost_records(&self) -> u64 {

@@ -103,15 +103,7 @@ async fn ids_of_deleted_segments_are_not_used_again() {
         assert!(segments(dir.path()).is_empty());
         spool.close().await.unwrap();
     }
-    let mut spool = None;
-    for _ in 0..1_000 {
-        spool = FileSpool::open(dir.path(), quick()).ok();
-        if spool.is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    let spool = spool.unwrap();
+    let spool = open_when_free(dir.path(), &quick(), FileDisk).await;
     let handle = spool.handle();
     append(&*handle, [1]);
     handle.durable().await.unwrap();

@@ -1,9 +1,10 @@
 mod damage;
 mod failing_disk;
+mod recorder;
 mod shipping;
 
 use super::disk::{Disk, FileDisk, SegmentFile};
-use super::{FileSpool, SpoolError, SpoolOptions, SpoolReader};
+use super::{FileSpool, RecorderPlace, SpoolError, SpoolOptions, SpoolReader};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use topdog_domain::ports::{Batch, SpoolHandle};
 
 /// Options by which tests need not wait.
 fn quick() -> SpoolOptions {
-    SpoolOptions { commit_window: Duration::from_millis(1), ..SpoolOptions::default() }
+    let (commit_window, recorder) = (Duration::from_millis(1), RecorderPlace::Off);
+    SpoolOptions { commit_window, recorder, ..SpoolOptions::default() }
 }
 
 fn folder() -> TempDir {
@@ -26,6 +28,17 @@ fn folder() -> TempDir {
 
 fn open(dir: &Path) -> Arc<FileSpool> {
     FileSpool::open(dir, quick()).unwrap()
+}
+
+/// A dropped spool lets go of its folder when its committer has ended.
+async fn open_when_free(dir: &Path, options: &SpoolOptions, disk: impl Disk + 'static) -> Arc<FileSpool> {
+    let (opened, disk) = (std::cell::RefCell::new(None), Arc::new(disk));
+    until(|| {
+        *opened.borrow_mut() = FileSpool::open_on(dir, options.clone(), disk.clone()).ok();
+        opened.borrow().is_some()
+    })
+    .await;
+    opened.into_inner().unwrap()
 }
 
 /// A record that carries a number.

@@ -68,7 +68,7 @@ async fn a_restart_goes_on_where_shipping_was() {
         spool.reader().advance(position).unwrap();
         spool.close().await.unwrap();
     }
-    let spool = open_when_free(dir.path()).await;
+    let spool = open_when_free(dir.path(), &quick(), FileDisk).await;
     let handle = spool.handle();
     append(&*handle, 6..8);
     handle.durable().await.unwrap();
@@ -88,7 +88,7 @@ async fn a_cursor_that_is_gone_ships_again_rather_than_never() {
         spool.close().await.unwrap();
     }
     std::fs::write(dir.path().join("cursor"), "{").unwrap();
-    let spool = open_when_free(dir.path()).await;
+    let spool = open_when_free(dir.path(), &quick(), FileDisk).await;
     assert_eq!(ship_all(&spool.reader()), [0, 1, 2]);
 }
 
@@ -216,7 +216,7 @@ async fn a_second_process_is_refused() {
     let spool = open(dir.path());
     assert!(matches!(FileSpool::open(dir.path(), quick()), Err(SpoolError::InUse { .. })));
     drop(spool);
-    open_when_free(dir.path()).await;
+    open_when_free(dir.path(), &quick(), FileDisk).await;
 }
 
 #[tokio::test]
@@ -249,15 +249,4 @@ fn options_that_contradict_each_other_are_refused() {
     for options in bad {
         assert!(matches!(FileSpool::open(dir.path(), options), Err(SpoolError::Options(_))));
     }
-}
-
-/// A dropped spool lets go of its folder when its committer has ended.
-async fn open_when_free(dir: &Path) -> Arc<FileSpool> {
-    let opened = std::cell::RefCell::new(None);
-    until(|| {
-        *opened.borrow_mut() = FileSpool::open(dir, quick()).ok();
-        opened.borrow().is_some()
-    })
-    .await;
-    opened.into_inner().unwrap()
 }

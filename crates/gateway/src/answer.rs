@@ -7,6 +7,7 @@ use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
+use serde::Serialize;
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -87,6 +88,36 @@ pub(crate) fn refused(trail: &Trail, refusal: &Refusal) -> Answer {
     let headers = answer.headers_mut();
     headers.insert(X_ERROR_SOURCE, HeaderValue::from_static("gateway"));
     advise(headers, refusal, trail.at);
+    answer
+}
+
+/// The same in the shape of the management API's errors (RFC 9457), for what never gets there.
+pub(crate) fn problem(trail: &Trail, refusal: &Refusal) -> Answer {
+    #[derive(Serialize)]
+    struct Problem<'a> {
+        #[serde(rename = "type")]
+        kind: String,
+        title: &'a str,
+        status: u16,
+        detail: String,
+        code: &'a str,
+        instance: String,
+    }
+    let (status, code) = (refusal.status(), refusal.code());
+    let title = StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or_default();
+    let problem = Problem {
+        kind: format!("urn:topdog:{code}"),
+        title,
+        status,
+        detail: refusal.to_string(),
+        code,
+        instance: trail.request.to_string(),
+    };
+    // Text only: writing it can't fail.
+    let mut answer = json(status, serde_json::to_vec(&problem).unwrap_or_default().into(), trail);
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(X_ERROR_SOURCE, HeaderValue::from_static("gateway"));
     answer
 }
 

@@ -1,9 +1,9 @@
 //! Step 1: what is asked for, before anything of it is believed.
 
+use crate::edge::ClientBody;
 use crate::worker::Worker;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method, Request};
-use hyper::body::Incoming;
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -65,7 +65,7 @@ pub(crate) struct Arrived {
     pub(crate) wanted: Wanted,
     pub(crate) headers: HeaderMap,
     pub(crate) query: Option<String>,
-    pub(crate) body: Incoming,
+    pub(crate) body: ClientBody,
     pub(crate) client_ip: IpAddr,
     pub(crate) sent_labels: SentLabels,
     pub(crate) is_front_trusted: bool,
@@ -78,7 +78,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) fn arrive(
     worker: &Worker,
     trail: &Trail,
-    request: Request<Incoming>,
+    request: Request<ClientBody>,
     peer: IpAddr,
 ) -> Result<Arrived, Refusal> {
     let (parts, body) = request.into_parts();

@@ -3,6 +3,7 @@
 use crate::answer::{self, Answer};
 use crate::arrive::{Arrived, Trail, Wanted, arrive};
 use crate::authenticate::authenticate;
+use crate::edge::ClientBody;
 use crate::entitle::entitle;
 use crate::forward::forward;
 use crate::models;
@@ -11,13 +12,12 @@ use crate::record;
 use crate::reserve::{refuse_exhausted, reserve};
 use crate::worker::Worker;
 use http::Request;
-use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::rc::Rc;
 use topdog_domain::Refusal;
 
 /// Answers a request of the data plane. Whatever happens, there is an answer, and it is measured.
-pub(crate) async fn travel(worker: &Rc<Worker>, request: Request<Incoming>, peer: IpAddr) -> Answer {
+pub(crate) async fn travel(worker: &Rc<Worker>, request: Request<ClientBody>, peer: IpAddr) -> Answer {
     let trail = Trail::new(worker);
     match journey(worker, &trail, request, peer).await {
         Ok(answer) => answer,
@@ -39,7 +39,7 @@ async fn recorded(worker: &Worker, trail: &Trail, refusal: Refusal) -> Refusal {
 async fn journey(
     worker: &Rc<Worker>,
     trail: &Trail,
-    request: Request<Incoming>,
+    request: Request<ClientBody>,
     peer: IpAddr,
 ) -> Result<Answer, Refusal> {
     let arrived: Arrived = arrive(worker, trail, request, peer)?;

@@ -43,6 +43,6 @@ mod worker;
 
 pub use answer::{AnswerBody, BodyBroken, ControlBody};
 pub use config::{GatewayConfig, GatewayParts};
-pub use edge::ControlPlane;
+pub use edge::{BodyLost, ClientBody, ControlPlane};
 pub use metrics::Metrics;
 pub use worker::Gateway;

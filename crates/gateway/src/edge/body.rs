@@ -1,12 +1,12 @@
 //! Reading a client's body: within its size, within its time.
 
 use crate::config::GatewayConfig;
+use crate::edge::{BodyLost, ClientBody};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use topdog_domain::Refusal;
 
 /// A client's body, piece by piece.
 pub(crate) struct BodyReader {
-    incoming: Incoming,
+    incoming: ClientBody,
     left: u64,
     limit: u64,
     idle: Duration,
@@ -29,7 +29,7 @@ const MOST_IDLES: u32 = 10;
 impl BodyReader {
     /// A reader of a body that says it is not too large.
     pub(crate) fn new(
-        incoming: Incoming,
+        incoming: ClientBody,
         headers: &HeaderMap,
         config: &GatewayConfig,
     ) -> Result<Self, Refusal> {
@@ -86,7 +86,7 @@ impl BodyReader {
     }
 
     /// The bytes of a frame, where it has any, within the limit.
-    fn data_of(&mut self, frame: Result<Frame<Bytes>, hyper::Error>) -> Result<Option<Bytes>, Refusal> {
+    fn data_of(&mut self, frame: Result<Frame<Bytes>, BodyLost>) -> Result<Option<Bytes>, Refusal> {
         // The client broke off, or its framing is wrong: it will hardly read the answer.
         let Ok(data) = frame.map_err(|_| broken())?.into_data() else { return Ok(None) };
         self.left = self.left.checked_sub(data.len() as u64).ok_or(Refusal::BodyTooLarge(self.limit))?;

@@ -1,6 +1,8 @@
 //! Accepting connections, and telling the data plane's requests from the control plane's.
 
 pub(crate) mod body;
+mod client_body;
+mod h1;
 mod opening;
 mod stall;
 
@@ -8,10 +10,12 @@ use crate::answer::{AnswerBody, ControlBody};
 use crate::arrive::client_ip;
 use crate::journey::travel;
 use crate::worker::Worker;
+pub use client_body::{BodyLost, ClientBody};
+use h1::{Connection, Thread, Transport};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use opening::OpeningGuard;
@@ -37,7 +41,7 @@ pub trait ControlPlane: Send + Sync {
     /// Answers a request of that client, on a runtime of its own: the data plane never waits for it.
     fn call(
         &self,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         client: SocketAddr,
     ) -> Pin<Box<dyn Future<Output = Response<ControlBody>> + Send>>;
 }
@@ -47,6 +51,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often connections to providers that nobody uses are closed.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
+/// What the connections of a thread are served with.
+struct Edge {
+    worker: Rc<Worker>,
+    thread: Rc<Thread>,
+    open: Rc<OpenConnections>,
+    tls: Option<TlsAcceptor>,
+    stop: watch::Receiver<bool>,
+}
+
 pub(crate) async fn serve(
     worker: Rc<Worker>,
     listener: TcpListener,
@@ -54,69 +67,69 @@ pub(crate) async fn serve(
     stop: watch::Receiver<bool>,
 ) {
     let mut stopping = stop.clone();
-    let tls = tls.map(TlsAcceptor::from);
-    let open = Rc::new(OpenConnections::default());
+    let edge = Rc::new(Edge {
+        worker,
+        thread: Rc::new(Thread::new()),
+        open: Rc::default(),
+        tls: tls.map(TlsAcceptor::from),
+        stop,
+    });
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => accept(&worker, &open, stream, peer, tls.clone(), stop.clone()),
+                Ok((stream, peer)) => accept(&edge, stream, peer),
                 Err(error) => {
                     tracing::warn!(%error, "a connection can't be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
-            _ = sweep.tick() => worker.pool.sweep(),
+            _ = sweep.tick() => edge.worker.pool.sweep(),
             _ = stopping.wait_for(|is_stopping| *is_stopping) => break,
         }
     }
     drop(listener);
-    open.none_left().await;
+    edge.open.none_left().await;
 }
 
-fn accept(
-    worker: &Rc<Worker>,
-    open: &Rc<OpenConnections>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    tls: Option<TlsAcceptor>,
-    stop: watch::Receiver<bool>,
-) {
-    let Some(place) = Place::take(worker, open) else {
+fn accept(edge: &Rc<Edge>, stream: TcpStream, peer: SocketAddr) {
+    let Some(place) = Place::take(&edge.worker, &edge.open) else {
         tracing::warn!("more connections than max_connections: one was closed");
         return;
     };
-    let worker = worker.clone();
+    let edge = edge.clone();
     tokio::task::spawn_local(async move {
         // Nagle's algorithm would hold small events of a stream back for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
-        match tls {
-            Some(tls) => secured(&worker, stream, peer, tls, stop).await,
-            None => cleartext(&worker, stream, peer, stop).await,
+        match &edge.tls {
+            // Boxed, so that connections in the clear need not have room for it.
+            Some(tls) => Box::pin(secured(&edge, stream, peer, tls)).await,
+            None => cleartext(&edge, stream, peer).await,
         }
         drop(place);
     });
 }
 
-async fn secured(
-    worker: &Rc<Worker>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    tls: TlsAcceptor,
-    stop: watch::Receiver<bool>,
-) {
-    let Ok(Ok(stream)) = timeout(worker.config().header_timeout, tls.accept(stream)).await else { return };
-    let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    converse(worker, stream, peer, is_h2, stop).await;
+async fn secured(edge: &Edge, stream: TcpStream, peer: SocketAddr, tls: &TlsAcceptor) {
+    let limit = edge.worker.config().header_timeout;
+    let Ok(Ok(stream)) = timeout(limit, tls.accept(stream)).await else { return };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        speak_h2(edge, stream, peer).await;
+    } else {
+        speak_h1(edge, stream, peer).await;
+    }
 }
 
-async fn cleartext(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
-    let is_h2 = worker.config().is_h2c_allowed
-        && match timeout(worker.config().header_timeout, begins_with_h2_preface(&stream)).await {
-            Ok(Ok(is_h2)) => is_h2,
+async fn cleartext(edge: &Edge, stream: TcpStream, peer: SocketAddr) {
+    let config = edge.worker.config();
+    if config.is_h2c_allowed {
+        match timeout(config.header_timeout, begins_with_h2_preface(&stream)).await {
+            Ok(Ok(true)) => return Box::pin(speak_h2(edge, stream, peer)).await,
+            Ok(Ok(false)) => {}
             _ => return,
-        };
-    converse(worker, stream, peer, is_h2, stop).await;
+        }
+    }
+    speak_h1(edge, stream, peer).await;
 }
 
 /// Does the client begin with HTTP/2's preface (RFC 9113, 3.4)? Looks without taking.
@@ -136,33 +149,30 @@ async fn begins_with_h2_preface(stream: &TcpStream) -> std::io::Result<bool> {
     }
 }
 
-async fn converse<S>(
-    worker: &Rc<Worker>,
-    stream: S,
-    peer: SocketAddr,
-    is_h2: bool,
-    mut stop: watch::Receiver<bool>,
-) where
+async fn speak_h1<S: Transport>(edge: &Edge, stream: S, peer: SocketAddr) {
+    let connection =
+        Connection::new(stream, edge.thread.clone(), edge.worker.clone(), peer, edge.stop.clone());
+    let mut connection = pin!(connection.run());
+    if until_stopping(connection.as_mut(), &mut edge.stop.clone()).await {
+        connection.await;
+    }
+}
+
+async fn speak_h2<S>(edge: &Edge, stream: S, peer: SocketAddr)
+where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let stream = StallGuard::new(stream, worker.config().send_idle_timeout);
-    let service = service_fn(|request| {
-        let worker = worker.clone();
-        async move { Ok::<_, Infallible>(answer(&worker, request, peer).await) }
+    let config = edge.worker.config();
+    let service = service_fn(|request: Request<Incoming>| {
+        let worker = edge.worker.clone();
+        async move { Ok::<_, Infallible>(answer(&worker, request.map(ClientBody::h2), peer).await) }
     });
-    if is_h2 {
-        let io = TokioIo::new(OpeningGuard::new(stream, worker.config().header_timeout));
-        let mut connection = pin!(h2(worker).serve_connection(io, service));
-        if until_stopping(connection.as_mut(), &mut stop).await {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
-    } else {
-        let mut connection = pin!(h1(worker).serve_connection(TokioIo::new(stream), service));
-        if until_stopping(connection.as_mut(), &mut stop).await {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
+    let stream = StallGuard::new(stream, config.send_idle_timeout);
+    let io = TokioIo::new(OpeningGuard::new(stream, config.header_timeout));
+    let mut connection = pin!(h2(&edge.worker).serve_connection(io, service));
+    if until_stopping(connection.as_mut(), &mut edge.stop.clone()).await {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
     }
 }
 
@@ -183,18 +193,6 @@ async fn until_stopping(mut connection: Pin<&mut impl Future>, stop: &mut watch:
         Poll::Pending
     })
     .await
-}
-
-fn h1(worker: &Worker) -> http1::Builder {
-    let config = worker.config();
-    let mut builder = http1::Builder::new();
-    builder
-        // Without a timer hyper would silently ignore the time limit for heads.
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.header_timeout)
-        .max_buf_size(config.max_head_bytes.max(8192))
-        .half_close(false);
-    builder
 }
 
 fn h2(worker: &Worker) -> http2::Builder<LocalExecutor> {
@@ -218,7 +216,7 @@ const MOST_H2_RESETS: usize = 50;
 /// A slow reader of one stream holds at most this many bytes.
 const H2_SEND_BUFFER: usize = 64 * 1024;
 
-async fn answer(worker: &Rc<Worker>, request: Request<Incoming>, peer: SocketAddr) -> Response<AnswerBody> {
+async fn answer(worker: &Rc<Worker>, request: Request<ClientBody>, peer: SocketAddr) -> Response<AnswerBody> {
     if request.uri().path().starts_with("/v1/") {
         return travel(worker, request, peer.ip()).await;
     }

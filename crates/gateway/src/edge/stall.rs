@@ -20,6 +20,10 @@ impl<S> StallGuard<S> {
         Self { stream, most, stalled: None }
     }
 
+    pub(crate) const fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     fn guard<T>(&mut self, polled: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.stalled = None;

@@ -3,7 +3,6 @@
 use crate::upstream::{Script, Upstream};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -25,7 +24,7 @@ use topdog_domain::tier::{Tier, TierCatalogue};
 use topdog_domain::usage::{Outcome, RequestRecord};
 use topdog_domain::{ProviderKeyId, Timestamp};
 use topdog_egress::{AllowRule, BaseUrl, Egress, EgressPolicy};
-use topdog_gateway::{ControlBody, ControlPlane, Gateway, GatewayConfig, GatewayParts, Metrics};
+use topdog_gateway::{ClientBody, ControlBody, ControlPlane, Gateway, GatewayConfig, GatewayParts, Metrics};
 use topdog_vault::{KeyHasher, References, RootKeyring, SecretText, Slot, Vault, VaultParts};
 
 pub(crate) const SECRET: &str = "sk-customer-own-key-7f3a";
@@ -265,7 +264,7 @@ struct Elsewhere;
 impl ControlPlane for Elsewhere {
     fn call(
         &self,
-        _: Request<Incoming>,
+        _: Request<ClientBody>,
         _: SocketAddr,
     ) -> Pin<Box<dyn Future<Output = Response<ControlBody>> + Send>> {
         Box::pin(async {

@@ -4,13 +4,12 @@ use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use std::future::{Future, ready};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::runtime::Handle;
-use topdog_gateway::{BodyBroken, ControlBody, ControlPlane};
+use topdog_gateway::{BodyBroken, ClientBody, ControlBody, ControlPlane};
 use topdog_platform::ClientAddress;
 use tower::ServiceExt as _;
 
@@ -28,7 +27,7 @@ pub(super) struct Control {
 impl ControlPlane for Control {
     fn call(
         &self,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         client: SocketAddr,
     ) -> Pin<Box<dyn Future<Output = Response<ControlBody>> + Send>> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);

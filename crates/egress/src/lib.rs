@@ -30,6 +30,8 @@ pub use body::{BoxError, RequestBody};
 pub use client::{AnswerLimits, Client};
 pub use connect::{Connection, Egress, EgressSettings};
 pub use error::{BodyError, EgressError, Forbidden, Lost, SendError, UrlFault};
+#[doc(hidden)]
+pub use h1::fuzzing;
 pub use ipnet::IpNet;
 pub use origin::{BaseUrl, Origin, Scheme};
 pub use policy::{AllowRule, EgressPolicy};

@@ -6,6 +6,8 @@
 
 mod body;
 mod framing;
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 #[cfg(test)]
 mod tests;

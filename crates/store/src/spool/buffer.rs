@@ -1,6 +1,7 @@
 use super::frame::{self, Kind};
 use super::recorder::Tape;
 use serde::Serialize;
+use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -70,7 +71,7 @@ impl Buffer {
     /// copying; gives the number that is committed once the batch is.
     pub(super) fn take_into(&self, batch: &mut Vec<u8>, spare: &mut Vec<u8>) -> u64 {
         let mut resting = self.lock_resting();
-        self.erase_committed(&mut resting);
+        self.make_blank(&mut resting, Tape::rewind);
         let appended = {
             let mut pending = self.lock();
             mem::swap(&mut pending.bytes, spare);
@@ -83,16 +84,18 @@ impl Buffer {
         appended
     }
 
-    /// Takes off the tapes what is committed: with nothing waiting, everything.
-    pub(super) fn clear_tape(&self) {
-        self.erase_committed(&mut self.lock_resting());
+    /// Leaves nothing on the tapes of what is committed; with nothing waiting, nothing at all.
+    pub(super) fn erase_tapes(&self) {
+        self.make_blank(&mut self.lock_resting(), Tape::erase);
+        if let Some(tape) = self.lock().tape.as_mut().filter(|tape| tape.is_blank()) {
+            warn_unless_ok(tape.erase());
+        }
     }
 
-    fn erase_committed(&self, resting: &mut Option<Tape>) {
-        if let Some(tape) = resting.as_mut().filter(|tape| self.is_committed(tape.last()))
-            && let Err(error) = tape.erase()
-        {
-            tracing::warn!(%error, "a tape of the recorder can't be erased, the other one grows meanwhile");
+    /// The tape, where all on it is committed.
+    fn make_blank(&self, resting: &mut Option<Tape>, how: fn(&mut Tape) -> io::Result<()>) {
+        if let Some(tape) = resting.as_mut().filter(|tape| self.is_committed(tape.last())) {
+            warn_unless_ok(how(tape));
         }
     }
 
@@ -132,8 +135,7 @@ impl Buffer {
 impl Pending {
     /// Records the frame that begins there.
     fn record_from(&mut self, start: usize) -> Kept {
-        let frame = self.bytes.get(start..).unwrap_or_default();
-        let is_recorded = self.tape.as_mut().is_some_and(|tape| tape.record(frame));
+        let is_recorded = self.tape.as_mut().is_some_and(|tape| tape.record(&mut self.bytes, start));
         if is_recorded { Kept::Recorded } else { Kept::InMemory }
     }
 
@@ -145,5 +147,11 @@ impl Pending {
             full.set_last(self.appended);
             mem::swap(full, blank);
         }
+    }
+}
+
+fn warn_unless_ok(erased: io::Result<()>) {
+    if let Err(error) = erased {
+        tracing::warn!(%error, "a tape of the recorder can't be erased, it grows until it can");
     }
 }

@@ -121,7 +121,7 @@ impl Committer {
 
     /// Sleeps until something is appended, then gives others the time to join it.
     fn rest(&mut self) {
-        self.shared.buffers().iter().for_each(|buffer| buffer.clear_tape());
+        self.shared.buffers().iter().for_each(|buffer| buffer.erase_tapes());
         self.shared.forget_dropped();
         let shared = &self.shared;
         shared

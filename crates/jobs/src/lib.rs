@@ -8,7 +8,7 @@
 //! | [`ship`] | takes records out of the node's spool into the database | within 250 ms of a record |
 //! | [`Follower`] | brings changes of tenants and tiers into the node's directory | at once, or each second |
 //! | [`retain`] | deletes what is kept no longer | each hour |
-//! | [`rewrap`] | carries key rotations on | each minute, and in steps while one is under way |
+//! | [`rewrap`] | carries key rotations on | at once, or each minute, and in steps while one is under way |
 
 mod follow;
 mod pause;
@@ -19,6 +19,6 @@ mod stop;
 
 pub use follow::{Follower, Following, Freshness};
 pub use retain::{Retention, retain};
-pub use rewrap::rewrap;
+pub use rewrap::{PendingRewraps, Rewrapping, rewrap};
 pub use ship::ship;
 pub use stop::{Stop, Stopper};

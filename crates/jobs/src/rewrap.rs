@@ -1,8 +1,10 @@
 use crate::Stop;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 use topdog_domain::ports::{Clock, RewrapCount};
 use topdog_vault::{RewrapProgress, Vault};
 
@@ -11,18 +13,54 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Between two steps of a rotation, so that the database has time for others: 20 steps a second at the most.
 const BETWEEN_STEPS: Duration = Duration::from_millis(50);
 
-/// Carries key rotations on, step by step, and drops the plaintext of keys that nobody asks for any more.
-pub async fn rewrap(vault: Vault, clock: Arc<dyn Clock>, stop: Stop) {
-    stop.cuts_off(rewrap_for_ever(&vault, &*clock)).await;
+/// What carrying rotations on needs.
+pub struct Rewrapping {
+    /// Whose keys are rotated.
+    pub vault: Vault,
+    /// Rung where a rotation has begun.
+    pub begun: Arc<Notify>,
+    /// Where what is pending is written down.
+    pub pending: Arc<PendingRewraps>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
-async fn rewrap_for_ever(vault: &Vault, clock: &dyn Clock) -> Infallible {
-    let mut is_under_way = false;
+/// What rotations have still before them, as the worker last saw it.
+#[derive(Debug, Default)]
+pub struct PendingRewraps {
+    under_old_root: AtomicU64,
+    under_old_org_key: AtomicU64,
+}
+
+impl PendingRewraps {
+    /// The counts; 0 before the first look.
+    #[must_use]
+    pub fn get(&self) -> RewrapCount {
+        RewrapCount {
+            under_old_root: self.under_old_root.load(Ordering::Relaxed),
+            under_old_org_key: self.under_old_org_key.load(Ordering::Relaxed),
+        }
+    }
+
+    fn set(&self, count: RewrapCount) {
+        self.under_old_root.store(count.under_old_root, Ordering::Relaxed);
+        self.under_old_org_key.store(count.under_old_org_key, Ordering::Relaxed);
+    }
+}
+
+/// Carries key rotations on, step by step, and drops the plaintext of keys that nobody asks for any more.
+pub async fn rewrap(parts: Rewrapping, stop: Stop) {
+    stop.cuts_off(rewrap_for_ever(&parts)).await;
+}
+
+async fn rewrap_for_ever(parts: &Rewrapping) -> Infallible {
+    let Rewrapping { vault, begun, pending, clock } = parts;
     loop {
         vault.forget_expired(clock.now());
         let has_more = match vault.rewrap_step(clock.now()).await {
             Ok(progress) => {
-                report(&progress, &mut is_under_way);
+                report(&progress, pending.get());
+                pending.set(progress.pending);
                 progress.done > 0 && progress.pending != RewrapCount::default()
             }
             Err(error) => {
@@ -30,20 +68,24 @@ async fn rewrap_for_ever(vault: &Vault, clock: &dyn Clock) -> Infallible {
                 false
             }
         };
-        sleep(if has_more { BETWEEN_STEPS } else { LOOK_EVERY }).await;
+        if has_more {
+            sleep(BETWEEN_STEPS).await;
+        } else {
+            // Rung while a step ran, it is heard here: the bell keeps one ring.
+            let _ = timeout(LOOK_EVERY, begun.notified()).await;
+        }
     }
 }
 
 /// Says when a rotation begins and when it is complete; each step would be noise.
-fn report(progress: &RewrapProgress, is_under_way: &mut bool) {
-    let is_pending = progress.pending != RewrapCount::default();
+fn report(progress: &RewrapProgress, before: RewrapCount) {
+    let is_pending = |count| count != RewrapCount::default();
     let RewrapCount { under_old_root, under_old_org_key } = progress.pending;
-    match (*is_under_way, is_pending) {
+    match (is_pending(before), is_pending(progress.pending)) {
         (false, true) => tracing::info!(under_old_root, under_old_org_key, "a key rotation is under way"),
         (true, false) => tracing::info!("the key rotation is complete"),
         _ => {}
     }
-    *is_under_way = is_pending;
 }
 
 #[cfg(test)]
@@ -61,6 +103,8 @@ mod tests {
         store: Arc<MemoryStore>,
         vault: Vault,
         clock: Arc<FakeClock>,
+        begun: Arc<Notify>,
+        pending: Arc<PendingRewraps>,
         org: OrgId,
         _folder: TempDir,
     }
@@ -95,12 +139,19 @@ mod tests {
                 provider_keys.push(key);
             }
             let clock = Arc::new(FakeClock::at(samples::NEW_YEAR));
-            (Self { store, vault, clock, org, _folder: folder }, provider_keys)
+            let (begun, pending) = (Arc::default(), Arc::default());
+            (Self { store, vault, clock, begun, pending, org, _folder: folder }, provider_keys)
         }
 
         fn start(&self) -> Stopper {
             let (stopper, stop) = Stopper::new();
-            tokio::spawn(rewrap(self.vault.clone(), self.clock.clone(), stop));
+            let parts = Rewrapping {
+                vault: self.vault.clone(),
+                begun: self.begun.clone(),
+                pending: self.pending.clone(),
+                clock: self.clock.clone(),
+            };
+            tokio::spawn(rewrap(parts, stop));
             stopper
         }
     }
@@ -121,6 +172,20 @@ mod tests {
             let (opened, _) = bed.vault.open(key, samples::NEW_YEAR).await.unwrap();
             assert_eq!(opened.expose(), format!("sk-{number}"));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rotation_that_is_announced_begins_at_once_and_shows_how_far_it_is() {
+        let (bed, _) = Bed::new(250).await;
+        let _stopper = bed.start();
+        sleep(LOOK_EVERY / 2).await;
+        bed.vault.rotate_org_key(bed.org, samples::NEW_YEAR).await.unwrap();
+        bed.begun.notify_one();
+        sleep(BETWEEN_STEPS / 2).await;
+        assert_eq!(bed.pending.get().under_old_org_key, 150);
+        sleep(BETWEEN_STEPS * 2).await;
+        assert_eq!(bed.pending.get(), RewrapCount::default());
+        assert_eq!(bed.vault.pending().await.unwrap(), RewrapCount::default());
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,10 +4,11 @@ use crate::{edge, routes};
 use axum::Router;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::Notify;
 use topdog_domain::directory::{Directory, OrgFacts};
 use topdog_domain::ports::{
     ApiKeys, ChangeFeed, Clock, Endpoints, Idempotency, MinuteLedger, OrgKeys, Organisations, ProviderKeys,
-    QuotaLedger, RecordReader, Spool, SpoolHandle, Tiers,
+    QuotaLedger, RecordReader, Spool, SpoolHandle, Tiers, WrappedKeyCounts,
 };
 use topdog_domain::provider::ProviderName;
 use topdog_domain::{OrgId, Timestamp};
@@ -28,6 +29,10 @@ pub struct PlatformParts {
     pub provider_keys: Arc<dyn ProviderKeys>,
     /// Organisations' wrapped keys, for telling how a rotation stands.
     pub org_keys: Arc<dyn OrgKeys>,
+    /// How many keys are wrapped by what, for the same.
+    pub wrapped_key_counts: Arc<dyn WrappedKeyCounts>,
+    /// Rung where a rotation has begun, for whoever carries it on.
+    pub rotation_begun: Arc<Notify>,
     /// Custom endpoints.
     pub endpoints: Arc<dyn Endpoints>,
     /// Answers to creates.

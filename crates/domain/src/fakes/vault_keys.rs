@@ -1,8 +1,8 @@
 use super::MemoryStore;
 use super::store::State;
 use crate::ports::{
-    InstallationSecrets, OrgKeys, PortError, RewrapCount, SealedSecret, SealedSecrets, WrappedOrgKey,
-    WrappedRoot,
+    DataKeyCount, InstallationSecrets, OrgKeys, PortError, RewrapCount, SealedSecret, SealedSecrets,
+    WrappedKeyCount, WrappedKeyCounts, WrappedOrgKey, WrappedRoot,
 };
 use crate::{OrgId, ProviderKeyId};
 use async_trait::async_trait;
@@ -77,18 +77,45 @@ impl OrgKeys for MemoryStore {
     async fn rewrap_pending(&self, root_id: &str, root_version: u32) -> Result<RewrapCount, PortError> {
         let state = self.state()?;
         let org_keys = state.org_keys.values().filter(|key| !is_under(key, root_id, root_version)).count();
-        let newest =
-            |org: OrgId| state.org_keys.range((org, 0)..=(org, u32::MAX)).next_back().map(|(at, _)| at.1);
         let installation = state
             .installation_secrets
             .values()
             .filter(|secret| secret.root_id != root_id || secret.root_version != root_version)
             .count();
-        let data_keys = state.secrets.values().filter(|s| newest(s.org) != Some(s.org_key_version)).count();
+        let data_keys =
+            state.secrets.values().filter(|s| state.newest_org_key(s.org) != Some(s.org_key_version));
         Ok(RewrapCount {
             under_old_root: (org_keys + installation) as u64,
-            under_old_org_key: data_keys as u64,
+            under_old_org_key: data_keys.count() as u64,
         })
+    }
+}
+
+#[async_trait]
+impl WrappedKeyCounts for MemoryStore {
+    async fn wrapped_key_count(&self) -> Result<WrappedKeyCount, PortError> {
+        let state = self.state()?;
+        Ok(WrappedKeyCount {
+            under_root: (state.org_keys.len() + state.installation_secrets.len()) as u64,
+            under_org_keys: state.secrets.len() as u64,
+        })
+    }
+
+    async fn data_key_count(&self, org: OrgId) -> Result<DataKeyCount, PortError> {
+        let state = self.state()?;
+        let newest = state.newest_org_key(org);
+        let (under_newest, under_older): (Vec<_>, Vec<_>) = state
+            .secrets
+            .values()
+            .filter(|secret| secret.org == org)
+            .partition(|secret| Some(secret.org_key_version) == newest);
+        Ok(DataKeyCount { under_newest: under_newest.len() as u64, under_older: under_older.len() as u64 })
+    }
+}
+
+impl State {
+    fn newest_org_key(&self, org: OrgId) -> Option<u32> {
+        self.org_keys.range((org, 0)..=(org, u32::MAX)).next_back().map(|((_, version), _)| *version)
     }
 }
 

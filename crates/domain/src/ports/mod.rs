@@ -17,6 +17,7 @@ mod spool;
 mod spool_source;
 mod tiers;
 mod vault_keys;
+mod wrapped_key_counts;
 
 pub use api_keys::{ApiKeys, NewSecret};
 pub use change_feed::{Change, ChangeFeed};
@@ -34,6 +35,7 @@ pub use tiers::Tiers;
 pub use vault_keys::{
     InstallationSecrets, OrgKeys, RewrapCount, SealedSecret, SealedSecrets, WrappedOrgKey, WrappedRoot,
 };
+pub use wrapped_key_counts::{DataKeyCount, WrappedKeyCount, WrappedKeyCounts};
 
 /// A page of a list, in the order of the list's key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,7 +19,8 @@ pub struct CreateProviderKey {
     /// The key itself, to be sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
-    /// Where to fetch it: `vault:MOUNT/PATH#FIELD`; for the operator also `env:NAME` and `file:PATH`.
+    /// Where to fetch it, by the server's own authority: `env:NAME`, `file:/PATH` or `vault:MOUNT/PATH#FIELD`. Only
+    /// the operator may give one; a customer's key gives `secret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
@@ -35,7 +36,7 @@ pub struct RotateProviderKey {
     /// The key itself, to be sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
-    /// Where to fetch it.
+    /// Where to fetch it; only the operator may give one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }

@@ -15,10 +15,13 @@ pub(super) async fn show_org(
     let versions = platform.parts.org_keys.org_key_list(caller.org_id()).await?;
     let newest = versions.iter().max_by_key(|key| key.version);
     let newest = newest.ok_or(Problem::NotFound("organisation key"))?;
+    let data_keys = platform.parts.wrapped_key_counts.data_key_count(caller.org_id()).await?;
     let older = versions.iter().map(|key| key.version).filter(|version| *version < newest.version);
     Ok(Answer(OrgVaultStatus {
         version: newest.version,
         created_at: newest.created_at.into(),
+        pending: data_keys.under_older,
+        done: data_keys.under_newest,
         older_versions: older.collect(),
     }))
 }
@@ -37,8 +40,9 @@ pub(super) async fn show_root(
     State(platform): State<Shared>,
     _: Operator,
 ) -> Result<Answer<VaultStatus>, Problem> {
-    let pending = platform.parts.vault.pending().await;
-    pending.map(|count| Answer(count.into())).map_err(|error| Problem::of_vault(&error))
+    let pending = platform.parts.vault.pending().await.map_err(|error| Problem::of_vault(&error))?;
+    let all = platform.parts.wrapped_key_counts.wrapped_key_count().await?;
+    Ok(Answer(VaultStatus::new(pending, all)))
 }
 
 pub(super) async fn rotate_root(
@@ -62,6 +66,9 @@ async fn finished(
         Ok(version) => draft.with("version", version),
         Err(_) => draft.ended(AuditOutcome::Failure),
     };
+    if rotated.is_ok() {
+        platform.parts.rotation_begun.notify_one();
+    }
     platform.record(&draft).await?;
     let version = rotated.map_err(|error| Problem::of_vault(&error))?;
     Ok(Answer(Rotation { version }))

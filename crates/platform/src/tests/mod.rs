@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use topdog_domain::OrgId;
 use topdog_domain::directory::{Directory, OrgFacts};
 use topdog_domain::fakes::samples::NEW_YEAR;
@@ -54,6 +55,7 @@ struct World {
     ledger: Arc<MemoryLedger>,
     spool: MemorySpool,
     clock: Arc<FakeClock>,
+    rotation_begun: Arc<Notify>,
     /// For files that references name; `data` in it is the installation's own.
     folder: TempDir,
 }
@@ -125,6 +127,7 @@ impl World {
         let feed = Arc::new(Feed { store: store.clone(), is_away: AtomicBool::new(false) });
         let (ledger, spool) = (Arc::new(MemoryLedger::new()), MemorySpool::new());
         let clock = Arc::new(FakeClock::at(NEW_YEAR));
+        let rotation_begun = Arc::new(Notify::new());
         let loopback = AllowRule { net: "127.0.0.0/8".parse().unwrap(), ports: None, plain_http: true };
         let platform = Platform::new(PlatformParts {
             directory: Arc::new(Directory::new(TierCatalogue::new(Tier::standard_catalogue()))),
@@ -133,6 +136,8 @@ impl World {
             api_keys: store.clone(),
             provider_keys: store.clone(),
             org_keys: store.clone(),
+            wrapped_key_counts: store.clone(),
+            rotation_begun: rotation_begun.clone(),
             endpoints: store.clone(),
             idempotency: store.clone(),
             records: store.clone(),
@@ -148,7 +153,7 @@ impl World {
             providers: vec![(ProviderName::openai(), BaseUrl::parse(base_url).unwrap())],
             plans_url: "https://example.com/plans".to_owned(),
         });
-        Self { router: platform.router(), store, feed, ledger, spool, clock, folder }
+        Self { router: platform.router(), store, feed, ledger, spool, clock, rotation_begun, folder }
     }
 
     /// A file of the server's machine that holds a key, and the reference to it.

@@ -204,10 +204,15 @@ async fn an_organisations_key_is_rotated_online() {
     assert_eq!(world.get(path, &owner.secret).await.expect(200).body["version"], 1);
     let rotated = world.post(&format!("{path}/rotate"), &owner.secret, json!({})).await.expect(200);
     assert_eq!(rotated.body["version"], 2);
-    let status = world.get(path, &owner.secret).await.expect(200);
-    assert_eq!((&status.body["version"], &status.body["older_versions"]), (&json!(2), &json!([1])));
-    let pending = world.get("/vault", OPERATOR).await.expect(200);
-    assert_eq!(pending.body, json!({ "under_old_root": 0, "under_old_org_key": 1 }));
+    // Whoever carries it on has been told.
+    world.rotation_begun.notified().await;
+    world.post(KEYS, &owner.secret, openai("second")).await.expect(201);
+    let status = world.get(path, &owner.secret).await.expect(200).body;
+    assert_eq!((&status["version"], &status["older_versions"]), (&json!(2), &json!([1])));
+    assert_eq!((&status["pending"], &status["done"]), (&json!(1), &json!(1)));
+    let status = world.get("/vault", OPERATOR).await.expect(200).body;
+    assert_eq!((&status["under_old_org_key"], &status["under_newest_org_key"]), (&json!(1), &json!(1)));
+    assert_eq!((&status["under_old_root"], &status["under_present_root"]), (&json!(0), &json!(3)));
     let audits = world.spool.audits();
     assert!(audits.iter().any(|entry| entry.action == "org_key.rotate" && entry.detail["version"] == "2"));
     world.post("/vault/rotate-root", OPERATOR, json!({})).await.refused(409, "conflict");

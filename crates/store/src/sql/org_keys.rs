@@ -6,7 +6,9 @@ use super::engine::{on_engine, statements};
 use super::error::taken;
 use super::organisations;
 use async_trait::async_trait;
-use topdog_domain::ports::{OrgKeys, PortError, RewrapCount, WrappedOrgKey};
+use topdog_domain::ports::{
+    DataKeyCount, OrgKeys, PortError, RewrapCount, WrappedKeyCount, WrappedKeyCounts, WrappedOrgKey,
+};
 use topdog_domain::{OrgId, Timestamp};
 
 #[async_trait]
@@ -105,6 +107,31 @@ impl OrgKeys for Store {
     }
 }
 
+#[async_trait]
+impl WrappedKeyCounts for Store {
+    async fn wrapped_key_count(&self) -> Result<WrappedKeyCount, PortError> {
+        let (root, org): (i64, i64) =
+            on_engine!(self.pools().readers(), |db| sqlx::query_as(COUNT).fetch_one(db).await)?;
+        Ok(WrappedKeyCount {
+            under_root: unsigned("COUNT(*)", root)?,
+            under_org_keys: unsigned("COUNT(*)", org)?,
+        })
+    }
+
+    async fn data_key_count(&self, org: OrgId) -> Result<DataKeyCount, PortError> {
+        let org = org.to_string();
+        let (newest, older): (i64, i64) =
+            on_engine!(self.pools().readers(), |db| sqlx::query_as(COUNT_OF_ORG)
+                .bind(org)
+                .fetch_one(db)
+                .await)?;
+        Ok(DataKeyCount {
+            under_newest: unsigned("COUNT(*)", newest)?,
+            under_older: unsigned("COUNT(*)", older)?,
+        })
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct OrgKeyRow {
     org: String,
@@ -151,4 +178,10 @@ statements! {
             + (SELECT COUNT(*) FROM installation_secrets WHERE root_id <> $1 OR root_version <> $2),
         (SELECT COUNT(*) FROM sealed_secrets s
             WHERE s.org_key_version < (SELECT MAX(k.version) FROM org_keys k WHERE k.org = s.org))";
+    COUNT = "SELECT (SELECT COUNT(*) FROM org_keys) + (SELECT COUNT(*) FROM installation_secrets),
+        (SELECT COUNT(*) FROM sealed_secrets)";
+    COUNT_OF_ORG = "SELECT COUNT(CASE WHEN s.org_key_version >= k.newest THEN 1 END),
+            COUNT(CASE WHEN s.org_key_version < k.newest THEN 1 END)
+        FROM sealed_secrets s, (SELECT MAX(version) AS newest FROM org_keys WHERE org = $1) k
+        WHERE s.org = $1";
 }

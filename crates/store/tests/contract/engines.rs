@@ -5,7 +5,7 @@ use topdog_domain::RecordId;
 use topdog_domain::fakes::{MemoryLedger, MemoryStore};
 use topdog_domain::ports::{
     ApiKeys, ChangeFeed, Endpoints, Idempotency, InstallationSecrets, MinuteLedger, OrgKeys, Organisations,
-    ProviderKeys, QuotaLedger, RecordReader, RecordSink, SealedSecrets, Tiers,
+    ProviderKeys, QuotaLedger, RecordReader, RecordSink, SealedSecrets, Tiers, WrappedKeyCounts,
 };
 use topdog_store::{Store, StoreOptions};
 
@@ -51,6 +51,7 @@ pub(crate) struct Ports {
     pub(crate) secrets: Arc<dyn SealedSecrets>,
     pub(crate) sink: Arc<dyn RecordSink>,
     pub(crate) tiers: Arc<dyn Tiers>,
+    pub(crate) wrapped_key_counts: Arc<dyn WrappedKeyCounts>,
 }
 
 impl Ports {
@@ -68,6 +69,7 @@ impl Ports {
             + RecordSink
             + SealedSecrets
             + Tiers
+            + WrappedKeyCounts
             + 'static,
         L: QuotaLedger + MinuteLedger + 'static,
     {
@@ -86,7 +88,8 @@ impl Ports {
             reader: store.clone(),
             secrets: store.clone(),
             sink: store.clone(),
-            tiers: store,
+            tiers: store.clone(),
+            wrapped_key_counts: store,
         }
     }
 

@@ -1,5 +1,7 @@
 use super::*;
-use topdog_domain::ports::{RewrapCount, SealedSecret, WrappedOrgKey, WrappedRoot};
+use topdog_domain::ports::{
+    DataKeyCount, RewrapCount, SealedSecret, WrappedKeyCount, WrappedOrgKey, WrappedRoot,
+};
 use topdog_domain::{OrgId, ProviderKeyId};
 
 contract! {
@@ -90,6 +92,14 @@ async fn data_keys_under_an_old_organisation_key_are_found_and_counted(ports: &P
     assert_eq!(ports.secrets.secret_list_stale(org, 2, 1).await.unwrap().len(), 1);
     let pending = ports.org_keys.rewrap_pending("root", 1).await.unwrap();
     assert_eq!(pending, RewrapCount { under_old_root: 0, under_old_org_key: 2 });
+    let counts = &ports.wrapped_key_counts;
+    let of_org = DataKeyCount { under_newest: 1, under_older: 2 };
+    assert_eq!(counts.data_key_count(org).await.unwrap(), of_org);
+    let of_other = DataKeyCount { under_newest: 1, under_older: 0 };
+    assert_eq!(counts.data_key_count(other).await.unwrap(), of_other);
+    assert_eq!(counts.data_key_count(OrgId::new()).await.unwrap(), DataKeyCount::default());
+    let in_all = WrappedKeyCount { under_root: 3, under_org_keys: 4 };
+    assert_eq!(counts.wrapped_key_count().await.unwrap(), in_all);
 }
 
 async fn rewrapping_a_data_key_is_compare_and_set(ports: &Ports) {

@@ -6,6 +6,7 @@ use super::print;
 use super::route::Route;
 use super::session::Session;
 use super::table::{Table, listed};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::time::Duration;
 use topdog_platform::api::{OrgVaultStatus, Rotation, VaultStatus};
@@ -40,8 +41,10 @@ pub(super) async fn run(command: Vault, session: &Session) -> Result<(), Failure
             let status: VaultStatus = session.api.get(Route::new("vault")).await?;
             session.output.answer(&status, |status| {
                 Table::of_facts([
-                    ("under an older root key", status.under_old_root.to_string()),
-                    ("under an older organisation key", status.under_old_org_key.to_string()),
+                    ("root key: pending", status.under_old_root.to_string()),
+                    ("root key: done", status.under_present_root.to_string()),
+                    ("organisation keys: pending", status.under_old_org_key.to_string()),
+                    ("organisation keys: done", status.under_newest_org_key.to_string()),
                 ])
             })
         }
@@ -51,6 +54,8 @@ pub(super) async fn run(command: Vault, session: &Session) -> Result<(), Failure
                 Table::of_facts([
                     ("version", status.version.to_string()),
                     ("made", status.created_at.to_string()),
+                    ("pending", status.pending.to_string()),
+                    ("done", status.done.to_string()),
                     ("older versions kept", listed(&status.older_versions)),
                 ])
             })
@@ -59,18 +64,16 @@ pub(super) async fn run(command: Vault, session: &Session) -> Result<(), Failure
             let rotation: Rotation =
                 session.api.post(Route::new("vault").then("rotate-root"), &json!({})).await?;
             if wait {
-                until_none(session, |status| status.under_old_root).await?;
+                let status = Route::new("vault");
+                until_none(session, status, |status: &VaultStatus| status.under_old_root).await?;
             }
             shown(session, &rotation)
         }
         Vault::RotateOrg { org, wait } => {
-            if wait && !session.api.is_operator() {
-                return Err(Failure::usage("only the operator can see when it is done; leave --wait out"));
-            }
-            let rotation: Rotation =
-                session.api.post(of_org(session, &org)?.then("rotate"), &json!({})).await?;
+            let status = of_org(session, &org)?;
+            let rotation: Rotation = session.api.post(status.clone().then("rotate"), &json!({})).await?;
             if wait {
-                until_none(session, |status| status.under_old_org_key).await?;
+                until_none(session, status, |status: &OrgVaultStatus| status.pending).await?;
             }
             shown(session, &rotation)
         }
@@ -82,11 +85,14 @@ fn of_org(session: &Session, org: &OrgArg) -> Result<Route, Failure> {
 }
 
 /// Looks once a second until nothing is pending, and tells what is where that has changed.
-async fn until_none(session: &Session, pending: impl Fn(&VaultStatus) -> u64) -> Result<(), Failure> {
+async fn until_none<S: DeserializeOwned>(
+    session: &Session,
+    status: Route,
+    pending: impl Fn(&S) -> u64,
+) -> Result<(), Failure> {
     let mut told = None;
     for _ in 0..LONGEST_WAIT_SECONDS {
-        let status: VaultStatus = session.api.get(Route::new("vault")).await?;
-        let now = pending(&status);
+        let now = pending(&session.api.get(status.clone()).await?);
         if now == 0 {
             return Ok(());
         }

@@ -1,4 +1,5 @@
 use super::health::Health;
+use super::node_metrics::NodeMetrics;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -18,8 +19,10 @@ use topdog_gateway::Metrics;
 pub(super) struct Admin {
     /// The node's.
     pub(super) health: Arc<Health>,
-    /// The node's.
+    /// Those of requests.
     pub(super) metrics: Arc<Metrics>,
+    /// Those of the rest.
+    pub(super) node_metrics: NodeMetrics,
 }
 
 impl Admin {
@@ -62,7 +65,7 @@ impl Admin {
         if path == "/metrics" {
             self.metrics.set_spool_lag(self.health.spool_lag_bytes());
             self.metrics.set_config_age(self.health.config_age());
-            return text(StatusCode::OK, OPENMETRICS, self.metrics.encode());
+            return text(StatusCode::OK, OPENMETRICS, self.node_metrics.encode() + &self.metrics.encode());
         }
         match self.health.report(path) {
             Some(report) => text(report.status, JSON, report.body),

@@ -13,7 +13,9 @@ mod health;
 mod listen_file;
 mod listeners;
 mod logging;
+mod manual;
 mod node;
+mod node_metrics;
 mod open_files;
 mod operator_token;
 mod private_file;
@@ -35,6 +37,7 @@ use health::Health;
 use listen_file::ListenFile;
 use listeners::Listeners;
 use node::Node;
+use node_metrics::NodeMetrics;
 use signals::Signals;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -129,7 +132,7 @@ async fn serve(start: Start<'_>) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let (node, follower) = Node::open(config, environment, data_dir, &listeners, spool).await?;
     let health = Arc::new(Health::new(&node, &follower));
-    let api = node.platform().router();
+    let api = node.platform().router().merge(manual::router());
     let workers = Workers::start(&node, follower);
 
     let url = listen_file::url(listeners.gateway_address, tls.is_some());
@@ -138,7 +141,8 @@ async fn serve(start: Start<'_>) -> anyhow::Result<()> {
     let control = Control { router: api, runtime: tokio::runtime::Handle::current(), health: health.clone() };
     let gateway = Gateway::new(node.gateway_config(), node.gateway_parts(Arc::new(control))?);
     let mut data_plane = DataPlane::start(threads, &gateway, listeners.gateway, tls.as_ref())?;
-    let admin = Admin { health: health.clone(), metrics: node.metrics.clone() };
+    let node_metrics = NodeMetrics::new(&node);
+    let admin = Admin { health: health.clone(), metrics: node.metrics.clone(), node_metrics };
     let admin_listener = tokio::net::TcpListener::from_std(listeners.admin)?;
     let admin = tokio::spawn(admin.serve(admin_listener));
     let listen_file = ListenFile::write(

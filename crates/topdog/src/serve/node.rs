@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use topdog_domain::catalogue::ModelCatalogue;
 use topdog_domain::directory::Directory;
 use topdog_domain::ports::Clock;
@@ -14,7 +15,7 @@ use topdog_domain::provider::ProviderName;
 use topdog_domain::tier::TierCatalogue;
 use topdog_egress::{BaseUrl, Client, Egress, EgressPolicy, EgressSettings, SystemResolver, roots_from_pem};
 use topdog_gateway::{ControlPlane, GatewayConfig, GatewayParts, Metrics};
-use topdog_jobs::{Follower, Following};
+use topdog_jobs::{Follower, Following, PendingRewraps};
 use topdog_platform::{Platform, PlatformParts, operator_token_hash};
 use topdog_store::spool::{FileSpool, SpoolOptions};
 use topdog_store::{Store, StoreOptions};
@@ -30,6 +31,9 @@ pub(super) struct Node {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) operator_token: String,
+    /// Rung where a key rotation has begun.
+    pub(super) rotation_begun: Arc<Notify>,
+    pub(super) pending_rewraps: Arc<PendingRewraps>,
     hasher: Arc<KeyHasher>,
     egress: Egress,
     providers: Vec<(ProviderName, BaseUrl)>,
@@ -65,6 +69,8 @@ impl Node {
         let node = Self {
             operator_token: operator_token::load_or_create(data_dir.path())?,
             metrics: Metrics::new(),
+            rotation_begun: Arc::default(),
+            pending_rewraps: Arc::default(),
             config,
             store,
             directory,
@@ -89,6 +95,8 @@ impl Node {
             provider_keys: store.clone(),
             endpoints: store.clone(),
             org_keys: store.clone(),
+            wrapped_key_counts: store.clone(),
+            rotation_begun: self.rotation_begun.clone(),
             idempotency: store.clone(),
             records: store.clone(),
             ledger: store.clone(),

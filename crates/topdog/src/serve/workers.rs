@@ -2,7 +2,7 @@ use super::node::Node;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use topdog_jobs::{Follower, Retention, Stopper, retain, rewrap, ship};
+use topdog_jobs::{Follower, Retention, Rewrapping, Stopper, retain, rewrap, ship};
 
 /// What runs beside the requests: shipping records, following changes, retention, rotation.
 pub(super) struct Workers {
@@ -26,7 +26,13 @@ impl Workers {
             clock: node.clock.clone(),
         };
         running.spawn(retain(retention, stop.clone()));
-        running.spawn(rewrap(node.vault.clone(), node.clock.clone(), stop));
+        let rewrapping = Rewrapping {
+            vault: node.vault.clone(),
+            begun: node.rotation_begun.clone(),
+            pending: node.pending_rewraps.clone(),
+            clock: node.clock.clone(),
+        };
+        running.spawn(rewrap(rewrapping, stop));
         Self { stopper, running }
     }
 

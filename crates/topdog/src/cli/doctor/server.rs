@@ -38,13 +38,13 @@ async fn vault(globals: &Globals) -> Finding {
         return Finding::warn(CHECK, "only the operator can ask about the vault", "leave the API key out");
     }
     match session.api.get::<VaultStatus>(Route::new("vault")).await {
-        Ok(VaultStatus { under_old_root: 0, under_old_org_key: 0 }) => {
+        Ok(VaultStatus { under_old_root: 0, under_old_org_key: 0, .. }) => {
             Finding::ok(CHECK, "it answers, and nothing is sealed under older keys")
         }
         Ok(status) => Finding::warn(
             CHECK,
             format!(
-                "it answers; {} are under an older root key, {} under older organisation keys",
+                "it answers; {} are pending under an older root key, {} under older organisation keys",
                 status.under_old_root, status.under_old_org_key
             ),
             "a rotation is going on; if the numbers do not fall, see the log",

@@ -11,6 +11,7 @@ use std::time::Duration;
 use toml::Value;
 use topdog_domain::labels::LabelDefaults;
 use topdog_domain::provider::ProviderName;
+use topdog_store::spool::RecorderPlace;
 
 /// Everything the operator decides, checked.
 #[derive(Debug, Clone)]
@@ -150,6 +151,8 @@ pub(crate) struct SpoolConfig {
     pub(crate) commit_window: Duration,
     /// How much disk it may take.
     pub(crate) max_disk_bytes: u64,
+    /// Where records outlive the process until they are on the disk.
+    pub(crate) recorder: RecorderPlace,
     /// What is refused when records can't be kept.
     pub(crate) on_full: OnFull,
 }
@@ -350,12 +353,22 @@ fn spool(raw: &raw::Spool, data_dir: &Path) -> Checked<SpoolConfig> {
         dir: optional_path(&raw.dir).unwrap_or_else(|| data_dir.join("spool")),
         commit_window: Duration::from_millis(window),
         max_disk_bytes: number("spool.max_disk_bytes", raw.max_disk_bytes, 1)?,
+        recorder: recorder_place(&raw.recorder_dir)?,
         on_full: one_of(
             "spool.on_full",
             &raw.on_full,
             &[("refuse_regulated", OnFull::RefuseRegulated), ("refuse_all", OnFull::RefuseAll)],
         )?,
     })
+}
+
+fn recorder_place(text: &str) -> Checked<RecorderPlace> {
+    match text {
+        "auto" => Ok(RecorderPlace::Auto),
+        "off" => Ok(RecorderPlace::Off),
+        path if Path::new(path).is_absolute() => Ok(RecorderPlace::In(path.into())),
+        _ => Err(Bad::new("spool.recorder_dir", "must be auto, off or an absolute path")),
+    }
 }
 
 fn log_level(text: &str) -> Checked<String> {

@@ -116,6 +116,7 @@ pub(super) struct Spool {
     pub(super) dir: String,
     pub(super) commit_window_ms: i64,
     pub(super) max_disk_bytes: i64,
+    pub(super) recorder_dir: String,
     pub(super) on_full: String,
 }
 

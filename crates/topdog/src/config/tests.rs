@@ -112,6 +112,10 @@ fn a_value_that_makes_no_sense_is_refused_with_its_place() {
             "[spool]\non_full = 'drop'\n",
             "my.toml:2: `spool.on_full` must be one of refuse_regulated, refuse_all",
         ),
+        (
+            "[spool]\nrecorder_dir = 'shm'\n",
+            "my.toml:2: `spool.recorder_dir` must be auto, off or an absolute path",
+        ),
         ("[spool]\ncommit_window_ms = 21\n", "my.toml:2: `spool.commit_window_ms` must be 20 or less"),
         (
             "[vault]\nroot_key = 'c2VjcmV0'\n",

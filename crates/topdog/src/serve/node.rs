@@ -4,7 +4,7 @@ use super::listeners::Listeners;
 use super::{operator_token, root_key};
 use crate::config::{Cleartext, Config, Environment, OnFull, Reference, RootKeySource, StoreUrl};
 use anyhow::Context as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -59,7 +59,7 @@ impl Node {
             org_keys: shared.clone(),
             secrets: shared.clone(),
             installation: shared,
-            references: references(&config, environment, &egress)?,
+            references: references(&config, environment, &egress, spool.recorder_dir())?,
             cache_ttl: config.vault.cache_ttl,
             stale_ttl: config.vault.stale_ttl,
         });
@@ -209,6 +209,7 @@ pub(super) fn spool(config: &Config) -> anyhow::Result<Arc<FileSpool>> {
         max_buffer_bytes: defaults
             .max_buffer_bytes
             .min(usize::try_from(config.spool.max_disk_bytes).unwrap_or(usize::MAX)),
+        recorder: config.spool.recorder.clone(),
         ..defaults
     };
     Ok(FileSpool::open(&config.spool.dir, options)?)
@@ -224,9 +225,15 @@ async fn store(config: &Config, environment: &Environment) -> anyhow::Result<Sto
     Ok(store)
 }
 
-fn references(config: &Config, environment: &Environment, egress: &Egress) -> anyhow::Result<References> {
+fn references(
+    config: &Config,
+    environment: &Environment,
+    egress: &Egress,
+    recorder_dir: Option<&Path>,
+) -> anyhow::Result<References> {
     let variables = environment.iter().map(|(n, v)| (n.to_owned(), SecretText::new(v.to_owned())));
-    let mut references = References::new().with_env(variables).without(private_places(config));
+    let private_places = private_places(config).chain(recorder_dir.map(Path::to_owned));
+    let mut references = References::new().with_env(variables).without(private_places);
     if let Some(server) = &config.vault.hashicorp {
         let token = server.token.resolve(environment).context("vault.hashicorp.token")?;
         let base = egress.policy().check_base_url(&server.address).context("vault.hashicorp.address")?;

@@ -2,12 +2,14 @@ use super::finding::Finding;
 use crate::config::{Config, Environment, StoreUrl};
 use std::path::Path;
 use std::time::Duration;
+use topdog_store::spool::RecorderPlace;
 use topdog_store::{Store, StoreOptions};
 
 /// The database and the spool.
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
     let mut findings = vec![database(&config.store).await, spool(&config.spool.dir)];
     findings.extend(disk(&config.spool.dir, config.spool.max_disk_bytes));
+    findings.push(recorder(&config.spool.recorder));
     findings
 }
 
@@ -82,6 +84,16 @@ fn room(free: u64, wanted: u64) -> Finding {
     }
 }
 
+fn recorder(place: &RecorderPlace) -> Finding {
+    const CHECK: &str = "recorder";
+    const WITHOUT: &str = "a kill of the process takes what waits for the disk: give spool.recorder_dir a folder on tmpfs";
+    match place.find() {
+        Ok(Some(dir)) => Finding::ok(CHECK, format!("{} outlives the process", dir.display())),
+        Ok(None) => Finding::warn(CHECK, "spool.recorder_dir is off", WITHOUT),
+        Err(error) => Finding::warn(CHECK, error.to_string(), WITHOUT),
+    }
+}
+
 const LEAST_FREE: u64 = 256 << 20;
 
 #[cfg(test)]
@@ -102,6 +114,13 @@ mod tests {
         assert_eq!(spool(folder.path()).level, Level::Ok);
         assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 0);
         assert_eq!(spool(&folder.path().join("none")).level, Level::Warn);
+    }
+
+    #[test]
+    fn a_recorder_on_a_disk_is_none() {
+        let on_disk = RecorderPlace::In("/proc".into());
+        assert_eq!(recorder(&on_disk).level, Level::Warn);
+        assert_eq!(recorder(&RecorderPlace::Off).level, Level::Warn);
     }
 
     #[tokio::test]

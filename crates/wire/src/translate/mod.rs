@@ -62,6 +62,15 @@ impl Dialect {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::OpenAiChat, Self::Anthropic];
 
+    /// The stable name, as in configuration, metrics and the names of fixtures.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai_chat",
+            Self::Anthropic => "anthropic",
+        }
+    }
+
     fn codec(self) -> &'static dyn Codec {
         match self {
             Self::OpenAiChat => &openai_chat::OpenAiChat,

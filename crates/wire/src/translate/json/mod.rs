@@ -5,5 +5,5 @@ mod tree;
 mod write;
 
 pub(crate) use fields::Fields;
-pub(crate) use tree::{Node, Value, is_object, parse, resolve};
+pub(crate) use tree::{Node, Value, is_object, parse};
 pub(crate) use write::Json;

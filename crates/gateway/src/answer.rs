@@ -2,6 +2,7 @@
 
 use crate::arrive::Trail;
 use crate::forward::Relay;
+use crate::share::Share;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -25,11 +26,42 @@ pub type ControlBody = UnsyncBoxBody<Bytes, BodyBroken>;
 pub enum AnswerBody {
     /// Whole in memory.
     Full(Bytes),
+    /// Whole in memory, and so long that a client that does not read it must not be forgotten.
+    #[expect(private_interfaces, reason = "only the gateway makes one")]
+    Long(Long),
     /// A provider's, on its way through.
     #[expect(private_interfaces, reason = "only the gateway makes and reads a relay")]
     Relay(Box<Relay>),
     /// The control plane's.
     Control(ControlBody),
+}
+
+/// An answer that goes out in pieces and keeps its share of the node until the last of them.
+pub(crate) struct Long {
+    left: Bytes,
+    share: Share,
+}
+
+/// The most that is handed to a connection at a time, bytes: what it holds is in no share any more.
+const PIECE: usize = 32 * 1024;
+
+impl AnswerBody {
+    /// A whole answer, whose request is settled.
+    pub(crate) fn whole(bytes: Bytes, share: Option<Share>) -> Self {
+        match share {
+            Some(share) if bytes.len() > PIECE => Self::Long(Long { left: bytes, share }),
+            _ => Self::Full(bytes),
+        }
+    }
+}
+
+impl Long {
+    fn next(&mut self) -> Option<Bytes> {
+        let piece = self.left.split_to(self.left.len().min(PIECE));
+        // Where memory has run out for it, its place among the requests bounds it still.
+        let _ = self.share.hold(self.left.len() as u64);
+        (!piece.is_empty()).then_some(piece)
+    }
 }
 
 /// An answer broke off; the connection is closed, so that its end can't be mistaken for a whole one.
@@ -48,6 +80,7 @@ impl Body for AnswerBody {
         match self.get_mut() {
             Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Long(long) => Poll::Ready(long.next().map(|piece| Ok(Frame::data(piece)))),
             Self::Relay(relay) => relay.poll_frame(cx),
             Self::Control(body) => Pin::new(body).poll_frame(cx),
         }
@@ -56,6 +89,7 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.is_empty(),
+            Self::Long(long) => long.left.is_empty(),
             Self::Relay(relay) => relay.is_over(),
             Self::Control(body) => body.is_end_stream(),
         }
@@ -64,6 +98,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Long(long) => SizeHint::with_exact(long.left.len() as u64),
             Self::Relay(_) => SizeHint::default(),
             Self::Control(body) => body.size_hint(),
         }
@@ -167,7 +202,12 @@ fn advise(headers: &mut HeaderMap, refusal: &Refusal, now: Timestamp) {
             // The SDKs would try again at once: the window is a day.
             headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
         }
-        Refusal::LedgerUnavailable | Refusal::RecordsUnavailable | Refusal::Overloaded => {
+        Refusal::LedgerUnavailable
+        | Refusal::RecordsUnavailable
+        | Refusal::ConcurrencyLimit(_)
+        | Refusal::BodyMemoryLimit(_)
+        | Refusal::Overloaded
+        | Refusal::ShuttingDown => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         Refusal::MethodNotAllowed(allow) => {

@@ -6,6 +6,7 @@ use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 use topdog_domain::directory::Caller;
 use topdog_domain::labels::{BadLabel, Labels, SentLabels};
@@ -23,7 +24,7 @@ pub(crate) struct Trail {
     pub(crate) labels: Cell<Labels>,
     pub(crate) operation: Cell<Option<Operation>>,
     /// Who asks, and from where, as soon as that is known.
-    pub(crate) caller: OnceCell<(Caller, IpAddr)>,
+    pub(crate) caller: OnceCell<(Arc<Caller>, IpAddr)>,
     /// Has it a settlement, which makes its record?
     pub(crate) is_admitted: Cell<bool>,
 }

@@ -4,6 +4,7 @@ use crate::arrive::{Arrived, Trail};
 use crate::worker::Worker;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName};
+use std::sync::Arc;
 use topdog_domain::Refusal;
 use topdog_domain::api_key::{Scope, Token};
 use topdog_domain::directory::Caller;
@@ -12,7 +13,7 @@ use topdog_domain::labels::Labels;
 /// A request whose caller is known.
 pub(crate) struct Authenticated {
     pub(crate) arrived: Arrived,
-    pub(crate) caller: Caller,
+    pub(crate) caller: Arc<Caller>,
 }
 
 /// Where a Top Dog key may be, in the order in which they are looked at: SDKs of all dialects work as they are.
@@ -30,7 +31,7 @@ pub(crate) fn authenticate(
     let text = presented(&arrived.headers)?;
     let token = Token::parse(text).ok_or(Refusal::UnknownKey)?;
     let snapshot = worker.parts().directory.snapshot();
-    let caller = snapshot.caller(token.public_id()).ok_or(Refusal::UnknownKey)?;
+    let caller = snapshot.shared_caller(token.public_id()).ok_or(Refusal::UnknownKey)?;
     if !worker.parts().hasher.verify(&token, &caller.key, &caller.secret) {
         return Err(Refusal::UnknownKey);
     }

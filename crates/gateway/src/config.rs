@@ -32,6 +32,8 @@ pub struct GatewayConfig {
     pub send_idle_timeout: Duration,
     /// Open client connections of all threads.
     pub max_connections: usize,
+    /// How much may be under way at a time.
+    pub limits: OccupancyLimits,
     /// Is HTTP/2 without TLS accepted (prior knowledge)?
     pub is_h2c_allowed: bool,
     /// Gateways in front: only from these are `X-Forwarded-For` and `X-Plan` believed.
@@ -44,6 +46,19 @@ pub struct GatewayConfig {
     pub is_test_provider_enabled: bool,
     /// When records can't be kept, are all requests refused, or only those of regulated segments?
     pub does_full_spool_refuse_all: bool,
+}
+
+/// How much of a node may be taken at a time, by all and by one organisation.
+#[derive(Debug, Clone)]
+pub struct OccupancyLimits {
+    /// Model requests under way.
+    pub requests: u64,
+    /// Those of one organisation.
+    pub requests_per_organisation: u64,
+    /// Bytes of bodies that are held whole in memory.
+    pub body_bytes: u64,
+    /// Those of one organisation's requests.
+    pub body_bytes_per_organisation: u64,
 }
 
 /// What the data plane works with.

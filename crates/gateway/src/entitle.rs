@@ -3,10 +3,11 @@
 use crate::arrive::Wanted;
 use crate::authenticate::Authenticated;
 use crate::edge::body::{self, BodyReader};
+use crate::read_body::{read_form, read_json};
 use crate::routes::Target;
+use crate::share::Share;
 use crate::worker::Worker;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -17,12 +18,12 @@ use topdog_domain::catalogue::Price;
 use topdog_domain::directory::Caller;
 use topdog_domain::provider::{MAJOR_PROVIDERS, Operation, ProviderName};
 use topdog_domain::{ProviderKeyId, Refusal};
-use topdog_wire::json_head::{Marks, read_head};
-use topdog_wire::multipart::{BadMultipart, ModelFinder, Progress};
+use topdog_wire::json_head::Marks;
+use topdog_wire::multipart::ModelFinder;
 
 /// A request that its caller may make.
 pub(crate) struct Entitled {
-    pub(crate) caller: Caller,
+    pub(crate) caller: Arc<Caller>,
     pub(crate) headers: HeaderMap,
     pub(crate) query: Option<String>,
     pub(crate) client_ip: IpAddr,
@@ -72,41 +73,38 @@ impl Outgoing {
     }
 }
 
-struct Read {
-    outgoing: Outgoing,
-    model: Option<String>,
-    is_stream: bool,
-    asks_usage: bool,
-}
-
 pub(crate) async fn entitle(
     worker: &Worker,
     Authenticated { arrived, caller }: Authenticated,
+    share: &mut Share,
 ) -> Result<Box<Entitled>, Refusal> {
     let Wanted::Operation(operation) = arrived.wanted else { return Err(Refusal::Internal) };
     worker.parts().directory.tiers().require_operation(&caller.org.tier, operation)?;
     let mut reader = BodyReader::new(arrived.body, &arrived.headers, worker.config())?;
     let read = if operation.is_multipart() {
-        read_form(&arrived.headers, &mut reader).await
-    } else {
-        read_json(&arrived.headers, &mut reader).await
-    };
-    let client_wait = reader.waited();
-    let read = match read? {
-        ReadBody::Json(read) => read,
-        ReadBody::Form(finder) => Read {
+        let finder = read_form(&arrived.headers, &mut reader, share).await?;
+        Read {
+            client_wait: reader.waited(),
             model: finder.model().map(str::to_owned),
             is_stream: finder.is_stream(),
             asks_usage: true,
             outgoing: Outgoing::Form { finder, rest: Box::new(reader) },
-        },
+        }
+    } else {
+        let json = read_json(&arrived.headers, &mut reader, worker.config().max_body_bytes, share).await?;
+        Read {
+            client_wait: reader.waited(),
+            model: json.model,
+            is_stream: json.is_stream,
+            asks_usage: json.asks_usage,
+            outgoing: Outgoing::Json { body: json.body, marks: json.marks },
+        }
     };
-    let model =
-        read.model.or_else(|| default_model(operation).map(str::to_owned)).ok_or_else(missing_model)?;
-    if !is_model_name(&model) {
+    let model = read.model.as_deref().or_else(|| default_model(operation)).ok_or_else(missing_model)?;
+    if !is_model_name(model) {
         return Err(bad_model());
     }
-    let route = route(worker, &caller, operation, &model)?;
+    let route = route(worker, &caller, operation, model)?;
     // Boxed: it is handed from step to step.
     Ok(Box::new(Entitled {
         caller,
@@ -118,8 +116,17 @@ pub(crate) async fn entitle(
         asks_usage: read.asks_usage,
         route,
         outgoing: read.outgoing,
-        client_wait,
+        client_wait: read.client_wait,
     }))
+}
+
+/// What a body has told.
+struct Read {
+    outgoing: Outgoing,
+    model: Option<String>,
+    is_stream: bool,
+    asks_usage: bool,
+    client_wait: Duration,
 }
 
 /// The rules of step 3 on a model name; `/v1/models` lists by the same.
@@ -228,54 +235,4 @@ fn bad_model() -> Refusal {
         param: Some("model".to_owned()),
         code: "invalid_model",
     }
-}
-
-enum ReadBody {
-    Json(Read),
-    Form(Box<ModelFinder>),
-}
-
-async fn read_json(headers: &HeaderMap, reader: &mut BodyReader) -> Result<ReadBody, Refusal> {
-    let is_json = headers.get(CONTENT_TYPE).is_none_or(|v| is_media_type(v.as_bytes(), b"application/json"));
-    if !is_json {
-        return Err(Refusal::UnsupportedMediaType("application/json"));
-    }
-    if headers.get(CONTENT_ENCODING).is_some_and(|v| v != "identity") {
-        return Err(Refusal::UnsupportedMediaType("a body without content-encoding"));
-    }
-    let body = reader.whole().await?;
-    let head = read_head(&body).map_err(|bad| Refusal::BadBody {
-        message: bad.public_message(),
-        param: bad.param().map(std::borrow::Cow::into_owned),
-        code: bad.code(),
-    })?;
-    let model = head.model.as_deref().map(str::to_owned);
-    let (is_stream, asks_usage, marks) = (head.is_stream, head.asks_usage, head.marks());
-    Ok(ReadBody::Json(Read { outgoing: Outgoing::Json { body, marks }, model, is_stream, asks_usage }))
-}
-
-async fn read_form(headers: &HeaderMap, reader: &mut BodyReader) -> Result<ReadBody, Refusal> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let mut finder =
-        ModelFinder::new(content_type).map_err(|_| Refusal::UnsupportedMediaType("multipart/form-data"))?;
-    while let Some(chunk) = reader.next().await? {
-        match finder.feed(chunk).map_err(bad_form)? {
-            Progress::Searching => {}
-            Progress::Found | Progress::Ended => return Ok(ReadBody::Form(Box::new(finder))),
-        }
-    }
-    Err(bad_form(BadMultipart::Truncated))
-}
-
-pub(crate) fn bad_form(bad: BadMultipart) -> Refusal {
-    Refusal::BadBody {
-        message: bad.public_message(),
-        param: bad.param().map(str::to_owned),
-        code: bad.code(),
-    }
-}
-
-fn is_media_type(value: &[u8], want: &[u8]) -> bool {
-    let essence = value.split(|b| *b == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(want)
 }

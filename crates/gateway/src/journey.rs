@@ -10,16 +10,22 @@ use crate::models;
 use crate::open_key::open_key;
 use crate::record;
 use crate::reserve::{refuse_exhausted, reserve};
+use crate::share::Share;
 use crate::worker::Worker;
 use http::Request;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use topdog_domain::Refusal;
 
 /// Answers a request of the data plane. Whatever happens, there is an answer, and it is measured.
 pub(crate) async fn travel(worker: &Rc<Worker>, request: Request<ClientBody>, peer: IpAddr) -> Answer {
     let trail = Trail::new(worker);
-    match journey(worker, &trail, request, peer).await {
+    let answered = {
+        let journey = pin!(journey(worker, &trail, request, peer));
+        worker.cutoff.before(journey).await.unwrap_or(Err(Refusal::ShuttingDown))
+    };
+    match answered {
         Ok(answer) => answer,
         Err(refusal) => {
             let refusal = recorded(worker, &trail, refusal).await;
@@ -44,12 +50,13 @@ async fn journey(
 ) -> Result<Answer, Refusal> {
     let arrived: Arrived = arrive(worker, trail, request, peer)?;
     let authenticated = authenticate(worker, trail, arrived)?;
+    let mut share = Share::take(worker, trail, &authenticated.caller)?;
     if !matches!(authenticated.arrived.wanted, Wanted::Operation(_)) {
-        return Box::pin(models::models(worker, trail, authenticated)).await;
+        return Box::pin(models::models(worker, trail, authenticated, share)).await;
     }
     refuse_exhausted(worker, trail, &authenticated.caller)?;
-    let entitled = entitle(worker, authenticated).await?;
-    let reserved = reserve(worker, trail, entitled).await?;
+    let entitled = entitle(worker, authenticated, &mut share).await?;
+    let reserved = reserve(worker, trail, entitled, share).await?;
     let opened = open_key(worker, trail, reserved).await?;
     // Steps 7 and 8 happen where the answer's body ends, or is dropped.
     forward(worker, trail, opened).await

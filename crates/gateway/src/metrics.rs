@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use topdog_domain::Refusal;
 use topdog_domain::labels::{DataSegment, Labels, Plan};
+use topdog_domain::occupancy::Occupancy;
 use topdog_domain::provider::Operation;
 use topdog_domain::usage::{Outcome, RequestRecord};
 
@@ -20,7 +21,6 @@ use topdog_domain::usage::{Outcome, RequestRecord};
 pub struct Metrics {
     cells: Arc<Cells>,
     registry: Registry,
-    pub(crate) in_flight: InFlight,
 }
 
 impl Metrics {
@@ -30,7 +30,7 @@ impl Metrics {
         let cells = Arc::new(Cells::default());
         let mut registry = Registry::with_prefix("topdog");
         registry.register_collector(Box::new(Exposition(cells.clone())));
-        Arc::new(Self { in_flight: InFlight(cells.clone()), cells, registry })
+        Arc::new(Self { cells, registry })
     }
 
     /// The metrics in the OpenMetrics text format.
@@ -61,6 +61,21 @@ impl Metrics {
         *refusals
             .entry((trail.labels.get().plan, trail.labels.get().segment, refusal.code()))
             .or_insert(0) += 1;
+    }
+
+    /// What the requests of all threads take of the node.
+    pub(crate) fn occupancy(&self) -> &Occupancy {
+        &self.cells.occupancy
+    }
+
+    /// A request with these labels is under way from now on.
+    pub(crate) fn entered(&self, labels: Labels) {
+        self.cells.of(labels).in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It is under way no more.
+    pub(crate) fn left(&self, labels: Labels) {
+        self.cells.of(labels).in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn listed(&self, trail: &Trail) {
@@ -96,19 +111,6 @@ impl Metrics {
     }
 }
 
-/// Requests between admission and settlement.
-pub(crate) struct InFlight(Arc<Cells>);
-
-impl InFlight {
-    pub(crate) fn inc(&self) {
-        self.0.in_flight.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn dec(&self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 const OPERATIONS: usize = Operation::ALL.len() + 1;
 const CLASSES: [&str; 4] = ["2xx", "4xx", "5xx", "client_gone"];
 const TOKEN_KINDS: [&str; 5] = ["input", "cache_read", "cache_write", "output", "reasoning"];
@@ -123,7 +125,7 @@ const OUTCOMES: [Outcome; 5] = [
 #[derive(Default)]
 struct Cells {
     series: [[Series; 3]; 3],
-    in_flight: AtomicI64,
+    occupancy: Occupancy,
     spool_lag_bytes: AtomicI64,
     config_age_seconds: AtomicI64,
     /// Refusals are off the path that must be fast, and their codes are a closed list.
@@ -149,6 +151,7 @@ impl Cells {
 /// Everything counted for one pair of labels.
 #[derive(Default)]
 struct Series {
+    in_flight: AtomicI64,
     requests: [[AtomicU64; CLASSES.len()]; OPERATIONS],
     outcomes: [AtomicU64; OUTCOMES.len()],
     tokens: [AtomicU64; TOKEN_KINDS.len()],
@@ -272,18 +275,24 @@ impl Collector for Exposition {
             "From arrival to settlement",
             |s| &s.duration,
         )?;
-        write_gauge(&mut encoder, "inflight", "Requests between admission and settlement", &cells.in_flight)?;
+        write_in_flight(cells, &mut encoder)?;
+        write_gauge(
+            &mut encoder,
+            "buffered_body_bytes",
+            "Bytes of bodies that are held whole in memory",
+            i64::try_from(cells.occupancy.body_bytes.now()).unwrap_or(i64::MAX),
+        )?;
         write_gauge(
             &mut encoder,
             "spool_lag_bytes",
             "Bytes spooled and not yet shipped",
-            &cells.spool_lag_bytes,
+            cells.spool_lag_bytes.load(Ordering::Relaxed),
         )?;
         write_gauge(
             &mut encoder,
             "config_seq_age_seconds",
             "Since changes were last asked for",
-            &cells.config_age_seconds,
+            cells.config_age_seconds.load(Ordering::Relaxed),
         )
     }
 }
@@ -348,7 +357,16 @@ fn write_histogram(
     Ok(())
 }
 
-fn write_gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, cell: &AtomicI64) -> fmt::Result {
-    let gauge = prometheus_client::metrics::gauge::ConstGauge::new(cell.load(Ordering::Relaxed));
+/// Those that are 0 too: nothing under way is something to know.
+fn write_in_flight(cells: &Cells, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "Model requests under way, from the known key to the answer's end";
+    let mut family = encoder.encode_descriptor("requests_in_flight", help, None, MetricType::Gauge)?;
+    cells.each().try_for_each(|(labels, series)| {
+        family.encode_family(&labels)?.encode_gauge(&series.in_flight.load(Ordering::Relaxed))
+    })
+}
+
+fn write_gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> fmt::Result {
+    let gauge = prometheus_client::metrics::gauge::ConstGauge::new(value);
     gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
 }

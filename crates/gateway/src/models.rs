@@ -6,6 +6,7 @@ use crate::authenticate::Authenticated;
 use crate::edge::body::shown;
 use crate::entitle::route;
 use crate::reserve::reserve_api_call;
+use crate::share::Share;
 use crate::worker::Worker;
 use topdog_domain::Refusal;
 use topdog_domain::directory::Caller;
@@ -17,6 +18,7 @@ pub(crate) async fn models(
     worker: &Worker,
     trail: &Trail,
     authenticated: Authenticated,
+    _share: Share,
 ) -> Result<Answer, Refusal> {
     let Authenticated { arrived, caller } = authenticated;
     let reservation = reserve_api_call(worker, trail, &caller).await?;

@@ -32,7 +32,7 @@ pub(crate) async fn open_key(
     match find_key(worker, trail, &mut reserved).await {
         Ok(key) => Ok(Opened { reserved, key }),
         Err(refusal) => {
-            reserved.settlement.rejected(refusal.status(), refusal.code());
+            reserved.settlement.rejected(&refusal);
             reserved.settlement.settle(Outcome::InternalError);
             Err(refusal)
         }

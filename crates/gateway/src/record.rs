@@ -1,7 +1,7 @@
 //! Step 8: the facts of a settled request, into the spool and the metrics.
 
 use crate::arrive::Trail;
-use crate::settle::Open;
+use crate::settle::Facts;
 use crate::worker::Worker;
 use std::time::Duration;
 use topdog_domain::provider::ProviderName;
@@ -9,44 +9,44 @@ use topdog_domain::tier::Limit;
 use topdog_domain::usage::{Outcome, RequestRecord, TokenUsage, UsageSource};
 use topdog_domain::{RecordId, Refusal};
 
-pub(crate) fn record(open: &Open, outcome: Outcome, is_counted: bool, source: UsageSource) {
-    let total = open.started.elapsed();
-    let overhead = total.saturating_sub(open.waited);
-    let tokens = open.tokens_from(source);
+pub(crate) fn record(worker: &Worker, facts: Facts, outcome: Outcome, is_counted: bool, source: UsageSource) {
+    let total = facts.started.elapsed();
+    let overhead = total.saturating_sub(facts.waited);
+    let tokens = facts.tokens_from(source);
     let record = RequestRecord {
-        id: RecordId::from_uuid(open.request.uuid()),
-        request: open.request,
-        at: open.at,
-        org: open.org,
-        workspace: open.workspace,
-        api_key: open.api_key,
-        client_ip: open.client_ip.to_string().into(),
-        plan: open.labels.plan,
-        segment: open.labels.segment,
-        operation: open.operation,
-        is_stream: open.is_stream,
-        provider: open.provider.clone(),
-        model_requested: open.model_requested.clone(),
-        model: open.model.clone(),
-        key_use: open.key_use.clone(),
+        id: RecordId::from_uuid(facts.request.uuid()),
+        request: facts.request,
+        at: facts.at,
+        org: facts.org,
+        workspace: facts.workspace,
+        api_key: facts.api_key,
+        client_ip: facts.client_ip.to_string().into(),
+        plan: facts.labels.plan,
+        segment: facts.labels.segment,
+        operation: facts.operation,
+        is_stream: facts.is_stream,
+        provider: facts.provider,
+        model_requested: facts.model_requested,
+        model: facts.model,
+        key_use: facts.key_use,
         outcome,
-        status: open.status,
+        status: facts.status,
         is_counted,
         tokens,
         source,
         cost_nanodollars: match source {
             UsageSource::None => Some(0),
-            _ => open.price.map(|price| price.of(&tokens)),
+            _ => facts.price.map(|price| price.of(&tokens)),
         },
-        first_byte_us: open.first_byte.map(micros),
+        first_byte_us: facts.first_byte.map(micros),
         total_us: micros(total),
         overhead_us: micros(overhead),
-        bytes_in: open.bytes_in,
-        bytes_out: open.bytes_out,
-        error_code: open.error_code.map(Into::into),
+        bytes_in: facts.bytes_in,
+        bytes_out: facts.bytes_out,
+        error_code: facts.error_code.map(|code| code.as_ref().into()),
     };
-    open.worker.spool.append_request(&record);
-    open.worker.parts().metrics.settled(&record, overhead, open.first_byte);
+    worker.spool.append_request(&record);
+    worker.parts().metrics.settled(&record, overhead, facts.first_byte);
 }
 
 /// Debug-log records of refusals that one organisation gets a minute.

@@ -3,6 +3,7 @@
 use crate::arrive::Trail;
 use crate::entitle::Entitled;
 use crate::settle::Settlement;
+use crate::share::Share;
 use crate::worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,16 +25,20 @@ pub(crate) struct Reserved {
 /// Not `Clone`, and consumed by either end: neither a hang-up nor a failure leaks quota. A crash leaks at
 /// most the node's lease, which the ledger has counted as spent.
 pub(crate) struct Reservation {
-    org: Arc<OrgView>,
-    key_meter: Option<Arc<Meter>>,
+    caller: Arc<Caller>,
     api_call: Option<Unit>,
     llm_request: Option<Unit>,
     key_request: Option<Unit>,
 }
 
 impl Reservation {
-    const fn empty(org: Arc<OrgView>) -> Self {
-        Self { org, key_meter: None, api_call: None, llm_request: None, key_request: None }
+    const fn empty(caller: Arc<Caller>) -> Self {
+        Self { caller, api_call: None, llm_request: None, key_request: None }
+    }
+
+    /// Whose units they are.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// The request counts: nothing is given back.
@@ -52,12 +57,12 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(unit) = self.api_call.take() {
-            self.org.meters.api_calls.give_back(unit);
+            self.caller.org.meters.api_calls.give_back(unit);
         }
         if let Some(unit) = self.llm_request.take() {
-            self.org.meters.llm_requests.give_back(unit);
+            self.caller.org.meters.llm_requests.give_back(unit);
         }
-        if let (Some(meter), Some(unit)) = (&self.key_meter, self.key_request.take()) {
+        if let (Some(meter), Some(unit)) = (&self.caller.key_meter, self.key_request.take()) {
             meter.give_back(unit);
         }
     }
@@ -67,6 +72,7 @@ pub(crate) async fn reserve(
     worker: &Rc<Worker>,
     trail: &Trail,
     entitled: Box<Entitled>,
+    share: Share,
 ) -> Result<Reserved, Refusal> {
     let labels = trail.labels.get();
     let must_be_recorded = labels.segment.is_regulated() || worker.config().does_full_spool_refuse_all;
@@ -82,14 +88,13 @@ pub(crate) async fn reserve(
         Some(unit.map_err(|e| denied(worker, &entitled.caller, Resource::LlmRequestsPerDay, e))?);
     if let Some(meter) = &entitled.caller.key_meter {
         let unit = take(worker, meter, entitled.caller.key.llm_requests_per_day, trail.at).await;
-        reservation.key_meter = Some(meter.clone());
         reservation.key_request = Some(unit.map_err(|e| denied_by_key(&entitled.caller, e))?);
     }
     let org = &entitled.caller.org;
     top_up(worker, org, limit, trail.at, |meters| &meters.llm_requests);
     top_up(worker, org, tier.api_calls_per_day, trail.at, |meters| &meters.api_calls);
     trail.is_admitted.set(true);
-    let settlement = Settlement::new(worker, trail, &entitled, reservation);
+    let settlement = Settlement::new(worker, trail, &entitled, reservation, share);
     Ok(Reserved { entitled, settlement })
 }
 
@@ -128,9 +133,9 @@ fn top_up(
 pub(crate) async fn reserve_api_call(
     worker: &Worker,
     trail: &Trail,
-    caller: &Caller,
+    caller: &Arc<Caller>,
 ) -> Result<Reservation, Refusal> {
-    let mut reservation = Reservation::empty(caller.org.clone());
+    let mut reservation = Reservation::empty(caller.clone());
     let unit = take(worker, &caller.org.meters.api_calls, caller.org.tier.api_calls_per_day, trail.at).await;
     reservation.api_call = Some(unit.map_err(|e| denied(worker, caller, Resource::ApiCallsPerDay, e))?);
     Ok(reservation)

@@ -4,12 +4,16 @@ use crate::arrive::Trail;
 use crate::entitle::Entitled;
 use crate::record;
 use crate::reserve::Reservation;
+use crate::share::Share;
 use crate::worker::Worker;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use topdog_domain::Refusal;
 use topdog_domain::catalogue::Price;
+use topdog_domain::directory::OrgView;
 use topdog_domain::labels::Labels;
 use topdog_domain::provider::{Operation, ProviderName};
 use topdog_domain::usage::{KeyUse, Outcome, TokenUsage, UsageSource};
@@ -31,11 +35,16 @@ enum Stage {
 /// An admitted request on its way to being settled. Dropped, it settles as one whose client has gone.
 pub(crate) struct Settlement(Option<Box<Open>>);
 
-/// Everything that the record will say, filled in as it becomes known.
-pub(crate) struct Open {
-    pub(crate) worker: Rc<Worker>,
+struct Open {
+    worker: Rc<Worker>,
+    share: Share,
     reservation: Reservation,
     stage: Stage,
+    facts: Facts,
+}
+
+/// Everything that the record will say, filled in as it becomes known.
+pub(crate) struct Facts {
     pub(crate) request: RequestId,
     pub(crate) at: Timestamp,
     pub(crate) started: Instant,
@@ -58,7 +67,7 @@ pub(crate) struct Open {
     pub(crate) bytes_out: u64,
     pub(crate) waited: Duration,
     pub(crate) first_byte: Option<Duration>,
-    pub(crate) error_code: Option<&'static str>,
+    pub(crate) error_code: Option<Cow<'static, str>>,
 }
 
 /// nginx's number for a client that closed; only ever in records.
@@ -70,13 +79,10 @@ impl Settlement {
         trail: &Trail,
         entitled: &Entitled,
         reservation: Reservation,
+        share: Share,
     ) -> Self {
         let caller = &entitled.caller;
-        worker.parts().metrics.in_flight.inc();
-        Self(Some(Box::new(Open {
-            worker: worker.clone(),
-            reservation,
-            stage: Stage::Reserved,
+        let facts = Facts {
             request: trail.request,
             at: trail.at,
             started: trail.started,
@@ -100,12 +106,19 @@ impl Settlement {
             waited: entitled.client_wait,
             first_byte: None,
             error_code: None,
+        };
+        Self(Some(Box::new(Open {
+            worker: worker.clone(),
+            share,
+            reservation,
+            stage: Stage::Reserved,
+            facts,
         })))
     }
 
     /// The provider key that is about to be used.
     pub(crate) fn key_opened(&mut self, key_use: KeyUse) {
-        self.change(|open| open.key_use = Some(key_use));
+        self.change(|open| open.facts.key_use = Some(key_use));
     }
 
     /// From now on a provider may be working on the request.
@@ -113,66 +126,101 @@ impl Settlement {
         self.change(|open| open.stage = Stage::Sent);
     }
 
-    /// The provider has answered with that status, after that wait.
+    /// The provider has answered with that status, after that wait. What it was sent is held no longer.
     pub(crate) fn answered(&mut self, status: u16, waited: Duration) {
         self.change(|open| {
-            open.status = status;
-            open.waited += waited;
+            open.share.let_go();
+            open.facts.status = status;
+            open.facts.waited += waited;
             open.stage = if status < 400 { Stage::Accepted } else { Stage::Rejected };
         });
     }
 
     /// No provider has taken the request, or none has answered it.
-    pub(crate) fn rejected(&mut self, status: u16, code: &'static str) {
+    pub(crate) fn rejected(&mut self, refusal: &Refusal) {
+        self.told(refusal);
+        self.change(|open| open.stage = Stage::Rejected);
+    }
+
+    /// The client is told that, whatever the provider has answered.
+    pub(crate) fn told(&mut self, refusal: &Refusal) {
         self.change(|open| {
-            open.status = status;
-            open.error_code = Some(code);
-            open.stage = Stage::Rejected;
+            open.facts.status = refusal.status();
+            open.facts.error_code = Some(refusal.code().into());
         });
     }
 
     /// That many bytes go to the client, having been waited for that long.
     pub(crate) fn relayed(&mut self, bytes: usize, waited: Duration) {
         self.change(|open| {
-            open.bytes_out += bytes as u64;
-            open.waited += waited;
-            if open.first_byte.is_none() {
-                open.first_byte = Some(open.started.elapsed());
+            let facts = &mut open.facts;
+            facts.bytes_out += bytes as u64;
+            facts.waited += waited;
+            if facts.first_byte.is_none() {
+                facts.first_byte = Some(facts.started.elapsed());
             }
         });
     }
 
     /// So long was waited for the provider or the client.
     pub(crate) fn waited(&mut self, waited: Duration) {
-        self.change(|open| open.waited += waited);
+        self.change(|open| open.facts.waited += waited);
+    }
+
+    /// Holds so many bytes of the answer in memory from now on, if there is room for them.
+    #[must_use]
+    pub(crate) fn hold(&mut self, bytes: usize) -> bool {
+        self.0.as_mut().is_some_and(|open| open.share.hold(bytes as u64).is_ok())
+    }
+
+    /// Holds nothing of the answer any more.
+    pub(crate) fn let_go(&mut self) {
+        self.change(|open| open.share.let_go());
     }
 
     /// What is known of the tokens by now: what the provider told, and how much text went out.
     pub(crate) fn learnt(&mut self, tokens: Option<TokenUsage>, delivered_text_bytes: u64) {
         self.change(|open| {
-            open.tokens = tokens.or(open.tokens);
-            open.delivered_text_bytes = delivered_text_bytes;
+            open.facts.tokens = tokens.or(open.facts.tokens);
+            open.facts.delivered_text_bytes = delivered_text_bytes;
         });
     }
 
     /// What went wrong, in a word of the API.
-    pub(crate) fn failed(&mut self, code: &'static str) {
-        self.change(|open| open.error_code = Some(code));
+    pub(crate) fn failed(&mut self, code: impl Into<Cow<'static, str>>) {
+        self.change(|open| open.facts.error_code = Some(code.into()));
     }
 
     /// Time in Top Dog so far: what was not waited for client or provider.
     pub(crate) fn overhead(&self) -> Duration {
-        self.0.as_ref().map_or(Duration::ZERO, |open| open.started.elapsed().saturating_sub(open.waited))
+        let overhead = |open: &Open| open.facts.started.elapsed().saturating_sub(open.facts.waited);
+        self.0.as_deref().map_or(Duration::ZERO, overhead)
+    }
+
+    /// What is known of the request, for as long as it is not settled.
+    pub(crate) fn facts(&self) -> Option<&Facts> {
+        self.0.as_deref().map(|open| &open.facts)
+    }
+
+    /// Whose request it is, for as long as it is not settled.
+    pub(crate) fn org(&self) -> Option<&OrgView> {
+        self.0.as_deref().map(|open| open.reservation.caller().org.as_ref())
     }
 
     /// The provider that it was sent to.
     pub(crate) fn provider(&self) -> ProviderName {
-        self.0.as_ref().map_or_else(ProviderName::test, |open| open.provider.clone())
+        self.facts().map_or_else(ProviderName::test, |facts| facts.provider.clone())
     }
 
-    /// Settles: what was reserved becomes fact or is given back, and the record goes into the spool.
-    pub(crate) fn settle(mut self, outcome: Outcome) {
-        self.close(outcome);
+    /// Settles: what was reserved becomes fact or is given back, and the record goes into the spool. Yields the
+    /// request's share of the node, for an answer that is still to be sent.
+    pub(crate) fn settle(mut self, outcome: Outcome) -> Option<Share> {
+        self.close(outcome)
+    }
+
+    /// Settles a request that ends before its answer does: its client has gone, or the node could wait no longer.
+    pub(crate) fn abandoned(mut self) {
+        self.break_off();
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Open)) {
@@ -181,30 +229,38 @@ impl Settlement {
         }
     }
 
-    fn close(&mut self, outcome: Outcome) {
-        let Some(open) = self.0.take() else { return };
-        let Open { stage, .. } = *open;
-        let is_counted = matches!(stage, Stage::Sent | Stage::Accepted);
-        let source = open.source(stage);
-        record::record(&open, outcome, is_counted, source);
-        open.worker.parts().metrics.in_flight.dec();
-        if is_counted {
-            open.reservation.keep();
-        } else {
-            open.reservation.keep_api_call();
+    fn break_off(&mut self) {
+        let is_ours = self.0.as_deref().is_some_and(|open| open.worker.cutoff.has_come());
+        let is_begun = self.facts().is_some_and(|facts| facts.first_byte.is_some());
+        if is_ours {
+            self.failed(Refusal::ShuttingDown.code());
         }
+        if !is_begun {
+            let status = if is_ours { Refusal::ShuttingDown.status() } else { CLIENT_CLOSED };
+            self.change(|open| open.facts.status = status);
+        }
+        self.close(if is_ours { Outcome::InternalError } else { Outcome::ClientGone });
+    }
+
+    fn close(&mut self, outcome: Outcome) -> Option<Share> {
+        let Open { worker, share, reservation, stage, facts } = *self.0.take()?;
+        let is_counted = matches!(stage, Stage::Sent | Stage::Accepted);
+        let source = match (facts.tokens, is_counted) {
+            (Some(_), _) => UsageSource::Provider,
+            (None, true) => UsageSource::Estimated,
+            (None, false) => UsageSource::None,
+        };
+        record::record(&worker, facts, outcome, is_counted, source);
+        if is_counted {
+            reservation.keep();
+        } else {
+            reservation.keep_api_call();
+        }
+        Some(share)
     }
 }
 
-impl Open {
-    fn source(&self, stage: Stage) -> UsageSource {
-        match (self.tokens, stage) {
-            (Some(_), _) => UsageSource::Provider,
-            (None, Stage::Sent | Stage::Accepted) => UsageSource::Estimated,
-            (None, Stage::Reserved | Stage::Rejected) => UsageSource::None,
-        }
-    }
-
+impl Facts {
     /// The tokens to record: the provider's, else an estimate of four bytes a token, else none.
     pub(crate) fn tokens_from(&self, source: UsageSource) -> TokenUsage {
         match source {
@@ -223,6 +279,6 @@ impl Open {
 
 impl Drop for Settlement {
     fn drop(&mut self) {
-        self.close(Outcome::ClientGone);
+        self.break_off();
     }
 }

@@ -49,8 +49,9 @@ pub(crate) fn answer(
     let watch = shape.watch(Some(&content_type));
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, content_type);
-    say(worker, trail, &shape, settlement.overhead(), &mut headers);
-    let relay = Relay::new(worker, trail, Source::Echo(EchoBody::new(events)), watch, settlement);
+    say(worker, trail, &shape, &settlement, &mut headers);
+    let relay =
+        Relay::new(worker, trail, Source::Echo(EchoBody::new(events)), watch, settlement, Bytes::new());
     let mut answer = Response::new(AnswerBody::Relay(Box::new(relay)));
     *answer.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
     *answer.headers_mut() = headers;

@@ -1,15 +1,19 @@
 //! What one data-plane thread has to itself, and what all of them share.
 
 use crate::config::{GatewayConfig, GatewayParts};
+use crate::cutoff::Cutoff;
 use crate::edge;
 use crate::forward::Resets;
 use crate::identity::RequestIds;
 use crate::routes::Routes;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use topdog_domain::ports::SpoolHandle;
 use topdog_egress::{Pool, PoolSettings};
 
@@ -28,7 +32,8 @@ impl Gateway {
         Arc::new(Self { config, parts, connections: AtomicUsize::new(0) })
     }
 
-    /// Serves one listener on the present thread, until `stop` turns true and the last answer is sent.
+    /// Serves one listener on the present thread, until `stop` turns true and the last answer is sent. What still
+    /// runs when `abandon` turns true is cut off: it is told so, where it can be, and has a moment to say it.
     ///
     /// The future must run on a `LocalRuntime`, or inside a `LocalSet` of a current-thread runtime: a thread shares no connection,
     /// neither a client's nor a provider's, with another.
@@ -37,10 +42,20 @@ impl Gateway {
         listener: TcpListener,
         tls: Option<Arc<rustls::ServerConfig>>,
         stop: watch::Receiver<bool>,
+        mut abandon: watch::Receiver<bool>,
     ) {
-        edge::serve(Rc::new(Worker::new(self)), listener, tls, stop).await;
+        let worker = Rc::new(Worker::new(self));
+        let mut serving = pin!(edge::serve(worker.clone(), listener, tls, stop));
+        tokio::select! {
+            () = &mut serving => return,
+            Ok(_) = abandon.wait_for(|is_over| *is_over) => worker.cutoff.come(),
+        }
+        let _ = timeout(LAST_WORDS, serving).await;
     }
 }
+
+/// What is cut off has so long to say so.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// One data-plane thread.
 pub(crate) struct Worker {
@@ -50,6 +65,7 @@ pub(crate) struct Worker {
     pub(crate) ids: RequestIds,
     pub(crate) routes: Routes,
     pub(crate) resets: Resets,
+    pub(crate) cutoff: Cutoff,
 }
 
 impl Worker {
@@ -62,6 +78,7 @@ impl Worker {
             ids: RequestIds::new(),
             routes: Routes::new(&gateway.config.providers),
             resets: Resets::new(),
+            cutoff: Cutoff::default(),
             gateway,
         }
     }

@@ -114,6 +114,13 @@ impl StreamRelay {
         self.facts.has_failed
     }
 
+    /// The code, or else the type, of the failure that passed last: up to 64 letters, digits, `_`, `-` and `.`; none
+    /// where it has no such word.
+    #[must_use]
+    pub fn failure_code(&self) -> Option<&str> {
+        self.facts.failure_code.as_deref()
+    }
+
     /// Bytes of model-written text that passed, deltas only.
     #[must_use]
     pub const fn delivered_text_bytes(&self) -> u64 {

@@ -23,6 +23,7 @@ pub(crate) struct StreamFacts {
     pub(crate) usage: Option<TokenUsage>,
     pub(crate) is_done: bool,
     pub(crate) has_failed: bool,
+    pub(crate) failure_code: Option<String>,
     pub(crate) text_bytes: u64,
     pub(crate) sequence_number: Option<u64>,
     pub(crate) response_id: Option<String>,
@@ -63,6 +64,7 @@ impl StreamFacts {
             usage: None,
             is_done: false,
             has_failed: false,
+            failure_code: None,
             text_bytes: 0,
             sequence_number: None,
             response_id: None,
@@ -143,7 +145,11 @@ impl StreamFacts {
             Some(_) => self.note_told(data),
             None => Noted::Other,
         };
-        if has_failed { Noted::Failure } else { noted }
+        if has_failed {
+            self.failure_code = code_of_failure(data).or(self.failure_code.take());
+            return Noted::Failure;
+        }
+        noted
     }
 
     /// Chat and completions have bare `data:` lines; all others name their events, in an `event:` line,
@@ -282,6 +288,22 @@ fn id_of_response(data: &str) -> Option<String> {
     let id = chunk.member("response")?.member("id")?.string_body()?;
     (id.len() <= 128 && !id.contains('\\')).then(|| id.to_owned())
 }
+
+/// The word that a failure calls itself by, where it is one: it goes into records.
+fn code_of_failure(data: &str) -> Option<String> {
+    let event = crate::json::document(data).ok()?;
+    let response = event.member("response").filter(|response| response.kind == Kind::Object);
+    let event = response.unwrap_or(event);
+    let error = event.member("error").filter(|error| error.kind == Kind::Object).unwrap_or(event);
+    let is_word = |text: &&str| {
+        let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        !matches!(*text, "" | "error") && text.len() <= LONGEST_CODE && text.bytes().all(is_of_word)
+    };
+    let word = |name| error.member(name).and_then(|value| value.string_body()).filter(is_word);
+    word("code").or_else(|| word("type")).map(str::to_owned)
+}
+
+const LONGEST_CODE: usize = 64;
 
 fn is_empty_array(raw: &str) -> bool {
     raw.strip_prefix('[').is_some_and(|inner| inner.trim_ascii_start() == "]")

@@ -92,32 +92,6 @@ impl BodyReader {
         self.left = self.left.checked_sub(data.len() as u64).ok_or(Refusal::BodyTooLarge(self.limit))?;
         Ok(Some(data))
     }
-
-    /// The whole body; not copied where it came in one piece.
-    pub(crate) async fn whole(&mut self) -> Result<Bytes, Refusal> {
-        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
-        if self.incoming.is_end_stream() {
-            return Ok(first);
-        }
-        let Some(second) = self.next().await? else { return Ok(first) };
-        let announced = usize::try_from(self.announced().unwrap_or_default()).unwrap_or_default();
-        let mut whole = Vec::with_capacity(first.len() + second.len() + announced);
-        whole.extend_from_slice(&first);
-        whole.extend_from_slice(&second);
-        while let Some(piece) = self.next().await? {
-            self.make_room(&mut whole, piece.len());
-            whole.extend_from_slice(&piece);
-        }
-        Ok(whole.into())
-    }
-
-    /// Doubles a body of unknown length that has no room left, but never beyond what a body may be.
-    fn make_room(&self, whole: &mut Vec<u8>, more: usize) {
-        if whole.capacity() - whole.len() < more {
-            let most = usize::try_from(self.left).unwrap_or(usize::MAX).saturating_add(more);
-            whole.reserve_exact(whole.len().clamp(more, most));
-        }
-    }
 }
 
 fn broken() -> Refusal {

@@ -3,11 +3,11 @@
 use super::Shape;
 use crate::answer::X_REQUEST_ID;
 use crate::arrive::Trail;
+use crate::settle::Settlement;
 use crate::worker::Worker;
 use http::header::{self, GetAll, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use std::cell::RefCell;
-use std::time::Duration;
 use topdog_domain::Timestamp;
 use topdog_domain::tier::Limit;
 use topdog_wire::redact::KeyFinder;
@@ -117,17 +117,20 @@ pub(crate) fn say(
     worker: &Worker,
     trail: &Trail,
     shape: &Shape,
-    overhead: Duration,
+    settlement: &Settlement,
     headers: &mut HeaderMap,
 ) {
     headers.insert(X_REQUEST_ID, trail.request_header.clone());
     headers.insert(X_PROVIDER, shape.provider_header.clone());
-    if let Ok(model) = HeaderValue::from_str(&shape.model) {
+    let model = settlement.facts().map(|facts| HeaderValue::from_str(&facts.model));
+    if let Some(Ok(model)) = model {
         headers.insert(X_MODEL, model);
     }
-    headers.insert(X_OVERHEAD, HeaderValue::from(u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX)));
-    let org = &shape.caller.org;
-    if let Limit::Of(limit) = org.tier.llm_requests_per_day {
+    let overhead = u64::try_from(settlement.overhead().as_micros()).unwrap_or(u64::MAX);
+    headers.insert(X_OVERHEAD, HeaderValue::from(overhead));
+    if let Some(org) = settlement.org()
+        && let Limit::Of(limit) = org.tier.llm_requests_per_day
+    {
         let remaining = org.meters.llm_requests.remaining(Limit::Of(limit), trail.at).unwrap_or_default();
         headers.insert(X_LIMIT, HeaderValue::from(limit));
         headers.insert(X_REMAINING, HeaderValue::from(remaining));

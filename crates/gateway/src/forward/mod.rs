@@ -1,6 +1,7 @@
 //! Step 6: to the provider and back, changed only where it must be.
 
 mod headers;
+mod hold;
 mod redaction;
 mod relay;
 mod send;
@@ -18,14 +19,16 @@ use crate::reserve::Reserved;
 use crate::settle::Settlement;
 use crate::test_provider;
 use crate::worker::Worker;
-use bytes::BytesMut;
+use bytes::Bytes;
+use hold::Held;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response};
-use http_body_util::BodyExt;
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use topdog_domain::Refusal;
+use topdog_domain::provider::Operation;
 use topdog_domain::usage::Outcome;
 use topdog_egress::{SendError, UpstreamBody};
 use topdog_vault::OpenedKey;
@@ -46,31 +49,27 @@ pub(crate) async fn forward(worker: &Rc<Worker>, trail: &Trail, opened: Opened) 
     let asked = Instant::now();
     let response = match worker.pool.send(target.origin(), request).await {
         Ok(response) => response,
-        Err(error) => return Err(failed(trail, settlement, &shape, &error)),
+        Err(error) => return Err(failed(trail, settlement, &error)),
     };
     settlement.answered(response.status().as_u16(), asked.elapsed());
+    let to = To { worker, trail, shape, key };
     match response.status() {
         // Nobody asked for an encoding: behind one neither usage nor a repeated key can be seen.
-        status if status.is_success() && redaction::is_encoded(response.headers()) => {
-            Err(given_up(settlement, Refusal::UpstreamBroken(shape.provider), Outcome::UpstreamFailed))
-        }
-        status if status.is_success() => Ok(relay(worker, trail, settlement, &shape, key, response)),
+        status if status.is_success() && redaction::is_encoded(response.headers()) => Err(broken(settlement)),
+        status if status.is_success() => to.succeed(settlement, response).await,
         // Boxed: the rare case must not weigh on every request's state.
         status if status.is_client_error() || status.is_server_error() => {
-            Box::pin(relay_error(worker, trail, settlement, &shape, key.as_deref(), response)).await
+            Box::pin(to.relay_error(settlement, response)).await
         }
         // A redirect is never followed, nor sent on: the client might take its key there.
-        _ => Err(given_up(settlement, Refusal::UpstreamBroken(shape.provider), Outcome::UpstreamFailed)),
+        _ => Err(broken(settlement)),
     }
 }
 
-/// What must still be known of a request once it has been sent.
+/// How a request's answer is to be read and headed.
 pub(crate) struct Shape {
-    pub(crate) operation: topdog_domain::provider::Operation,
-    pub(crate) provider: topdog_domain::provider::ProviderName,
     provider_header: HeaderValue,
-    pub(crate) model: std::sync::Arc<str>,
-    pub(crate) caller: topdog_domain::directory::Caller,
+    operation: Operation,
     /// Is the usage chunk of the stream ours alone?
     strips_usage: bool,
 }
@@ -80,10 +79,7 @@ impl Shape {
         let operation = entitled.operation;
         Self {
             operation,
-            provider: entitled.route.provider.clone(),
             provider_header: entitled.route.provider_header.clone(),
-            model: entitled.route.model.clone(),
-            caller: entitled.caller.clone(),
             strips_usage: entitled.is_stream
                 && !entitled.asks_usage
                 && topdog_wire::splice::tells_usage_when_asked(operation),
@@ -96,86 +92,105 @@ impl Shape {
     }
 }
 
-/// A success, sent on as it comes.
-fn relay(
-    worker: &Rc<Worker>,
-    trail: &Trail,
-    settlement: Settlement,
-    shape: &Shape,
+/// What is needed to send an answer on to its client.
+struct To<'a> {
+    worker: &'a Rc<Worker>,
+    trail: &'a Trail,
+    shape: Shape,
+    /// What the provider was sent, and may repeat.
     key: Option<Arc<OpenedKey>>,
-    response: Response<UpstreamBody>,
-) -> Answer {
-    let (parts, body) = response.into_parts();
-    let secret = key.as_deref().map(OpenedKey::expose).unwrap_or_default();
-    let watch = shape.watch(parts.headers.get(CONTENT_TYPE));
-    let mut headers = headers::back(parts.headers, watch.keeps_length(), secret.as_bytes());
-    let watch = watch.hiding(key);
-    headers::say(worker, trail, shape, settlement.overhead(), &mut headers);
-    let relay = Relay::new(worker, trail, Source::Upstream(body), watch, settlement);
-    let mut answer = Response::new(AnswerBody::Relay(Box::new(relay)));
-    *answer.status_mut() = parts.status;
+}
+
+impl To<'_> {
+    /// A success: held until it is whole where it is short and plain, else sent on as it comes.
+    async fn succeed(
+        self,
+        mut settlement: Settlement,
+        response: Response<UpstreamBody>,
+    ) -> Result<Answer, Refusal> {
+        let (parts, mut body) = response.into_parts();
+        let watch = self.shape.watch(parts.headers.get(CONTENT_TYPE));
+        let mut beginning = Bytes::new();
+        if watch.is_json() && hold::announced(&body) <= hold::MOST_HELD_BYTES {
+            match hold::answer(self.worker, &mut settlement, &mut body).await {
+                Ok(Held::Whole(whole)) => return self.whole(settlement, parts, whole).await,
+                Ok(Held::Beginning(bytes)) => beginning = bytes,
+                Err(refusal) => return Err(torn(self.trail, settlement, refusal)),
+            }
+        }
+        let headers = self.head(&settlement, parts.headers, watch.keeps_length());
+        let watch = watch.hiding(self.key);
+        let source = Source::Upstream(body);
+        let relay = Relay::new(self.worker, self.trail, source, watch, settlement, beginning);
+        Ok(answered(parts.status, headers, AnswerBody::Relay(Box::new(relay))))
+    }
+
+    /// A success that has come whole. It settles now, and goes out at once.
+    async fn whole(self, mut settlement: Settlement, parts: Parts, whole: Bytes) -> Result<Answer, Refusal> {
+        let whole = redaction::whole_answer(whole, self.secret());
+        let (tokens, text_bytes) = watch::learnt_of_whole(self.shape.operation, &whole);
+        settlement.learnt(tokens, text_bytes);
+        if !whole.is_empty() {
+            settlement.relayed(whole.len(), Duration::ZERO);
+        }
+        let headers = self.head(&settlement, parts.headers, true);
+        let share = settlement.settle(Outcome::Completed);
+        self.recorded().await?;
+        Ok(answered(parts.status, headers, AnswerBody::whole(whole, share)))
+    }
+
+    /// A provider's own error, sent on without the keys that it may hold.
+    async fn relay_error(
+        self,
+        mut settlement: Settlement,
+        response: Response<UpstreamBody>,
+    ) -> Result<Answer, Refusal> {
+        let (mut parts, mut body) = response.into_parts();
+        let whole = match hold::error(self.worker, &mut settlement, &mut body).await {
+            Ok(whole) => whole,
+            Err(refusal) => return Err(given_up(settlement, refusal, Outcome::UpstreamFailed)),
+        };
+        let provider = settlement.provider();
+        let redacted = redaction::error_body(&provider, &mut parts.headers, &whole, self.secret());
+        settlement.failed("upstream_error");
+        settlement.relayed(redacted.len(), Duration::ZERO);
+        let mut headers = self.head(&settlement, parts.headers, false);
+        headers.insert(X_ERROR_SOURCE, HeaderValue::from_static("upstream"));
+        let share = settlement.settle(Outcome::UpstreamError);
+        self.recorded().await?;
+        Ok(answered(parts.status, headers, AnswerBody::whole(redacted, share)))
+    }
+
+    /// The head's fields: the provider's, as far as they are for the client, and ours.
+    fn head(&self, settlement: &Settlement, theirs: HeaderMap, keeps_length: bool) -> HeaderMap {
+        let mut headers = headers::back(theirs, keeps_length, self.secret());
+        say(self.worker, self.trail, &self.shape, settlement, &mut headers);
+        headers
+    }
+
+    /// In a regulated segment, the record of what has been settled is on the disk before the answer is sent.
+    async fn recorded(&self) -> Result<(), Refusal> {
+        if self.trail.labels.get().segment.is_regulated() {
+            self.worker.spool.durable().await.map_err(|_| Refusal::RecordsUnavailable)?;
+        }
+        Ok(())
+    }
+
+    fn secret(&self) -> &[u8] {
+        self.key.as_deref().map(OpenedKey::expose).unwrap_or_default().as_bytes()
+    }
+}
+
+fn answered(status: StatusCode, headers: HeaderMap, body: AnswerBody) -> Answer {
+    let mut answer = Response::new(body);
+    *answer.status_mut() = status;
     *answer.headers_mut() = headers;
     answer
 }
 
-/// The largest error body that is read of a provider.
-const MOST_ERROR_BYTES: usize = 256 * 1024;
-
-/// A provider's own error, sent on without the keys that it may hold.
-async fn relay_error(
-    worker: &Rc<Worker>,
-    trail: &Trail,
-    mut settlement: Settlement,
-    shape: &Shape,
-    key: Option<&OpenedKey>,
-    response: Response<UpstreamBody>,
-) -> Result<Answer, Refusal> {
-    let (mut parts, body) = response.into_parts();
-    let asked = Instant::now();
-    let read = error_body(worker, body).await;
-    settlement.waited(asked.elapsed());
-    let Some(whole) = read else {
-        return Err(given_up(
-            settlement,
-            Refusal::UpstreamBroken(shape.provider.clone()),
-            Outcome::UpstreamFailed,
-        ));
-    };
-    let secret = key.map(OpenedKey::expose).unwrap_or_default();
-    let redacted = redaction::error_body(&shape.provider, &mut parts.headers, &whole, secret.as_bytes());
-    settlement.failed("upstream_error");
-    settlement.relayed(redacted.len(), std::time::Duration::ZERO);
-    let mut headers = headers::back(parts.headers, false, secret.as_bytes());
-    headers::say(worker, trail, shape, settlement.overhead(), &mut headers);
-    headers.insert(X_ERROR_SOURCE, HeaderValue::from_static("upstream"));
-    settlement.settle(Outcome::UpstreamError);
-    if trail.labels.get().segment.is_regulated() {
-        worker.spool.durable().await.map_err(|_| Refusal::RecordsUnavailable)?;
-    }
-    let mut answer = Response::new(AnswerBody::Full(redacted));
-    *answer.status_mut() = parts.status;
-    *answer.headers_mut() = headers;
-    Ok(answer)
-}
-
-/// The whole of an error body; none where it breaks off, falls silent, or is too large to be one.
-async fn error_body(worker: &Worker, mut body: UpstreamBody) -> Option<BytesMut> {
-    let mut whole = BytesMut::new();
-    while let Some(frame) =
-        tokio::time::timeout(worker.config().upstream_idle_timeout, body.frame()).await.ok()?
-    {
-        let Ok(data) = frame.ok()?.into_data() else { continue };
-        if whole.len() + data.len() > MOST_ERROR_BYTES {
-            return None;
-        }
-        whole.extend_from_slice(&data);
-    }
-    Some(whole)
-}
-
-fn failed(trail: &Trail, settlement: Settlement, shape: &Shape, error: &SendError) -> Refusal {
-    tracing::warn!(request = %trail.request, provider = %shape.provider, %error, "no answer from the provider");
-    let provider = shape.provider.clone();
+fn failed(trail: &Trail, settlement: Settlement, error: &SendError) -> Refusal {
+    let provider = settlement.provider();
+    tracing::warn!(request = %trail.request, %provider, %error, "no answer from the provider");
     let refusal = match error {
         SendError::HeadTimeout => Refusal::UpstreamTimeout(provider),
         SendError::BeforeHead(topdog_egress::Lost::RequestBody) => Refusal::BadBody {
@@ -189,9 +204,23 @@ fn failed(trail: &Trail, settlement: Settlement, shape: &Shape, error: &SendErro
     given_up(settlement, refusal, Outcome::UpstreamFailed)
 }
 
+/// Settles a request whose provider answered what can't be understood.
+fn broken(settlement: Settlement) -> Refusal {
+    let refusal = Refusal::UpstreamBroken(settlement.provider());
+    given_up(settlement, refusal, Outcome::UpstreamFailed)
+}
+
 /// Settles a request that no provider accepted.
 fn given_up(mut settlement: Settlement, refusal: Refusal, outcome: Outcome) -> Refusal {
-    settlement.rejected(refusal.status(), refusal.code());
+    settlement.rejected(&refusal);
     settlement.settle(outcome);
+    refusal
+}
+
+/// Settles a request that its provider accepted, and did not answer to the end: it counts.
+fn torn(trail: &Trail, mut settlement: Settlement, refusal: Refusal) -> Refusal {
+    tracing::warn!(request = %trail.request, code = refusal.code(), "an answer broke off before it was sent on");
+    settlement.told(&refusal);
+    settlement.settle(Outcome::UpstreamFailed);
     refusal
 }

@@ -40,6 +40,14 @@ fn is_text(body: &[u8]) -> bool {
     std::str::from_utf8(body).is_ok() && memchr::memchr(0, body).is_none()
 }
 
+/// A whole answer with a success's status: where it is an error all the same, without keys and as long as it was.
+pub(super) fn whole_answer(whole: Bytes, secret: &[u8]) -> Bytes {
+    match shape(&whole) {
+        ErrorShape::Answer => whole,
+        ErrorShape::Error | ErrorShape::Unclear => redact_to_length(&whole, secret).into_owned().into(),
+    }
+}
+
 /// The beginning of a plain answer: held until it is known to be one, or as an error until it is whole.
 #[derive(Default)]
 pub(super) enum Beginning {

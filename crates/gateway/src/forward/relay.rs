@@ -16,6 +16,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use topdog_domain::ports::PortError;
+use topdog_domain::refusal::Blame;
 use topdog_domain::usage::Outcome;
 use topdog_domain::{Refusal, RequestId};
 use topdog_egress::UpstreamBody;
@@ -42,6 +43,8 @@ pub(crate) struct Relay {
     /// When a piece was last handed on: until the next is asked for, the client is reading.
     handed_on: Option<Instant>,
     silence: Silence,
+    /// Wakes the relay when the node can wait for no answer any longer; there once it has had to wait for one.
+    cutoff: Option<Pin<Box<dyn Future<Output = ()>>>>,
     worker: Rc<Worker>,
     request: RequestId,
     is_regulated: bool,
@@ -67,12 +70,14 @@ enum Last {
 }
 
 impl Relay {
+    /// A relay of an answer whose beginning has come already.
     pub(crate) fn new(
         worker: &Rc<Worker>,
         trail: &Trail,
         source: Source,
         watch: Watch,
         settlement: Settlement,
+        beginning: Bytes,
     ) -> Self {
         let mut relay = Self {
             source,
@@ -84,10 +89,14 @@ impl Relay {
             waiting_since: None,
             handed_on: None,
             silence: Silence::new(worker.config().upstream_idle_timeout),
+            cutoff: None,
             worker: worker.clone(),
             request: trail.request,
             is_regulated: trail.labels.get().segment.is_regulated(),
         };
+        if !beginning.is_empty() {
+            relay.took(beginning, Duration::ZERO);
+        }
         // An empty body is never asked for.
         if relay.source_has_ended() {
             relay.end();
@@ -144,12 +153,16 @@ impl Relay {
         };
         let Poll::Ready(frame) = polled else {
             let since = *self.waiting_since.get_or_insert_with(Instant::now);
-            if self.silence.poll_too_long(since, cx) {
-                self.waited(since.elapsed());
-                self.die(&Refusal::UpstreamTimeout(self.provider()));
-                return Poll::Ready(());
-            }
-            return Poll::Pending;
+            let cause = if self.is_cut_off(cx) {
+                Refusal::ShuttingDown
+            } else if self.silence.poll_too_long(since, cx) {
+                Refusal::UpstreamTimeout(self.provider())
+            } else {
+                return Poll::Pending;
+            };
+            self.waited(since.elapsed());
+            self.die(&cause);
+            return Poll::Ready(());
         };
         let waited = self.waiting_since.take().map_or(Duration::ZERO, |since| since.elapsed());
         match frame {
@@ -174,6 +187,16 @@ impl Relay {
         Poll::Ready(())
     }
 
+    /// A task's waker stays the same, so that it is enough to wait once.
+    fn is_cut_off(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.cutoff.is_some() {
+            return self.worker.cutoff.has_come();
+        }
+        let worker = self.worker.clone();
+        let cutoff = self.cutoff.insert(Box::pin(async move { worker.cutoff.reached().await }));
+        cutoff.as_mut().poll(cx).is_ready()
+    }
+
     fn source_has_ended(&self) -> bool {
         match &self.source {
             Source::Upstream(body) => body.is_end_stream(),
@@ -186,6 +209,14 @@ impl Relay {
             settlement.relayed(data.len(), waited);
         }
         self.watch.feed(data, &mut self.ready);
+        let kept = self.watch.kept_bytes();
+        if let Some(settlement) = &mut self.settlement
+            && kept > 0
+            && !settlement.hold(kept)
+        {
+            self.watch.keep_nothing();
+            settlement.let_go();
+        }
         if self.is_regulated {
             self.hold_last();
         }
@@ -213,18 +244,24 @@ impl Relay {
         if self.is_regulated {
             self.held.append(&mut self.ready);
         }
-        let outcome = if self.watch.has_failed() { Outcome::UpstreamError } else { Outcome::Completed };
-        self.close(outcome, Last::Whole);
+        if self.watch.has_failed() {
+            if let Some(settlement) = &mut self.settlement {
+                settlement.failed(self.watch.failure_code());
+            }
+            return self.close(Outcome::UpstreamError, Last::Whole);
+        }
+        self.close(Outcome::Completed, Last::Whole);
     }
 
-    /// The source has died: the client is told so in its own dialect, and never that all is well.
+    /// The answer breaks off: the client is told so in its own dialect, and never that all is well.
     fn die(&mut self, refusal: &Refusal) {
-        tracing::warn!(request = %self.request, code = refusal.code(), "a provider's answer broke off");
+        tracing::warn!(request = %self.request, code = refusal.code(), "an answer broke off");
         if let Some(settlement) = &mut self.settlement {
             settlement.failed(refusal.code());
         }
         let last = self.failure(refusal);
-        self.close(Outcome::UpstreamFailed, last);
+        let is_providers = refusal.blame() == Blame::Provider;
+        self.close(if is_providers { Outcome::UpstreamFailed } else { Outcome::InternalError }, last);
     }
 
     fn failure(&self, refusal: &Refusal) -> Last {
@@ -289,7 +326,7 @@ impl Drop for Relay {
         if let Some(mut settlement) = self.settlement.take() {
             let (tokens, text_bytes) = self.watch.learnt();
             settlement.learnt(tokens, text_bytes);
-            settlement.settle(Outcome::ClientGone);
+            settlement.abandoned();
         }
     }
 }

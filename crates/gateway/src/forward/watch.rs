@@ -2,11 +2,13 @@
 
 use super::redaction::Beginning;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use topdog_domain::provider::Operation;
 use topdog_domain::usage::TokenUsage;
 use topdog_vault::OpenedKey;
+use topdog_wire::redact::KeyFinder;
 use topdog_wire::relay::StreamRelay;
 use topdog_wire::usage::usage_of_answer;
 
@@ -22,9 +24,17 @@ enum Kind {
     /// Server-sent events.
     Stream(Box<StreamRelay>, Operation),
     /// JSON: kept beside the relay (the same bytes, not copies) until it is whole.
-    Json { operation: Operation, pieces: Vec<Bytes>, length: usize, beginning: Beginning },
+    Json { operation: Operation, kept: Kept, length: usize, beginning: Beginning },
     /// Anything else, such as sound: only counted.
     Opaque(Beginning),
+}
+
+/// What is kept of a JSON answer to be read for its usage.
+enum Kept {
+    /// All that has come.
+    Pieces(Vec<Bytes>),
+    /// Nothing, since it was too much.
+    Nothing,
 }
 
 /// A JSON answer longer than this is relayed, and not read for its usage.
@@ -37,7 +47,12 @@ impl Watch {
         let kind = if essence.eq_ignore_ascii_case(b"text/event-stream") {
             Kind::Stream(Box::new(StreamRelay::new(operation, strips_usage)), operation)
         } else if essence.eq_ignore_ascii_case(b"application/json") {
-            Kind::Json { operation, pieces: Vec::new(), length: 0, beginning: Beginning::default() }
+            Kind::Json {
+                operation,
+                kept: Kept::Pieces(Vec::new()),
+                length: 0,
+                beginning: Beginning::default(),
+            }
         } else {
             Kind::Opaque(Beginning::default())
         };
@@ -47,6 +62,11 @@ impl Watch {
     /// Keeps that key out of what passes.
     pub(super) fn hiding(self, key: Option<Arc<OpenedKey>>) -> Self {
         Self { key, ..self }
+    }
+
+    /// Is it JSON, which can be held until it is whole?
+    pub(super) const fn is_json(&self) -> bool {
+        matches!(self.kind, Kind::Json { .. })
     }
 
     /// Is what is sent on exactly as long as what came?
@@ -62,12 +82,11 @@ impl Watch {
     pub(super) fn feed(&mut self, piece: Bytes, out: &mut VecDeque<Bytes>) {
         match &mut self.kind {
             Kind::Stream(relay, _) => relay.feed(piece, secret(&self.key), &mut |bytes| out.push_back(bytes)),
-            Kind::Json { pieces, length, beginning, .. } => {
+            Kind::Json { kept, length, beginning, .. } => {
                 *length += piece.len();
-                if *length <= MOST_JSON_BYTES {
-                    pieces.push(piece.clone());
-                } else {
-                    pieces.clear();
+                match kept {
+                    Kept::Pieces(pieces) if *length <= MOST_JSON_BYTES => pieces.push(piece.clone()),
+                    _ => *kept = Kept::Nothing,
                 }
                 out.extend(beginning.take(piece));
             }
@@ -105,18 +124,46 @@ impl Watch {
         matches!(&self.kind, Kind::Stream(relay, _) if relay.has_failed())
     }
 
-    /// The tokens that the provider told, and how many bytes of model-written text passed.
-    pub(super) fn learnt(&self) -> (Option<TokenUsage>, u64) {
+    /// What the provider calls the failure that it reported inside the stream; a word of ours where it says none, or
+    /// where its word may hold a key.
+    pub(super) fn failure_code(&self) -> Cow<'static, str> {
+        let code = match &self.kind {
+            Kind::Stream(relay, _) => relay.failure_code(),
+            _ => None,
+        };
+        let is_harmless = |code: &&str| !KeyFinder::new(secret(&self.key)).is_in(code.as_bytes());
+        code.filter(is_harmless)
+            .map_or(Cow::Borrowed("upstream_error_in_stream"), |code| code.to_owned().into())
+    }
+
+    /// How many bytes are kept of the answer beside what has been sent on.
+    pub(super) const fn kept_bytes(&self) -> usize {
         match &self.kind {
+            Kind::Json { kept: Kept::Pieces(_), length, .. } => *length,
+            _ => 0,
+        }
+    }
+
+    /// Keeps nothing of the answer any more: its usage will not be known.
+    pub(super) fn keep_nothing(&mut self) {
+        if let Kind::Json { kept, .. } = &mut self.kind {
+            *kept = Kept::Nothing;
+        }
+    }
+
+    /// The tokens that the provider told, and how many bytes of model-written text passed. Nothing is kept after it.
+    pub(super) fn learnt(&mut self) -> (Option<TokenUsage>, u64) {
+        match &mut self.kind {
             Kind::Stream(relay, _) => (relay.usage(), relay.delivered_text_bytes()),
-            Kind::Json { operation, pieces, length, .. } => {
-                let usage = match pieces.as_slice() {
-                    [whole] => usage_of_answer(*operation, whole),
-                    pieces => usage_of_answer(*operation, &pieces.concat()),
+            Kind::Json { operation, kept, length, .. } => {
+                let usage = match std::mem::replace(kept, Kept::Nothing) {
+                    Kept::Pieces(pieces) => match pieces.as_slice() {
+                        [whole] => usage_of_answer(*operation, whole),
+                        pieces => usage_of_answer(*operation, &pieces.concat()),
+                    },
+                    Kept::Nothing => None,
                 };
-                let is_text =
-                    matches!(operation, Operation::Chat | Operation::Completions | Operation::Responses);
-                (usage, if is_text { *length as u64 } else { 0 })
+                (usage, text_bytes(*operation, *length))
             }
             Kind::Opaque(_) => (None, 0),
         }
@@ -129,6 +176,16 @@ impl Watch {
             _ => None,
         }
     }
+}
+
+/// What a whole JSON answer tells: the tokens, and how many bytes of it a model may have written.
+pub(super) fn learnt_of_whole(operation: Operation, answer: &[u8]) -> (Option<TokenUsage>, u64) {
+    (usage_of_answer(operation, answer), text_bytes(operation, answer.len()))
+}
+
+fn text_bytes(operation: Operation, length: usize) -> u64 {
+    let is_text = matches!(operation, Operation::Chat | Operation::Completions | Operation::Responses);
+    if is_text { length as u64 } else { 0 }
 }
 
 fn secret(key: &Option<Arc<OpenedKey>>) -> &[u8] {

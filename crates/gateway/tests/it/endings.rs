@@ -63,26 +63,6 @@ fn a_provider_that_dies_in_its_stream_never_looks_like_a_success() {
 }
 
 #[test]
-fn a_provider_that_dies_in_a_plain_answer_breaks_the_connection() {
-    run(async {
-        let rig = Rig::start(Wish::default()).await;
-        rig.upstream.now_does(Script::Torn);
-        let mut stream = rig.connect().await;
-        stream.write_all(head_of(&rig, r#"{"model":"gpt-4o-mini"}"#).as_bytes()).await.unwrap();
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes).await;
-        // Where head and tear come together, not even the head goes out; never does an end that looks whole.
-        let text = String::from_utf8_lossy(&bytes);
-        let is_torn = text
-            .split_once("\r\n\r\n")
-            .is_none_or(|(head, body)| head.contains("content-length: 100") && body.len() < 100);
-        assert!(is_torn, "the client sees that it is torn: {text}");
-        let record = &rig.records(1).await[0];
-        assert_eq!((record.outcome, record.source), (Outcome::UpstreamFailed, UsageSource::Estimated));
-    });
-}
-
-#[test]
 fn a_client_that_leaves_a_stream_cancels_the_provider_and_is_counted() {
     run(async {
         let many = vec![DELTA; 10_000];
@@ -224,7 +204,7 @@ fn an_error_that_never_ends_is_given_up() {
         let rig = Rig::start(wish).await;
         rig.upstream.now_does(Script::HangingError);
         let reply = rig.chat(ASK).await;
-        assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_failed"));
+        assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
         assert!(!rig.records(1).await[0].is_counted);
     });
 }
@@ -273,5 +253,75 @@ fn time_waited_for_others_is_no_time_of_ours() {
             record.overhead_us,
             record.total_us
         );
+    });
+}
+
+#[test]
+fn what_a_provider_calls_its_failure_within_a_stream_is_recorded() {
+    run(async {
+        let rig = Rig::start(Wish::default()).await;
+        let named_by_key = format!(r#"{{"error":{{"message":"no","code":"{}"}}}}"#, crate::rig::SECRET);
+        let long = format!(r#"{{"error":{{"message":"no","code":"{}"}}}}"#, "x".repeat(65));
+        let cases = [
+            (
+                r#"{"error":{"message":"slow","type":"requests","code":"rate_limit_exceeded"}}"#,
+                "rate_limit_exceeded",
+            ),
+            (r#"{"error":{"message":"slow","type":"overloaded_error","code":null}}"#, "overloaded_error"),
+            (r#"{"error":{"message":"x","code":"no such\nword"}}"#, "upstream_error_in_stream"),
+            (r#"{"error":"all is lost"}"#, "upstream_error_in_stream"),
+            (named_by_key.as_str(), "upstream_error_in_stream"),
+            (long.as_str(), "upstream_error_in_stream"),
+        ];
+        for (number, (event, code)) in cases.into_iter().enumerate() {
+            rig.upstream.now_does(Script::stream(&[DELTA, event]));
+            rig.chat(ASK).await;
+            let records = rig.records(number + 1).await;
+            let record = &records[number];
+            assert_eq!(
+                (record.outcome, record.error_code.as_deref()),
+                (Outcome::UpstreamError, Some(code)),
+                "{event}"
+            );
+        }
+    });
+}
+
+#[test]
+fn what_is_cut_off_by_a_stopping_node_is_told_so() {
+    run(async {
+        let event = format!("data: {DELTA}\n\n").into_bytes();
+        let endless =
+            Script::Chunks { pieces: vec![event; 2], pause: Duration::from_secs(30), has_end: true };
+        let rig = std::rc::Rc::new(Rig::start(Wish { script: endless, ..Wish::default() }).await);
+        let ask = |body: &'static str| {
+            let rig = rig.clone();
+            tokio::task::spawn_local(async move { rig.chat(body).await })
+        };
+        let stream = ask(ASK);
+        while rig.upstream.count() < 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        rig.upstream.now_does(Script::Silence);
+        let plain = ask(r#"{"model":"gpt-4o-mini"}"#);
+        while rig.upstream.count() < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        rig.stop.send_replace(true);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!stream.is_finished() && !plain.is_finished(), "stopping cuts nothing off");
+        rig.abandon.send_replace(true);
+        let stream = stream.await.unwrap();
+        assert!(stream.body.contains("twelve bytes"), "{}", stream.body);
+        assert!(stream.body.contains(r#"data: {"error":"#) && stream.body.contains("server_shutting_down"));
+        assert!(!stream.body.contains("[DONE]"), "{}", stream.body);
+        let plain = plain.await.unwrap();
+        assert_eq!((plain.status, plain.code().as_str()), (503, "server_shutting_down"));
+        for record in rig.records(2).await {
+            assert_eq!((record.outcome, record.is_counted), (Outcome::InternalError, true));
+            assert_eq!(record.error_code.as_deref(), Some("server_shutting_down"));
+            assert_eq!(record.status, if record.is_stream { 200 } else { 503 });
+        }
     });
 }

@@ -7,6 +7,10 @@ mod echoing;
 #[cfg(test)]
 mod endings;
 #[cfg(test)]
+mod fairness;
+#[cfg(test)]
+mod held;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod regulated;

@@ -24,7 +24,9 @@ use topdog_domain::tier::{Tier, TierCatalogue};
 use topdog_domain::usage::{Outcome, RequestRecord};
 use topdog_domain::{ProviderKeyId, Timestamp};
 use topdog_egress::{AllowRule, BaseUrl, Egress, EgressPolicy};
-use topdog_gateway::{ClientBody, ControlBody, ControlPlane, Gateway, GatewayConfig, GatewayParts, Metrics};
+use topdog_gateway::{
+    ClientBody, ControlBody, ControlPlane, Gateway, GatewayConfig, GatewayParts, Metrics, OccupancyLimits,
+};
 use topdog_vault::{KeyHasher, References, RootKeyring, SecretText, Slot, Vault, VaultParts};
 
 pub(crate) const SECRET: &str = "sk-customer-own-key-7f3a";
@@ -46,7 +48,9 @@ pub(crate) struct Rig {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) token: String,
     pub(crate) facts: OrgFacts,
-    _stop: watch::Sender<bool>,
+    tenants: Tenants,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) abandon: watch::Sender<bool>,
 }
 
 pub(crate) struct Wish {
@@ -78,34 +82,11 @@ impl Rig {
             stale_ttl: Duration::ZERO,
         });
         let hasher = Arc::new(KeyHasher::load_or_create(&vault).await.unwrap());
-        let new = samples::organisation("acme", wish.tier);
-        let org = new.organisation.id;
-        let now = Timestamp::from_micros(1);
-        store.organisation_create(&new, &samples::audit(org, "organisation.create")).await.unwrap();
-        vault.create_org_key(org, now).await.unwrap();
         let origin = format!("http://{}", upstream.address);
-        let key = ProviderKey {
-            id: ProviderKeyId::new(),
-            org,
-            provider: ProviderName::openai(),
-            name: "main".into(),
-            origin: origin.clone(),
-            source: KeySource::Sealed,
-            version: 1,
-            created_at: now,
-            rotated_at: now,
-        };
-        let sealed = vault.seal(&Slot::from(&key), &SecretText::from(SECRET.to_owned()), now).await.unwrap();
-        store.provider_key_create(&key, &sealed, &samples::audit(org, "provider_key.create")).await.unwrap();
-        let (token, api_key) = issue(&hasher, samples::api_key(org, "ci"));
-        let mut facts = OrgFacts {
-            organisation: new.organisation,
-            workspaces: vec![new.workspace],
-            api_keys: vec![api_key],
-            provider_keys: vec![key],
-            endpoints: Vec::new(),
-        };
+        let tenants = Tenants { store, vault: vault.clone(), hasher: hasher.clone(), origin: origin.clone() };
+        let (token, mut facts) = tenants.create("acme", wish.tier).await;
         (wish.facts)(&mut facts);
+        let org = facts.organisation.id;
         let directory = Arc::new(Directory::new(TierCatalogue::new(Tier::standard_catalogue())));
         directory.replace_org(org, Some(facts.clone()));
         let spool = MemorySpool::new();
@@ -121,6 +102,12 @@ impl Rig {
             upstream_idle_timeout: Duration::from_secs(5),
             send_idle_timeout: Duration::from_secs(5),
             max_connections: 5000,
+            limits: OccupancyLimits {
+                requests: 5000,
+                requests_per_organisation: 2500,
+                body_bytes: 64 << 20,
+                body_bytes_per_organisation: 16 << 20,
+            },
             is_h2c_allowed: true,
             trusted_proxies: Vec::new(),
             labels: LabelDefaults::default(),
@@ -144,8 +131,22 @@ impl Rig {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
-        tokio::task::spawn_local(Gateway::new(config, parts).serve(listener, None, stopped));
-        Self { address, upstream, spool, ledger, directory, clock, metrics, token, facts, _stop: stop }
+        let (abandon, abandoned) = watch::channel(false);
+        tokio::task::spawn_local(Gateway::new(config, parts).serve(listener, None, stopped, abandoned));
+        Self {
+            address,
+            upstream,
+            spool,
+            ledger,
+            directory,
+            clock,
+            metrics,
+            token,
+            facts,
+            tenants,
+            stop,
+            abandon,
+        }
     }
 
     /// What is known of the organisation is now this.
@@ -159,7 +160,15 @@ impl Rig {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &str) -> Reply {
-        let token = &self.token;
+        self.post_as(&self.token, path, body).await
+    }
+
+    /// A chat request of another tenant.
+    pub(crate) async fn chat_as(&self, token: &str, body: &str) -> Reply {
+        self.post_as(token, "/v1/chat/completions", body).await
+    }
+
+    async fn post_as(&self, token: &str, path: &str, body: &str) -> Reply {
         self.raw(&format!(
             "POST {path} HTTP/1.1\r\nhost: td\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
              connection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -207,6 +216,58 @@ impl Rig {
 impl Rig {
     pub(crate) fn admitted(&self) -> Vec<RequestRecord> {
         self.spool.requests().into_iter().filter(|r| r.outcome != Outcome::Refused).collect()
+    }
+}
+
+impl Rig {
+    /// One more tenant, by the token of its key.
+    pub(crate) async fn tenant(&self, name: &str, tier: &str) -> String {
+        let (token, facts) = self.tenants.create(name, tier).await;
+        self.directory.replace_org(facts.organisation.id, Some(facts));
+        token
+    }
+}
+
+/// What makes organisations, each with a key of its own and a provider key.
+struct Tenants {
+    store: Arc<MemoryStore>,
+    vault: Vault,
+    hasher: Arc<KeyHasher>,
+    /// The provider's.
+    origin: String,
+}
+
+impl Tenants {
+    async fn create(&self, name: &str, tier: &str) -> (String, OrgFacts) {
+        let new = samples::organisation(name, tier);
+        let org = new.organisation.id;
+        let now = Timestamp::from_micros(1);
+        self.store.organisation_create(&new, &samples::audit(org, "organisation.create")).await.unwrap();
+        self.vault.create_org_key(org, now).await.unwrap();
+        let key = ProviderKey {
+            id: ProviderKeyId::new(),
+            org,
+            provider: ProviderName::openai(),
+            name: "main".into(),
+            origin: self.origin.clone(),
+            source: KeySource::Sealed,
+            version: 1,
+            created_at: now,
+            rotated_at: now,
+        };
+        let secret = SecretText::from(SECRET.to_owned());
+        let sealed = self.vault.seal(&Slot::from(&key), &secret, now).await.unwrap();
+        let created = samples::audit(org, "provider_key.create");
+        self.store.provider_key_create(&key, &sealed, &created).await.unwrap();
+        let (token, api_key) = issue(&self.hasher, samples::api_key(org, "ci"));
+        let facts = OrgFacts {
+            organisation: new.organisation,
+            workspaces: vec![new.workspace],
+            api_keys: vec![api_key],
+            provider_keys: vec![key],
+            endpoints: Vec::new(),
+        };
+        (token, facts)
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum Script {
     Verbatim { head: String, body: Vec<u8> },
     /// These pieces as chunks, one write each, and the proper end.
     Pieces { content_type: &'static str, pieces: Vec<Vec<u8>> },
+    /// These bytes, head and all, one write each, so long apart; then the connection is closed.
+    Raw { writes: Vec<Vec<u8>>, pause: Duration },
     /// The beginning of a JSON answer, whose end never comes.
     Torn,
     /// The head of an error, whose body never ends.
@@ -155,6 +157,14 @@ async fn play(stream: &mut TcpStream, script: Script) -> bool {
                 tokio::task::yield_now().await;
             }
             is_open && stream.write_all(b"0\r\n\r\n").await.is_ok()
+        }
+        Script::Raw { writes, pause } => {
+            for bytes in writes {
+                if stream.write_all(&bytes).await.is_err() || is_closed_within(stream, pause).await {
+                    return false;
+                }
+            }
+            false
         }
         Script::Torn => {
             let torn =

@@ -1,5 +1,6 @@
 use super::egress::{self, EgressConfig};
 use super::error::ConfigError;
+use super::limits::{self, LimitsConfig};
 use super::reference::Reference;
 use super::settings::Settings;
 use super::{labels, raw};
@@ -20,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// The public listener.
     pub(crate) server: ServerConfig,
+    /// How much may be under way at a time.
+    pub(crate) limits: LimitsConfig,
     /// The listener for metrics and health.
     pub(crate) admin_listen: SocketAddr,
     /// How patient we are with providers.
@@ -228,6 +231,7 @@ fn check(raw: &raw::Raw, data_dir: &Path) -> Checked<Config> {
     }
     Ok(Config {
         data_dir: data_dir.to_owned(),
+        limits: limits::check(&raw.limits, &server)?,
         server,
         admin_listen: address("admin.listen", &raw.admin.listen)?,
         upstream: UpstreamConfig {
@@ -395,7 +399,7 @@ fn reference(key: &'static str, text: &str) -> Checked<Reference> {
     Reference::parse(text).ok_or_else(|| Bad::new(key, "takes a reference, env:NAME or file:PATH"))
 }
 
-fn number<T: TryFrom<i64>>(key: &'static str, value: i64, least: i64) -> Checked<T> {
+pub(super) fn number<T: TryFrom<i64>>(key: &'static str, value: i64, least: i64) -> Checked<T> {
     let number = T::try_from(value).ok().filter(|_| value >= least);
     number.ok_or_else(|| Bad::new(key, format!("must be a number from {least}")))
 }

@@ -9,6 +9,7 @@ mod egress;
 pub(crate) mod environment;
 mod error;
 mod labels;
+mod limits;
 mod nearest;
 mod raw;
 mod reference;

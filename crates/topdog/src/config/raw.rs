@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
     pub(super) server: Server,
+    pub(super) limits: Limits,
     pub(super) admin: Admin,
     pub(super) upstream: Upstream,
     pub(super) store: Store,
@@ -34,6 +35,15 @@ pub(super) struct Server {
     pub(super) trusted_proxies: Vec<String>,
     pub(super) drain_timeout_ms: i64,
     pub(super) tls: Tls,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) max_concurrent_requests: i64,
+    pub(super) max_concurrent_requests_per_organisation: i64,
+    pub(super) max_buffered_body_bytes: i64,
+    pub(super) max_buffered_body_bytes_per_organisation: i64,
 }
 
 #[derive(Deserialize)]

@@ -65,8 +65,8 @@ impl DataPlane {
         while self.ended.recv().await.is_some() {}
     }
 
-    /// Accepts nothing more and lets running requests end; those that take longer than `patience` are dropped,
-    /// which settles them as aborted.
+    /// Accepts nothing more and lets running requests end; those that take longer than `patience` are cut off: they
+    /// are told so where they can be, and settle.
     pub(super) async fn drain(mut self, patience: Duration) {
         self.stop.send_replace(true);
         if tokio::time::timeout(patience, self.ended()).await.is_err() {
@@ -92,17 +92,14 @@ impl Thread {
             Ok(runtime) => runtime,
             Err(error) => return tracing::error!(%error, "a data-plane thread has no runtime"),
         };
-        let Self { gateway, listener, tls, stop, mut abandon, _alive } = self;
+        let Self { gateway, listener, tls, stop, abandon, _alive } = self;
         runtime.block_on(async move {
             let listener = match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => listener,
                 Err(error) => return tracing::error!(%error, "a data-plane thread can't listen"),
             };
             let pulse = tokio::task::spawn_local(pulse());
-            tokio::select! {
-                () = gateway.serve(listener, tls, stop) => {}
-                _ = abandon.wait_for(|is_over| *is_over) => {}
-            }
+            gateway.serve(listener, tls, stop, abandon).await;
             pulse.abort();
         });
         // What still runs is dropped with its runtime, and settles.

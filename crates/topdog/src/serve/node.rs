@@ -14,7 +14,7 @@ use topdog_domain::ports::Clock;
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tier::TierCatalogue;
 use topdog_egress::{BaseUrl, Client, Egress, EgressPolicy, EgressSettings, SystemResolver, roots_from_pem};
-use topdog_gateway::{ControlPlane, GatewayConfig, GatewayParts, Metrics};
+use topdog_gateway::{ControlPlane, GatewayConfig, GatewayParts, Metrics, OccupancyLimits};
 use topdog_jobs::{Follower, Following, PendingRewraps};
 use topdog_platform::{Platform, PlatformParts, operator_token_hash};
 use topdog_store::spool::{FileSpool, SpoolOptions};
@@ -115,7 +115,7 @@ impl Node {
 
     /// What the data plane is to be like.
     pub(super) fn gateway_config(&self) -> GatewayConfig {
-        let server = &self.config.server;
+        let (server, limits) = (&self.config.server, &self.config.limits);
         GatewayConfig {
             max_body_bytes: server.max_body_bytes,
             max_head_bytes: server.max_head_bytes,
@@ -125,6 +125,12 @@ impl Node {
             upstream_head_timeout: self.config.upstream.head_timeout,
             upstream_idle_timeout: self.config.upstream.idle_timeout,
             max_connections: server.max_connections,
+            limits: OccupancyLimits {
+                requests: limits.max_concurrent_requests,
+                requests_per_organisation: limits.max_concurrent_requests_per_organisation,
+                body_bytes: limits.max_buffered_body_bytes,
+                body_bytes_per_organisation: limits.max_buffered_body_bytes_per_organisation,
+            },
             is_h2c_allowed: match server.http2_cleartext {
                 Cleartext::Always => true,
                 Cleartext::Loopback => server.listen.ip().is_loopback(),

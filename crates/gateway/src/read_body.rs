@@ -1,0 +1,127 @@
+//! A client's body as far as it must be read before anything is decided: JSON whole, a form up to its model. What is
+//! held meanwhile is within the organisation's share of the node's memory.
+
+use crate::edge::body::BodyReader;
+use crate::share::Share;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use topdog_domain::Refusal;
+use topdog_wire::json_head::{Marks, read_head};
+use topdog_wire::multipart::{BadMultipart, ModelFinder, Progress};
+
+/// A JSON body, whole and checked, and what it says.
+pub(crate) struct JsonBody {
+    pub(crate) body: Bytes,
+    pub(crate) marks: Marks,
+    pub(crate) model: Option<String>,
+    pub(crate) is_stream: bool,
+    /// Did the client itself ask for the usage chunk of a stream?
+    pub(crate) asks_usage: bool,
+}
+
+/// Reads a JSON body of that many bytes at most to its end.
+pub(crate) async fn read_json(
+    headers: &HeaderMap,
+    reader: &mut BodyReader,
+    most: u64,
+    share: &mut Share,
+) -> Result<JsonBody, Refusal> {
+    let is_json = headers.get(CONTENT_TYPE).is_none_or(|v| is_media_type(v.as_bytes(), b"application/json"));
+    if !is_json {
+        return Err(Refusal::UnsupportedMediaType("application/json"));
+    }
+    if headers.get(CONTENT_ENCODING).is_some_and(|v| v != "identity") {
+        return Err(Refusal::UnsupportedMediaType("a body without content-encoding"));
+    }
+    let body = whole(reader, most, share).await?;
+    let head = read_head(&body).map_err(|bad| Refusal::BadBody {
+        message: bad.public_message(),
+        param: bad.param().map(std::borrow::Cow::into_owned),
+        code: bad.code(),
+    })?;
+    let model = head.model.as_deref().map(str::to_owned);
+    let (is_stream, asks_usage, marks) = (head.is_stream, head.asks_usage, head.marks());
+    Ok(JsonBody { body, marks, model, is_stream, asks_usage })
+}
+
+/// Reads a form until its model is known, or until it has ended.
+pub(crate) async fn read_form(
+    headers: &HeaderMap,
+    reader: &mut BodyReader,
+    share: &mut Share,
+) -> Result<Box<ModelFinder>, Refusal> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let mut finder =
+        ModelFinder::new(content_type).map_err(|_| Refusal::UnsupportedMediaType("multipart/form-data"))?;
+    while let Some(chunk) = reader.next().await? {
+        share.hold((finder.held_bytes() + chunk.len()) as u64)?;
+        match finder.feed(chunk).map_err(bad_form)? {
+            Progress::Searching => {}
+            Progress::Found | Progress::Ended => return Ok(Box::new(finder)),
+        }
+    }
+    Err(bad_form(BadMultipart::Truncated))
+}
+
+/// The whole body; not copied where it came in one piece. Memory is asked for before it is needed: all at once where
+/// the length is announced, so that nothing is read that could not be held.
+async fn whole(reader: &mut BodyReader, most: u64, share: &mut Share) -> Result<Bytes, Refusal> {
+    let announced = reader.announced();
+    share.hold(announced.unwrap_or_default())?;
+    let Some(first) = reader.next().await? else { return Ok(Bytes::new()) };
+    if reader.announced() == Some(0) {
+        return Ok(first);
+    }
+    let mut growing = Growing { bytes: Vec::new(), announced: announced.unwrap_or_default(), most, share };
+    growing.hold(first.len())?;
+    let Some(second) = reader.next().await? else { return Ok(first) };
+    growing.add(&first)?;
+    growing.add(&second)?;
+    while let Some(piece) = reader.next().await? {
+        growing.add(&piece)?;
+    }
+    Ok(growing.bytes.into())
+}
+
+/// A body that comes in pieces.
+struct Growing<'a> {
+    bytes: Vec<u8>,
+    announced: u64,
+    most: u64,
+    share: &'a mut Share,
+}
+
+impl Growing<'_> {
+    fn add(&mut self, piece: &[u8]) -> Result<(), Refusal> {
+        let length = self.bytes.len();
+        let needed = length + piece.len();
+        if needed > self.bytes.capacity() {
+            // Doubled, but never beyond what is announced, or what a body may be.
+            let most = if self.announced > 0 { self.announced } else { self.most };
+            let room = (length * 2).min(usize::try_from(most).unwrap_or(usize::MAX)).max(needed);
+            self.hold(room)?;
+            self.bytes.reserve_exact(room - length);
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.share.hold(self.announced.max(bytes as u64))
+    }
+}
+
+/// What is wrong with a form.
+fn bad_form(bad: BadMultipart) -> Refusal {
+    Refusal::BadBody {
+        message: bad.public_message(),
+        param: bad.param().map(str::to_owned),
+        code: bad.code(),
+    }
+}
+
+fn is_media_type(value: &[u8], want: &[u8]) -> bool {
+    let essence = value.split(|b| *b == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(want)
+}

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use topdog_store::spool::RecorderPlace;
 
 /// What a server is started with.
 #[derive(Debug, Clone, Default)]
@@ -67,11 +68,21 @@ impl Setup {
 /// The folder of a server, which may be started in it again and again.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
+    recorder: Option<tempfile::TempDir>,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        let recorder = RecorderPlace::Auto.find().ok().flatten();
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            recorder: recorder.map(|memory| tempfile::tempdir_in(memory).unwrap()),
+        }
+    }
+
+    /// Where the spool's recorder is; none, where this machine has no memory file system.
+    pub(crate) fn recorder_dir(&self) -> Option<&Path> {
+        self.recorder.as_ref().map(tempfile::TempDir::path)
     }
 
     /// Everything that a server leaves: its data, its configuration, what it printed.
@@ -126,8 +137,10 @@ impl Place {
         std::fs::write(&config, &setup.config).unwrap();
         let log = |name| File::create(self.path().join(name)).unwrap();
         let has_own_dir = setup.arguments.iter().any(|argument| argument == "--demo");
+        let recorder = self.recorder_dir().map_or("off".into(), Path::to_string_lossy);
         let mut command = Command::new(env!("CARGO_BIN_EXE_topdog"));
-        command.arg("serve").arg("--config").arg(&config).args(&setup.arguments);
+        command.arg("serve").arg("--config").arg(&config);
+        command.args(["--set", &format!("spool.recorder_dir={recorder}")]).args(&setup.arguments);
         if !has_own_dir {
             command.arg("--data-dir").arg(self.data_dir());
         }

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 
 /// The node's own durable queue of records on their way to the database.
 ///
-/// Appending never waits: a record goes to memory, and to the disk with the next group commit, 20 ms later
-/// at the most.
+/// Appending waits for no disk: a record is to outlive the process from then on, and goes to the disk with the next
+/// group commit, about 20 ms later at the most.
 pub trait Spool: Send + Sync {
     /// A handle for one thread, so that threads never wait for each other.
     fn handle(&self) -> Box<dyn SpoolHandle>;

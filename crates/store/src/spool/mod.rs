@@ -1,18 +1,17 @@
 //! The spool: a node's own durable queue of records on their way to the database.
 //!
 //! A record goes by this way: a thread's [`handle`](FileSpool::handle) serialises it into the thread's own
-//! `buffer`; the `committer`, the only thread that writes, takes all buffers every commit window and adds them
-//! to the present segment with one write, which survives the end of the process, and has the `syncer` make it
-//! durable by `fdatasync`, which survives the machine's; the [`reader`](FileSpool::reader) hands durable
-//! records to the shipper and deletes the segments that are shipped.
+//! `buffer` and writes it to the `recorder`, where it survives the end of the process; the `committer`, the only
+//! thread that writes to the disk, takes all buffers every commit window and adds them to the present segment with
+//! one write, and has the `syncer` make it durable by `fdatasync`, which survives the machine's end; the
+//! [`reader`](FileSpool::reader) hands durable records to the shipper and deletes the segments that are shipped.
 //!
 //! No write waits for the disk: syncs go on behind it, the next segment is made ahead, and one that has grown is
 //! left while its end is not yet durable. On a machine whose disk or processors are overloaded the kernel may still
-//! hold up a write or the committer's thread, by tens of milliseconds as measured: the window is then that much
-//! longer for whoever has not asked for [`durable`](topdog_domain::ports::SpoolHandle::durable).
+//! hold up a write or the committer's thread, by 100 ms as measured: meanwhile the recorder has what they have not.
 //!
 //! On the disk: `<dir>/<16 hexadecimal digits>.seg` hold `frame`s back to back, `<dir>/cursor` says how far
-//! they are shipped, `<dir>/lock` keeps a second process out. Every start begins a new segment, so a torn tail
+//! they are shipped, `<dir>/id` which recorder is its own, `<dir>/lock` keeps a second process out. Every start begins a new segment, so a torn tail
 //! is never written behind; an empty one is the one made ahead. Beside them lie the `.damaged` parts of segments,
 //! and the `.refused` records that the database would not take: for an operator, nothing here reads them.
 

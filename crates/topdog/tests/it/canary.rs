@@ -2,7 +2,7 @@
 
 use crate::http::{Answer, Head, request, try_send};
 use crate::scanner::Scanner;
-use crate::server::{Place, Server, Setup, chat, random, streamed_chat};
+use crate::server::{Place, Server, Setup, Tenant, chat, random, streamed_chat};
 use crate::upstream::{Reply, Upstream, echo};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -17,7 +17,7 @@ struct Told {
 
 impl Told {
     fn secret(&mut self, label: &str, secret: &str) {
-        self.scanner.add(label, secret);
+        self.scanner.add(label, secret.as_bytes());
     }
 
     fn hear(&mut self, answer: &Answer) {
@@ -98,9 +98,15 @@ async fn use_key(server: &Server<'_>, told: &mut Told, api_key: &str) {
     {
         let text = body.to_string();
         let sent = request("POST", "/v1/chat/completions", &headers, text.as_bytes());
-        let answer = try_send(server.gateway, &sent).await.unwrap();
+        let mut line = server.line().await;
         // What a caller sends as a model's name is told to that caller.
-        if body["model"] != api_key {
+        let is_echoed = body["model"] == api_key;
+        if is_echoed {
+            line = line.unheard();
+        }
+        line.send(&sent).await;
+        let answer = line.answer().await.unwrap();
+        if !is_echoed {
             told.hear(&answer);
         }
     }
@@ -188,6 +194,7 @@ async fn no_key_is_in_any_file_log_metric_or_answer() {
     told.secret("the variable's key", &in_variable);
     std::fs::create_dir(place.path().join("secrets")).unwrap();
     std::fs::write(place.path().join("secrets/file.key"), &in_file).unwrap();
+    place.keep_secret(&place.path().join("secrets/file.key"), &in_file);
 
     let replies = [
         Reply::Completion,
@@ -232,12 +239,73 @@ async fn no_key_is_in_any_file_log_metric_or_answer() {
         let is_told = String::from_utf8_lossy(&told.text).contains(passed_on);
         assert!(is_told, "the provider's error is passed on: {passed_on}");
     }
-    assert_eq!(told.scanner.find(&told.text), None, "a secret is in an answer");
+    let found = told.scanner.find(&told.text).map(|found| &*found.what);
+    assert_eq!(found, None, "a secret is in an answer");
 
     std::fs::remove_dir_all(place.path().join("secrets")).unwrap();
-    assert_eq!(told.scanner.search(place.path()), [], "secrets are in files");
-    std::fs::write(place.path().join("planted"), &in_file).unwrap();
-    assert_eq!(told.scanner.search(place.path()).len(), 1, "the search is broken");
+    assert_eq!(told.scanner.search(place.path(), &|_, _| false), [""; 0], "secrets are in files");
+}
+
+/// A server that has been used.
+async fn used(place: &Place) -> (Upstream, Tenant) {
+    let upstream = Upstream::start(Reply::Completion).await;
+    let server = place.start(&Setup::with_upstream(&upstream)).await;
+    let acme = server.organisation("acme", "PRO").await;
+    assert_eq!(try_send(server.gateway, &acme.chat(&chat())).await.unwrap().status(), 200);
+    (upstream, acme)
+}
+
+#[tokio::test]
+async fn every_test_fails_that_leaves_a_secret_in_a_file() {
+    let place = Place::new();
+    let (_upstream, acme) = used(&place).await;
+    assert_eq!(place.leaks(), [""; 0]);
+    let own = |name: &str| std::fs::read_to_string(place.data_dir().join(name)).unwrap();
+    let planted = place.data_dir().join("spool/planted");
+    for secret in [&acme.provider_key, &acme.api_key, &own("operator.token"), &own("root.key")] {
+        std::fs::write(&planted, format!("something before {secret}")).unwrap();
+        let leaks = place.leaks();
+        assert!(leaks.len() == 1 && leaks[0].contains("/planted: "), "{leaks:?}");
+    }
+    // A file may hold the one secret that it is for, and no other.
+    place.keep_secret(&planted, &acme.provider_key);
+    std::fs::write(&planted, &acme.provider_key).unwrap();
+    assert_eq!(place.leaks(), [""; 0]);
+    std::fs::write(&planted, format!("{}{}", acme.provider_key, acme.api_key)).unwrap();
+
+    let place = std::panic::AssertUnwindSafe(place);
+    let ended = std::panic::catch_unwind(move || drop(place.0));
+    let said = *ended.unwrap_err().downcast::<String>().unwrap();
+    assert!(said.contains("/planted: a Top Dog key, raw"), "{said}");
+}
+
+#[tokio::test]
+async fn and_one_whose_client_is_told_one() {
+    let place = Place::new();
+    let (upstream, acme) = used(&place).await;
+    let server = place.start(&Setup::with_upstream(&upstream)).await;
+    // A caller is told the name of the model that it has asked for, and this one asks for its own key.
+    let mut body = chat();
+    body["model"] = acme.api_key.as_str().into();
+    let mut line = server.line().await.unheard();
+    line.send(acme.chat(&body)).await;
+    assert_eq!(line.answer().await.unwrap().status(), 404);
+    assert_eq!(place.leaks(), [""; 0]);
+    assert_eq!(try_send(server.gateway, &acme.chat(&body)).await.unwrap().status(), 404);
+    let leaks = place.leaks();
+    assert!(leaks.len() == 1 && leaks[0].starts_with("what callers heard: a Top Dog key"), "{leaks:?}");
+    place.secrets.forget_what_was_heard();
+}
+
+#[test]
+fn a_test_that_fails_anyway_ends_by_its_own_words() {
+    let failed = std::panic::catch_unwind(|| {
+        let place = Place::new();
+        place.secrets.add("a secret", "0123456789abcdef");
+        std::fs::write(place.path().join("planted"), "0123456789abcdef").unwrap();
+        panic!("its own words");
+    });
+    assert_eq!(*failed.unwrap_err().downcast::<&str>().unwrap(), "its own words");
 }
 
 #[test]

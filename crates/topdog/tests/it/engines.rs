@@ -82,15 +82,36 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         let (admin, sql) = (self.admin.clone(), format!("DROP DATABASE {} WITH (FORCE)", self.name));
-        // A thread of its own: a destructor can't wait on the runtime that it runs on.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(execute(&admin, sql));
-        });
-        if dropped.join().is_err() {
+        if wait_for(execute(&admin, sql)).is_err() {
             eprintln!("the database {} could not be dropped", self.name);
         }
     }
+}
+
+/// Every row of every table, as text.
+pub(crate) fn all_rows(url: &str) -> String {
+    let read = async {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let tables = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = current_schema()";
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut connection).await.unwrap();
+        let mut text = String::new();
+        for table in tables {
+            let rows = format!("SELECT t::text FROM {table} AS t");
+            let rows = sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(&mut connection).await;
+            text.extend(rows.unwrap().into_iter().map(|row: String| row + "\n"));
+        }
+        connection.close().await.unwrap();
+        text
+    };
+    wait_for(read).expect("the database can be searched")
+}
+
+/// Waits on a thread of its own: a destructor can't wait on the runtime that it runs on.
+fn wait_for<T: Send>(future: impl Future<Output = T> + Send) -> std::thread::Result<T> {
+    std::thread::scope(|threads| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        threads.spawn(move || runtime.block_on(future)).join()
+    })
 }
 
 async fn execute(url: &str, sql: String) {

@@ -55,6 +55,7 @@ async fn without_its_root_key_an_installation_does_not_start() {
     let key = place.data_dir().join("root.key");
     let away = place.path().join("away");
     std::fs::rename(&key, &away).unwrap();
+    place.secrets.moved(&key, &away);
     let (status, said) = place.run_to_end(&Setup::new());
     assert_eq!(status.code(), Some(1));
     assert!(said.contains("root.key is missing") && said.contains("bring it back"), "{said}");

@@ -1,7 +1,9 @@
 //! HTTP/1.1 by hand, so that a test decides about every byte and sees every byte.
 
+use crate::secrets::{Asked, Secrets};
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -18,6 +20,9 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
 pub(crate) struct Line {
     socket: TcpStream,
     unread: Vec<u8>,
+    /// Who hears what is said here, and what was asked last.
+    secrets: Option<Arc<Secrets>>,
+    asked: Asked,
 }
 
 /// The head of an answer.
@@ -44,12 +49,22 @@ impl Line {
     async fn try_connect(address: SocketAddr) -> Option<Self> {
         let socket = soon(TcpStream::connect(address)).await.ok()?;
         socket.set_nodelay(true).unwrap();
-        Some(Self { socket, unread: Vec::new() })
+        let secrets = Secrets::at(address);
+        Some(Self { socket, unread: Vec::new(), secrets, asked: Asked::default() })
     }
 
     /// Sends bytes as they are; false where the other side takes no more.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        if let Some(secrets) = &self.secrets {
+            self.asked = secrets.asked(bytes.as_ref());
+        }
         soon(self.socket.write_all(bytes.as_ref())).await.is_ok()
+    }
+
+    /// Nobody hears what is said here: a caller may be told what it has sent.
+    pub(crate) fn unheard(mut self) -> Self {
+        self.secrets = None;
+        self
     }
 
     /// The head of the next answer; none where the connection ends without one.
@@ -115,6 +130,9 @@ impl Line {
     pub(crate) async fn answer(&mut self) -> Option<Answer> {
         let head = self.head().await?;
         let (_, body) = self.body(&head).await;
+        if let Some(secrets) = &self.secrets {
+            secrets.answered(&self.asked, head.status, &format!("{head:?}"), &body);
+        }
         Some(Answer { head, body })
     }
 

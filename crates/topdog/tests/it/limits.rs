@@ -1,34 +1,57 @@
 //! Never one request over a limit, whatever happens at the same time.
 
 use crate::engines::{Database, on_both_engines};
-use crate::http::{request, try_send};
+use crate::http::{Line, request, try_send};
 use crate::server::{Place, Server, Setup, Tenant, chat};
 use crate::upstream::{Reply, Upstream};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use topdog_domain::quota::lease_size;
 
-const LIMIT: u64 = 100;
+const LIMIT: usize = 100;
+const CLIENTS: usize = 1000;
 const ROUNDS: usize = 10;
-const CLIENTS: u64 = 4;
 
 /// How concurrent requests ended.
 #[derive(Debug, Default)]
 struct Ends {
-    admitted: u64,
-    refused: u64,
+    admitted: usize,
+    refused: usize,
     /// The connection broke before an answer.
-    broken: u64,
+    broken: usize,
 }
 
-/// Sends so many requests at once, each on a connection of its own.
-async fn send_at_once(server: &Server<'_>, tenant: &Tenant, count: u64) -> JoinSet<Option<u16>> {
-    let mut requests = JoinSet::new();
-    for _ in 0..count {
-        let (gateway, request) = (server.gateway, tenant.chat(&chat()));
-        requests.spawn(async move { Some(try_send(gateway, &request).await?.status()) });
+/// Requests that the server has but for their last byte: all of them are under way when the first is complete.
+struct Rush {
+    lines: Vec<Line>,
+}
+
+impl Rush {
+    async fn ready(server: &Server<'_>, tenant: &Tenant, count: usize) -> Self {
+        let mut lines = JoinSet::new();
+        for _ in 0..count {
+            let (gateway, mut request) = (server.gateway, tenant.chat(&chat()));
+            lines.spawn(async move {
+                let mut line = Line::connect(gateway).await;
+                request.pop();
+                assert!(line.send(request).await, "the server takes no more");
+                line
+            });
+        }
+        Self { lines: lines.join_all().await }
     }
-    requests
+
+    /// Completes them all.
+    fn go(self) -> JoinSet<Option<u16>> {
+        let mut requests = JoinSet::new();
+        for mut line in self.lines {
+            requests.spawn(async move {
+                line.send("}").await;
+                Some(line.answer().await?.status())
+            });
+        }
+        requests
+    }
 }
 
 async fn ends(requests: JoinSet<Option<u16>>) -> Ends {
@@ -44,9 +67,17 @@ async fn ends(requests: JoinSet<Option<u16>>) -> Ends {
     ends
 }
 
-async fn limited(server: &Server<'_>) -> Tenant {
-    server.tier_with_llm_requests("HUNDRED", LIMIT).await;
-    server.organisation("acme", "HUNDRED").await
+async fn limited(server: &Server<'_>, name: &str) -> Tenant {
+    server.tier_with_llm_requests("HUNDRED", LIMIT as u64).await;
+    server.organisation(name, "HUNDRED").await
+}
+
+/// How many of the limit the ledger has granted to any node.
+async fn granted(server: &Server<'_>, name: &str) -> usize {
+    let quota = server.operator("GET", &format!("/organisations/{name}/quota"), &Value::Null).await.json();
+    let lines = quota["data"].as_array().unwrap_or_else(|| panic!("{quota}"));
+    let llm = lines.iter().find(|line| line["limit"] == "llm_requests_per_day").unwrap();
+    llm["used"].as_u64().unwrap_or_else(|| panic!("{quota}")) as usize
 }
 
 on_both_engines! {
@@ -54,10 +85,10 @@ on_both_engines! {
         let upstream = Upstream::start(Reply::Completion).await;
         let place = Place::new();
         let server = place.start(&database.keep(Setup::with_upstream(&upstream))).await;
-        let acme = limited(&server).await;
-        let ends = ends(send_at_once(&server, &acme, 1000).await).await;
-        assert_eq!((ends.admitted, ends.refused), (LIMIT, 900), "{ends:?}");
-        assert_eq!(upstream.requests().len() as u64, LIMIT);
+        let acme = limited(&server, "acme").await;
+        let ends = ends(Rush::ready(&server, &acme, CLIENTS).await.go()).await;
+        assert_eq!((ends.admitted, ends.refused), (LIMIT, CLIENTS - LIMIT), "{ends:?}");
+        assert_eq!(upstream.requests().len(), LIMIT);
 
         let refused = try_send(server.gateway, &acme.chat(&chat())).await.unwrap();
         let error = &refused.json()["error"];
@@ -70,69 +101,81 @@ on_both_engines! {
         assert!(refused.head.header("retry-after").is_some());
     }
 
-    async fn a_kill_in_the_middle_of_a_rush_never_admits_one_more(database: &Database) {
+    async fn a_kill_amid_a_thousand_never_admits_one_more(database: &Database) {
+        let place = Place::new();
         for round in 0..ROUNDS {
-            let mut killed = Killed::new(database).await;
-            let server = killed.place.start(&killed.setup).await;
-            let acme = limited(&server).await;
-            let requests = send_at_once(&server, &acme, 500).await;
+            let mut killed = Killed::new(&place, database, Reply::Completion, round).await;
+            let (server, acme) = killed.start().await;
+            let requests = Rush::ready(&server, &acme, CLIENTS).await.go();
             // Later in each round, so that the kill meets other states.
             killed.upstream.has_received(5 + round * 9).await;
             server.kill();
             let before = ends(requests).await;
-
-            let (after, admitted) = killed.restarted_until_refused(&acme).await;
-            assert!(admitted <= LIMIT, "{admitted} admitted in round {round}: {before:?}, {after:?}");
+            assert!(before.broken > 0, "nothing was in the middle in round {round}: {before:?}");
+            // Whoever has no answer asks again, all at once.
+            killed.is_exact(&acme, before).await;
         }
     }
 
-    async fn a_kill_loses_one_lease_and_what_was_in_flight_at_most(database: &Database) {
+    async fn a_kill_loses_one_lease_at_most(database: &Database) {
+        let place = Place::new();
         for round in 0..ROUNDS {
-            let mut killed = Killed::new(database).await;
-            let server = killed.place.start(&killed.setup).await;
-            let acme = limited(&server).await;
-            let mut clients = JoinSet::new();
-            for _ in 0..CLIENTS {
-                let (gateway, request) = (server.gateway, acme.chat(&chat()));
-                clients.spawn(async move { while try_send(gateway, &request).await.is_some() {} });
-            }
-            killed.upstream.has_received(5 + round * 9).await;
+            // Nothing is answered, so that at the kill every admitted request is known: it is at the provider.
+            let mut killed = Killed::new(&place, database, Reply::Silence, round).await;
+            let (server, acme) = killed.start().await;
+            let first = 5 + round * 9;
+            let requests = Rush::ready(&server, &acme, first).await.go();
+            killed.upstream.has_received(first).await;
             server.kill();
-            clients.join_all().await;
-
-            let (after, admitted) = killed.restarted_until_refused(&acme).await;
-            assert!(admitted <= LIMIT, "{admitted} admitted in round {round}: {after:?}");
-            // Each client may have held a unit of a request that had not got to the provider.
-            assert!(
-                admitted + lease_size(LIMIT, 0) + CLIENTS >= LIMIT,
-                "{admitted} admitted in round {round}, more than a lease is lost: {after:?}"
-            );
+            let before = ends(requests).await;
+            assert_eq!(before.broken, first, "{before:?}");
+            killed.upstream.reply_with(Reply::Completion);
+            let waiting = Ends { broken: CLIENTS - first, ..before };
+            let admitted = killed.is_exact(&acme, waiting).await;
+            let lost = (LIMIT - admitted) as u64;
+            assert!(lost <= lease_size(LIMIT as u64, 0), "{lost} are lost in round {round}, more than a lease");
         }
     }
 }
 
-/// What outlives a kill.
-struct Killed {
-    upstream: Upstream,
-    place: Place,
+/// An organisation whose server is killed.
+struct Killed<'a> {
+    place: &'a Place,
     setup: Setup,
-    _database: Database,
+    upstream: Upstream,
+    round: usize,
 }
 
-impl Killed {
-    async fn new(database: &Database) -> Self {
-        let upstream = Upstream::start(Reply::Completion).await;
-        let fresh = database.another().await;
-        let setup = fresh.keep(Setup::with_upstream(&upstream));
-        Self { upstream, place: Place::new(), setup, _database: fresh }
+impl<'a> Killed<'a> {
+    async fn new(place: &'a Place, database: &Database, reply: Reply, round: usize) -> Self {
+        let upstream = Upstream::start(reply).await;
+        Self { place, setup: database.keep(Setup::with_upstream(&upstream)), upstream, round }
     }
 
-    /// Starts again and sends more than there is left; how that ended, and what the provider has seen in all.
-    async fn restarted_until_refused(&self, acme: &Tenant) -> (Ends, u64) {
+    fn name(&self) -> String {
+        format!("acme-{}", self.round)
+    }
+
+    async fn start(&self) -> (Server<'a>, Tenant) {
         let server = self.place.start(&self.setup).await;
-        let after = ends(send_at_once(&server, acme, 2 * LIMIT).await).await;
-        assert_eq!(after.broken, 0, "{after:?}");
-        (after, self.upstream.requests().len() as u64)
+        let tenant = limited(&server, &self.name()).await;
+        (server, tenant)
+    }
+
+    /// Starts again and lets as many ask at once as have no answer: those and no others are admitted that the ledger
+    /// has not granted before. How many were admitted in all, by what the provider has seen.
+    async fn is_exact(&self, acme: &Tenant, before: Ends) -> usize {
+        let server = self.place.start(&self.setup).await;
+        let granted = granted(&server, &self.name()).await;
+        let seen = self.upstream.requests().len();
+        let after = ends(Rush::ready(&server, acme, before.broken).await.go()).await;
+        let told =
+            format!("round {}: {granted} granted, {seen} seen, {before:?}, then {after:?}", self.round);
+        assert!(before.admitted <= seen && seen <= granted && granted <= LIMIT, "{told}");
+        assert_eq!((after.admitted, after.broken), (LIMIT - granted, 0), "{told}");
+        let seen_in_all = self.upstream.requests().len();
+        assert_eq!(seen_in_all, seen + after.admitted, "{told}");
+        seen_in_all
     }
 }
 

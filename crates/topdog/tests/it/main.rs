@@ -40,6 +40,8 @@ mod scanner;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod streams;

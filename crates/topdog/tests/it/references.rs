@@ -55,6 +55,7 @@ async fn nothing_of_the_servers_own_goes_to_a_provider() {
     }
 
     std::fs::write(&key, "sk-from-a-file\n").unwrap();
+    place.keep_secret(&key, "sk-from-a-file");
     assert_eq!(refer(&server, &file(&key)).await.0, 201);
     assert_eq!(ask(&server, &api_key).await.0, 200);
     // What was a key becomes a link to the server's own.

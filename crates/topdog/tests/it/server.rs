@@ -1,13 +1,15 @@
 //! A running `topdog serve` in a folder of its own, and what an operator does with it.
 
 use crate::http::{Answer, Line, PATIENCE, request, try_send};
+use crate::secrets::Secrets;
 use crate::upstream::Upstream;
 use serde_json::{Value, json};
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use topdog_store::spool::RecorderPlace;
 
@@ -65,9 +67,11 @@ impl Setup {
     }
 }
 
-/// The folder of a server, which may be started in it again and again.
+/// The folder of a server, which may be started in it again and again. At its end, whatever the server was given as a
+/// secret must be nowhere but where it belongs.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
+    pub(crate) secrets: Arc<Secrets>,
     recorder: Option<tempfile::TempDir>,
 }
 
@@ -76,6 +80,7 @@ impl Place {
         let recorder = RecorderPlace::Auto.find().ok().flatten();
         Self {
             folder: tempfile::tempdir().unwrap(),
+            secrets: Arc::default(),
             recorder: recorder.map(|memory| tempfile::tempdir_in(memory).unwrap()),
         }
     }
@@ -83,6 +88,17 @@ impl Place {
     /// Where the spool's recorder is; none, where this machine has no memory file system.
     pub(crate) fn recorder_dir(&self) -> Option<&Path> {
         self.recorder.as_ref().map(tempfile::TempDir::path)
+    }
+
+    /// A file of the test's own, which may hold that secret.
+    pub(crate) fn keep_secret(&self, file: &Path, secret: &str) {
+        self.secrets.add_at("a secret in a file", secret, [file.to_owned()]);
+    }
+
+    /// Where a secret is that has no business there; searched for at the end of every test.
+    pub(crate) fn leaks(&self) -> Vec<String> {
+        let folders = [Some(self.path()), self.recorder_dir()];
+        self.secrets.leaks(&folders.into_iter().flatten().collect::<Vec<_>>())
     }
 
     /// Everything that a server leaves: its data, its configuration, what it printed.
@@ -135,7 +151,14 @@ impl Place {
     pub(crate) fn spawn(&self, setup: &Setup) -> Child {
         let config = self.path().join("topdog.toml");
         std::fs::write(&config, &setup.config).unwrap();
-        let log = |name| File::create(self.path().join(name)).unwrap();
+        let log = |name: &str| {
+            // What a server before it has said is kept: it is searched at the end.
+            let path = self.path().join(name);
+            let earlier = (0..).map(|n| self.path().join(format!("{name}-{n}"))).find(|path| !path.exists());
+            let _ = std::fs::rename(&path, earlier.unwrap());
+            File::create(path).unwrap()
+        };
+        setup.variables.iter().for_each(|(name, value)| self.secrets.learn_variable(name, value));
         let has_own_dir = setup.arguments.iter().any(|argument| argument == "--demo");
         let recorder = self.recorder_dir().map_or("off".into(), Path::to_string_lossy);
         let mut command = Command::new(env!("CARGO_BIN_EXE_topdog"));
@@ -156,6 +179,16 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        // A test that fails says why by itself, and a second panic would end the process.
+        if !std::thread::panicking() {
+            let leaks = self.leaks();
+            assert!(leaks.is_empty(), "secrets are where they do not belong: {leaks:#?}");
+        }
+    }
+}
+
 /// A running server; it is killed when it is dropped.
 pub(crate) struct Server<'a> {
     pub(crate) place: &'a Place,
@@ -170,6 +203,9 @@ impl<'a> Server<'a> {
     fn new(place: &'a Place, child: Child, listen: &Value) -> Self {
         let address = |name: &str| listen[name].as_str().unwrap().parse().unwrap();
         let token = std::fs::read_to_string(place.data_dir().join("operator.token")).unwrap();
+        place.secrets.learn_own(&place.data_dir());
+        place.secrets.listen(address("gateway"));
+        place.secrets.listen(address("admin"));
         Self {
             place,
             child,
@@ -198,8 +234,22 @@ impl<'a> Server<'a> {
 
     /// SIGTERM, and waits for the end.
     pub(crate) fn stop(mut self) -> ExitStatus {
+        self.hear_metrics();
         self.signal(rustix::process::Signal::TERM);
         wait(&mut self.child)
+    }
+
+    /// What it tells of itself at the end; one that has ended or does not answer tells nothing.
+    fn hear_metrics(&self) {
+        let hear = || -> std::io::Result<String> {
+            let mut line = std::net::TcpStream::connect_timeout(&self.admin, Duration::from_secs(1))?;
+            line.set_read_timeout(Some(Duration::from_secs(1)))?;
+            line.write_all(b"GET /metrics HTTP/1.1\r\nhost: topdog.test\r\nconnection: close\r\n\r\n")?;
+            let mut said = String::new();
+            line.read_to_string(&mut said)?;
+            Ok(said)
+        };
+        self.place.secrets.hear(hear().unwrap_or_default().as_bytes());
     }
 
     /// Waits for the end.
@@ -315,7 +365,9 @@ impl<'a> Server<'a> {
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A command that reads nothing may have ended already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        child.wait_with_output().unwrap()
+        let output = child.wait_with_output().unwrap();
+        self.place.secrets.commanded(arguments, input, &output);
+        output
     }
 
     /// Waits until a question has the answer yes.
@@ -330,6 +382,9 @@ impl<'a> Server<'a> {
 
 impl Drop for Server<'_> {
     fn drop(&mut self) {
+        if !std::thread::panicking() && matches!(self.child.try_wait(), Ok(None)) {
+            self.hear_metrics();
+        }
         // Where it has ended already there is nothing to kill.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -56,6 +56,7 @@ pub(crate) struct Upstream {
 }
 
 struct Seen {
+    reply: Mutex<Reply>,
     requests: Mutex<Vec<Received>>,
     arrivals: watch::Sender<usize>,
     written: AtomicU64,
@@ -69,6 +70,7 @@ impl Upstream {
         let (hang_up, hang_ups) = watch::channel(Vec::new());
         let (arrival, arrivals) = watch::channel(0);
         let seen = Arc::new(Seen {
+            reply: Mutex::new(reply),
             requests: Mutex::default(),
             arrivals: arrival,
             written: AtomicU64::new(0),
@@ -77,7 +79,7 @@ impl Upstream {
         let shared = seen.clone();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(serve(socket, reply, shared.clone()));
+                tokio::spawn(serve(socket, shared.clone()));
             }
         });
         Self { address, seen, hang_ups, arrivals }
@@ -86,6 +88,11 @@ impl Upstream {
     /// Its base URL.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/v1", self.address)
+    }
+
+    /// What it does from now on.
+    pub(crate) fn reply_with(&self, reply: Reply) {
+        *self.seen.reply.lock().unwrap() = reply;
     }
 
     /// All requests so far.
@@ -109,13 +116,14 @@ impl Upstream {
     }
 }
 
-async fn serve(mut socket: TcpStream, reply: Reply, seen: Arc<Seen>) {
+async fn serve(mut socket: TcpStream, seen: Arc<Seen>) {
     socket.set_nodelay(true).unwrap();
     let mut unread = Vec::new();
     while let Some(request) = receive(&mut socket, &mut unread).await {
         let does_want_usage = request.body.contains("\"include_usage\":true");
         let request_streams = request.body.contains("\"stream\":true");
         let key = request.header("authorization").unwrap_or_default().to_owned();
+        let reply = *seen.reply.lock().unwrap();
         seen.requests.lock().unwrap().push(request);
         seen.arrivals.send_modify(|count| *count += 1);
         let done = match reply {

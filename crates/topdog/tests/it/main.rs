@@ -30,6 +30,8 @@ mod minute_limits;
 #[cfg(test)]
 mod multiplexed;
 #[cfg(test)]
+mod operating;
+#[cfg(test)]
 mod protocols;
 #[cfg(test)]
 mod references;
@@ -38,9 +40,9 @@ mod requests;
 #[cfg(test)]
 mod scanner;
 #[cfg(test)]
-mod server;
-#[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod server;
 #[cfg(test)]
 mod stopping;
 #[cfg(test)]

@@ -7,35 +7,22 @@ pub(super) struct Text {
     pub(super) title: String,
     /// All of it.
     pub(super) html: String,
-    /// What of it a link can lead to.
-    #[cfg(test)]
-    pub(super) anchors: Vec<String>,
 }
 
 /// Renders a file: headings get the anchors that links to them expect, links between files lead between pages,
 /// tables may scroll, and HTML in it is text.
 pub(super) fn render(markdown: &str, is_page: &dyn Fn(&str) -> bool) -> Text {
     let mut events: Vec<Event<'_>> = Parser::new_ext(markdown, Options::ENABLE_TABLES).collect();
-    let headings = name_headings(&mut events);
+    let title = name_headings(&mut events);
     let mut html = String::with_capacity(markdown.len() * 2);
     let mut adapter = Adapter { is_page, is_in_left_out_link: false };
     html::push_html(&mut html, events.into_iter().flat_map(|event| adapter.adapt(event)));
-    Text {
-        title: headings.first().map(|heading| escaped(&heading.text)).unwrap_or_default(),
-        html,
-        #[cfg(test)]
-        anchors: headings.into_iter().map(|heading| heading.anchor).collect(),
-    }
+    Text { title: escaped(&title), html }
 }
 
-struct Heading {
-    text: String,
-    anchor: String,
-}
-
-/// Gives every heading its anchor.
-fn name_headings(events: &mut [Event<'_>]) -> Vec<Heading> {
-    let (mut headings, mut uses) = (Vec::new(), HashMap::new());
+/// Gives every heading its anchor; the first heading's text.
+fn name_headings(events: &mut [Event<'_>]) -> String {
+    let (mut first, mut uses) = (None, HashMap::new());
     for start in 0..events.len() {
         if !matches!(events.get(start), Some(Event::Start(Tag::Heading { .. }))) {
             continue;
@@ -52,11 +39,11 @@ fn name_headings(events: &mut [Event<'_>]) -> Vec<Heading> {
             .collect();
         let anchor = anchor_of(&text, &mut uses);
         if let Some(Event::Start(Tag::Heading { id, .. })) = events.get_mut(start) {
-            *id = Some(CowStr::from(anchor.clone()));
+            *id = Some(CowStr::from(anchor));
         }
-        headings.push(Heading { text, anchor });
+        first.get_or_insert(text);
     }
-    headings
+    first.unwrap_or_default()
 }
 
 /// Lower case, spaces as hyphens, no punctuation; the second of a kind gets a number.

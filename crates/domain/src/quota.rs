@@ -174,12 +174,12 @@ impl Meter {
 
     /// Fetches the next lease ahead of its need. What goes wrong shows when a unit is really needed.
     pub async fn top_up(&self, limit: Limit, ledger: &dyn QuotaLedger, now: Timestamp) {
+        let _ended = ToppingUp(&self.is_topping_up);
         if let (Limit::Of(size), _turn) = (limit, self.refill.lock().await)
             && self.is_leased_under(limit)
         {
             let _ = self.lease_block(size, ledger, self.window(now)).await;
         }
-        self.is_topping_up.store(false, Ordering::Release);
     }
 
     /// Puts a unit back into the lease; one of a past day is gone with its window.
@@ -321,6 +321,15 @@ impl Meter {
         };
         // The closure never declines, so the update can't fail.
         let _ = self.lease.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+    }
+}
+
+/// A fetching ahead that is under way, until it is done or given up.
+struct ToppingUp<'a>(&'a AtomicBool);
+
+impl Drop for ToppingUp<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 

@@ -25,12 +25,19 @@ pub struct Loss {
 #[derive(Debug, Default)]
 pub struct Losses {
     noted: Vec<(Spot, &'static str)>,
+    /// A stream's events have no places worth telling, and lose the same thing again and again.
+    has_no_places: bool,
 }
 
 impl Losses {
+    /// The losses of a stream: each reason once.
+    pub(crate) const fn of_stream() -> Self {
+        Self { noted: Vec::new(), has_no_places: true }
+    }
+
     /// What is at `at` is not carried.
     pub(crate) fn note(&mut self, at: Spot, why: &'static str) {
-        // A stream notes the same thing again and again, and has no places to tell apart.
+        let at = if self.has_no_places { Spot::NOWHERE } else { at };
         if at != Spot::NOWHERE || !self.noted.contains(&(at, why)) {
             self.noted.push((at, why));
         }

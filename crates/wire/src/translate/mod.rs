@@ -244,8 +244,10 @@ pub fn answer(
 pub fn error(from: Dialect, to: Dialect, status: u16, body: &[u8]) -> (u16, Bytes) {
     let text = String::from_utf8_lossy(body);
     let failure = from.codec().read_error(status, &text);
-    let (status, body) = to.codec().write_error(&failure);
-    (status, body.into())
+    let (own_status, body) = to.codec().write_error(&failure);
+    // A failure of the provider's keeps its own status: every client knows them all.
+    let keeps = failure.kind == model::FailureKind::Server && status >= 500;
+    (if keeps { status } else { own_status }, body.into())
 }
 
 /// Top Dog's own failure, as the client's dialect says it: the status and the body.

@@ -44,7 +44,7 @@ impl StreamTranslator {
             passage: Passage {
                 writer: codec.stream_writer(context),
                 sequencer: (codec.interleaving() == Interleaving::Sequential).then(Sequencer::default),
-                losses: Losses::default(),
+                losses: Losses::of_stream(),
                 state: State::Running,
                 has_stopped: false,
                 usage: None,

@@ -34,11 +34,8 @@ pub(super) fn write(answer: Answer<'_>, context: &AnswerContext<'_>, losses: &mu
     let stop = stop.map(|stop| if has_refused { refused(stop) } else { stop });
     note_stop(stop.as_ref(), losses);
     words::put_stop(&mut json, stop.as_ref());
-    if usage.is_none() {
-        losses.note(Spot::NOWHERE, "usage was not told and is written as 0, since it must be there");
-    }
     json.key("usage");
-    note_usage(&usage.unwrap_or_default(), losses);
+    note_usage(usage, losses);
     words::put_usage(&mut json, &usage.unwrap_or_default());
     if service_tier.is_some() {
         losses.note(Spot::NOWHERE, "the service tier's name is its provider's own");
@@ -69,8 +66,11 @@ pub(super) fn note_stop(stop: Option<&Stop<'_>>, losses: &mut Losses) {
     }
 }
 
-pub(super) fn note_usage(usage: &Usage, losses: &mut Losses) {
-    let Usage { tokens: _, audio_in, audio_out, accepted_prediction, rejected_prediction } = *usage;
+pub(super) fn note_usage(usage: Option<Usage>, losses: &mut Losses) {
+    let Some(usage) = usage else {
+        return losses.note(Spot::NOWHERE, "usage was not told and is written as 0, since it must be there");
+    };
+    let Usage { tokens: _, audio_in, audio_out, accepted_prediction, rejected_prediction } = usage;
     if audio_in + audio_out + accepted_prediction + rejected_prediction > 0 {
         losses.note(Spot::NOWHERE, "what of the usage was sound or prediction is left out");
     }

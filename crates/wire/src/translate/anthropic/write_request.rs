@@ -78,9 +78,12 @@ fn put_turns(json: &mut Json, turns: Vec<Turn<'_>>, target: &Target<'_>, losses:
                     }
                 }
             }
-            Turn::User { parts: more, name, at: _ } => {
+            Turn::User { parts: mut more, name, at: _ } => {
                 note_name(name, losses);
-                if let Some(Message::User { parts, .. }) = messages.last_mut() {
+                more.retain(|part| !matches!(part, Content::Text(text) if !says_anything(text, losses)));
+                if more.is_empty() {
+                    // A message that says nothing is refused, and what is around it goes on.
+                } else if let Some(Message::User { parts, .. }) = messages.last_mut() {
                     parts.extend(more);
                 } else {
                     messages.push(Message::User { results: Vec::new(), parts: more });
@@ -95,11 +98,13 @@ fn put_turns(json: &mut Json, turns: Vec<Turn<'_>>, target: &Target<'_>, losses:
             }
             Turn::Assistant { parts: more, name, at: _ } => {
                 note_name(name, losses);
-                let more = more.into_iter().filter_map(|part| replayed(part, losses));
-                if let Some(Message::Assistant(parts)) = messages.last_mut() {
+                let more: Vec<_> = more.into_iter().filter_map(|part| replayed(part, losses)).collect();
+                if more.is_empty() {
+                    // As with the user's.
+                } else if let Some(Message::Assistant(parts)) = messages.last_mut() {
                     parts.extend(more);
                 } else {
-                    messages.push(Message::Assistant(more.collect()));
+                    messages.push(Message::Assistant(more));
                 }
             }
         }
@@ -118,10 +123,15 @@ fn note_name(name: Option<Field<Cow<'_, str>>>, losses: &mut Losses) {
     }
 }
 
-/// What of an assistant's words can be sent back: reasoning only where this maker sealed it, since it
+/// What of an assistant's words can be sent back: texts that say anything, and reasoning only where this maker sealed it, since it
 /// takes no other.
 fn replayed<'a>(part: AssistantPart<'a>, losses: &mut Losses) -> Option<AssistantPart<'a>> {
     let mut part = part;
+    if let AssistantPart::Text(text) | AssistantPart::Refusal(text) = &part
+        && !says_anything(text, losses)
+    {
+        return None;
+    }
     match &mut part {
         AssistantPart::Reasoning(reasoning) => {
             let is_own = reasoning.seal.as_ref().is_some_and(|seal| {
@@ -168,10 +178,6 @@ fn put_message(json: &mut Json, message: Message<'_>, losses: &mut Losses) {
             json.close(']').close('}');
         }
         Message::User { results, parts } => {
-            let says_nothing = |part: &Content<'_>| matches!(part, Content::Text(text) if text.text.is_empty());
-            if results.is_empty() && parts.iter().all(says_nothing) {
-                return;
-            }
             json.open('{').key("role").string("user").key("content");
             match (results.as_slice(), parts.as_slice()) {
                 ([], [Content::Text(Text { cache: None, seal: None, text, .. })]) => {
@@ -191,11 +197,6 @@ fn put_message(json: &mut Json, message: Message<'_>, losses: &mut Losses) {
             json.close('}');
         }
         Message::Assistant(parts) => {
-            let says_nothing =
-                |part: &AssistantPart<'_>| matches!(part, AssistantPart::Text(text) if text.text.is_empty());
-            if parts.iter().all(says_nothing) {
-                return;
-            }
             json.open('{').key("role").string("assistant").key("content");
             match parts.as_slice() {
                 [AssistantPart::Text(Text { cache: None, seal: None, citations, text, .. })]

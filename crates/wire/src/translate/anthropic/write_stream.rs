@@ -177,7 +177,7 @@ impl Writer {
         let stop = stop.map(|stop| if self.has_refused { refused(stop) } else { stop });
         note_stop(stop.as_ref(), losses);
         let usage = self.usage.unwrap_or_default();
-        note_usage(&usage, losses);
+        note_usage(self.usage, losses);
         frame(out, "message_delta", |json| {
             json.key("delta").open('{');
             words::put_stop(json, stop.as_ref());

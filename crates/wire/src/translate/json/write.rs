@@ -6,16 +6,18 @@ use std::fmt::Write as _;
 #[derive(Debug, Default)]
 pub(crate) struct Json {
     out: Vec<u8>,
+    /// Does a comma come before the next value: is one behind us in the same container?
+    is_behind_value: bool,
 }
 
 impl Json {
     pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self { out: Vec::with_capacity(bytes) }
+        Self::after(Vec::with_capacity(bytes))
     }
 
     /// Goes on behind what is already in `out`, such as an event's `data: `, as a new text.
     pub(crate) const fn after(out: Vec<u8>) -> Self {
-        Self { out }
+        Self { out, is_behind_value: false }
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
@@ -24,16 +26,19 @@ impl Json {
 
     pub(crate) fn open(&mut self, bracket: char) -> &mut Self {
         self.comma();
+        self.is_behind_value = false;
         self.push(bracket)
     }
 
     pub(crate) fn close(&mut self, bracket: char) -> &mut Self {
+        self.is_behind_value = true;
         self.push(bracket)
     }
 
     /// A member's name; its value is what is written next.
     pub(crate) fn key(&mut self, name: &str) -> &mut Self {
         self.string(name);
+        self.is_behind_value = false;
         self.push(':')
     }
 
@@ -91,9 +96,9 @@ impl Json {
         self.word(&text)
     }
 
-    /// Behind a value comes a comma; behind a bracket, a colon or the space of `data: ` comes none.
+    /// Where a value begins.
     fn comma(&mut self) {
-        if !matches!(self.out.last(), None | Some(b'{' | b'[' | b':' | b' ')) {
+        if std::mem::replace(&mut self.is_behind_value, true) {
             self.out.push(b',');
         }
     }

@@ -52,9 +52,9 @@ fn part_of<'a>(part: Node<'a>, losses: &mut Losses) -> Result<Content<'a>, Malfo
     };
     let whole = native(&part);
     let mut fields = Fields::of(part)?;
-    let at = fields.at;
     fields.take("type");
     let inner = fields.needed(name)?;
+    let at = inner.at;
     let cache = cache(&mut fields, losses)?;
     fields.finish(losses);
     let media = match name {

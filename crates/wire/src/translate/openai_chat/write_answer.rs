@@ -146,7 +146,7 @@ fn put_annotations(json: &mut Json, texts: &[Text<'_>], losses: &mut Losses) {
                 json.key("annotations").open('[');
                 is_open = true;
             }
-            put_citation(json, citation, (start, end));
+            put_citation(json, citation, (start, end), losses);
         }
         start = end;
     }
@@ -156,9 +156,12 @@ fn put_annotations(json: &mut Json, texts: &[Text<'_>], losses: &mut Losses) {
 }
 
 /// A citation of an address; `span` is where its text stands, in characters.
-pub(super) fn put_citation(json: &mut Json, citation: &Citation<'_>, span: (u64, u64)) {
-    // The cited words, and the rest of what its maker knows of it, have no place here.
-    let Citation { url, title, cited_text: _, span: told, native: _ } = citation;
+pub(super) fn put_citation(json: &mut Json, citation: &Citation<'_>, span: (u64, u64), losses: &mut Losses) {
+    let Citation { url, title, cited_text, span: told, native } = citation;
+    if cited_text.is_some() || native.is_some() {
+        let at = native.as_ref().map_or(Spot::NOWHERE, |native| native.at);
+        losses.note(at, "of a citation, its address and title are told, and not the cited words");
+    }
     let (start, end) = told.unwrap_or(span);
     json.open('{').key("type").string("url_citation").key("url_citation").open('{');
     json.key("start_index").count(start).key("end_index").count(end);

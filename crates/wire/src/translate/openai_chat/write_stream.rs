@@ -160,7 +160,7 @@ impl Writer {
                 let span = (*start, choice.text_length);
                 self.chunk(number, out, |json| {
                     json.key("annotations").open('[');
-                    put_citation(json, &citation, span);
+                    put_citation(json, &citation, span, losses);
                     json.close(']');
                 });
             }

@@ -31,6 +31,8 @@ pub(crate) struct Entitled {
     pub(crate) is_stream: bool,
     /// Did the client itself ask for the usage chunk of a stream?
     pub(crate) asks_usage: bool,
+    /// As the client named it.
+    pub(crate) model_requested: Arc<str>,
     pub(crate) route: Route,
     pub(crate) outgoing: Outgoing,
     /// How long the client took to send its body: no time of ours.
@@ -41,7 +43,6 @@ pub(crate) struct Entitled {
 pub(crate) struct Route {
     pub(crate) provider: ProviderName,
     pub(crate) provider_header: HeaderValue,
-    pub(crate) model_requested: Arc<str>,
     pub(crate) model: Arc<str>,
     pub(crate) price: Option<Price>,
     pub(crate) destination: Destination,
@@ -85,7 +86,7 @@ pub(crate) async fn entitle(
         let finder = read_form(&arrived.headers, &mut reader, share).await?;
         Read {
             client_wait: reader.waited(),
-            model: finder.model().map(str::to_owned),
+            model: finder.model().map(Arc::from),
             is_stream: finder.is_stream(),
             asks_usage: true,
             outgoing: Outgoing::Form { finder, rest: Box::new(reader) },
@@ -100,11 +101,11 @@ pub(crate) async fn entitle(
             outgoing: Outgoing::Json { body: json.body, marks: json.marks },
         }
     };
-    let model = read.model.as_deref().or_else(|| default_model(operation)).ok_or_else(missing_model)?;
-    if !is_model_name(model) {
+    let model = read.model.or_else(|| default_model(operation).map(Arc::from)).ok_or_else(missing_model)?;
+    if !is_model_name(&model) {
         return Err(bad_model());
     }
-    let route = route(worker, &caller, operation, model)?;
+    let route = route(worker, &caller, operation, &model)?;
     // Boxed: it is handed from step to step.
     Ok(Box::new(Entitled {
         caller,
@@ -114,6 +115,7 @@ pub(crate) async fn entitle(
         operation,
         is_stream: read.is_stream,
         asks_usage: read.asks_usage,
+        model_requested: model,
         route,
         outgoing: read.outgoing,
         client_wait: read.client_wait,
@@ -123,7 +125,7 @@ pub(crate) async fn entitle(
 /// What a body has told.
 struct Read {
     outgoing: Outgoing,
-    model: Option<String>,
+    model: Option<Arc<str>>,
     is_stream: bool,
     asks_usage: bool,
     client_wait: Duration,
@@ -164,14 +166,7 @@ pub(crate) fn route(
         Destination::Upstream { target, .. } => target.provider_header.clone(),
         Destination::Test => HeaderValue::from_static("test"),
     };
-    Ok(Route {
-        provider_header,
-        model_requested: name.into(),
-        model: resolved.model.into(),
-        price: resolved.price,
-        provider,
-        destination,
-    })
+    Ok(Route { provider_header, model: resolved.model.into(), price: resolved.price, provider, destination })
 }
 
 fn destination(

@@ -6,6 +6,7 @@ use crate::share::Share;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use std::sync::Arc;
 use topdog_domain::Refusal;
 use topdog_wire::json_head::{Marks, read_head};
 use topdog_wire::multipart::{BadMultipart, ModelFinder, Progress};
@@ -14,7 +15,7 @@ use topdog_wire::multipart::{BadMultipart, ModelFinder, Progress};
 pub(crate) struct JsonBody {
     pub(crate) body: Bytes,
     pub(crate) marks: Marks,
-    pub(crate) model: Option<String>,
+    pub(crate) model: Option<Arc<str>>,
     pub(crate) is_stream: bool,
     /// Did the client itself ask for the usage chunk of a stream?
     pub(crate) asks_usage: bool,
@@ -40,7 +41,7 @@ pub(crate) async fn read_json(
         param: bad.param().map(std::borrow::Cow::into_owned),
         code: bad.code(),
     })?;
-    let model = head.model.as_deref().map(str::to_owned);
+    let model = head.model.as_deref().map(Arc::from);
     let (is_stream, asks_usage, marks) = (head.is_stream, head.asks_usage, head.marks());
     Ok(JsonBody { body, marks, model, is_stream, asks_usage })
 }

@@ -94,7 +94,7 @@ impl Settlement {
             operation: entitled.operation,
             is_stream: entitled.is_stream,
             provider: entitled.route.provider.clone(),
-            model_requested: entitled.route.model_requested.clone(),
+            model_requested: entitled.model_requested.clone(),
             model: entitled.route.model.clone(),
             price: entitled.route.price,
             key_use: None,

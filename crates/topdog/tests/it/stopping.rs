@@ -39,6 +39,25 @@ async fn what_outlasts_the_drain_is_cut_off_and_still_recorded() {
 }
 
 #[tokio::test]
+async fn a_stream_that_outlasts_the_drain_is_told_so() {
+    let mut upstream = Upstream::start(Reply::Stream { events: 200, every: Duration::from_millis(25) }).await;
+    let place = Place::new();
+    let setup = Setup::with_upstream(&upstream).set(&["server.drain_timeout_ms=200"]);
+    let server = place.start(&setup).await;
+    let acme = server.organisation("acme", "PRO").await;
+    let mut line = server.line().await;
+    line.send(acme.chat(&streamed_chat())).await;
+    upstream.has_received(1).await;
+    server.signal(Signal::TERM);
+    let answer = line.answer().await.unwrap();
+    let (text, is_done) = (answer.text(), answer.text().contains("[DONE]"));
+    assert!(answer.status() == 200 && text.contains("server_shutting_down") && !is_done, "{text}");
+    assert!(server.ended().success());
+    let server = place.start(&setup).await;
+    server.until("the cut stream is recorded", async || server.usage_events("acme").await.len() == 1).await;
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     let mut upstream = Upstream::start(Reply::Silence).await;
     let place = Place::new();

@@ -3,6 +3,7 @@
 //! One chain an organisation. `hash = SHA-256(0x00 ‖ previous hash ‖ canonical body)`; the body is JSON with
 //! its keys sorted and nothing but strings and integers in it, which is RFC 8785's form for such values.
 
+mod body;
 mod run;
 
 pub use run::AuditRun;
@@ -168,49 +169,7 @@ pub fn link(prev: ChainHash, body: &str) -> ChainHash {
 }
 
 fn canonical_body(seq: u64, draft: &AuditDraft) -> String {
-    let (kind, id) = match &draft.actor {
-        Actor::Operator => ("operator", None),
-        Actor::ApiKey(id) => ("api_key", Some(id.as_str())),
-        Actor::System => ("system", None),
-    };
-    let body = CanonicalBody {
-        action: &draft.action,
-        actor: CanonicalActor { id, kind },
-        at: draft.at,
-        detail: &draft.detail,
-        id: draft.id,
-        ip: draft.ip.as_deref(),
-        org: draft.org,
-        outcome: draft.outcome,
-        request: draft.request,
-        seq,
-        target: &draft.target,
-    };
-    // Fails for nothing that is made of strings and integers.
-    serde_json::to_string(&body).unwrap_or_default()
-}
-
-/// The fields of every chained entry, in the order of their names: that is what makes the body canonical.
-#[derive(Serialize)]
-struct CanonicalBody<'a> {
-    action: &'a str,
-    actor: CanonicalActor<'a>,
-    at: Timestamp,
-    detail: &'a BTreeMap<String, String>,
-    id: RecordId,
-    ip: Option<&'a str>,
-    org: OrgId,
-    outcome: AuditOutcome,
-    request: Option<RequestId>,
-    seq: u64,
-    target: &'a str,
-}
-
-#[derive(Serialize)]
-struct CanonicalActor<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    kind: &'static str,
+    body::Body::of(seq, draft).to_text()
 }
 
 /// What is wrong with a chain, and where.
@@ -349,7 +308,7 @@ mod tests {
     }
 
     prop_compose! {
-        fn draft()(
+        pub(super) fn draft()(
             id in any::<u128>(), org in any::<u128>(), request in any::<Option<u128>>(), at in any::<i64>(),
             actor in prop_oneof![Just(Actor::Operator), Just(Actor::System), text().prop_map(Actor::ApiKey)],
             outcome in prop_oneof![

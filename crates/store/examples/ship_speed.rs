@@ -17,7 +17,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (records, batch_records) = (argument(1, 100_000)?, argument(2, 256)?);
+    let (records, batch_records) = (argument(1, 100_000)?, argument(2, 1_024)?);
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("topdog.db").display().to_string();
     let store = Store::open(&file, &StoreOptions::default()).await?;

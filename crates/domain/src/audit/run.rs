@@ -1,9 +1,10 @@
 //! Entries that were appended together, as they are kept: what they share is said once.
 
-use super::{AuditDraft, AuditEntry, ChainHash, canonical_body, link};
+use super::body::{Body, BodyReader};
+use super::{AuditDraft, AuditEntry, ChainHash, link};
 use crate::{OrgId, RecordId};
 use serde::Deserialize;
-use std::iter::successors;
+use std::iter::{repeat, successors};
 
 /// Consecutive entries of one chain. A hash is kept once, as its entry's own and not again as the next one's
 /// previous, and a place not at all but for the last: so nothing can be said in two ways.
@@ -13,7 +14,7 @@ pub struct AuditRun {
     pub org: OrgId,
     /// The last entry's place.
     pub last_seq: u64,
-    /// The canonical bodies, a line each: no JSON that is written compactly has a line's end in it.
+    /// The bodies, a line of JSON each: the first one whole, of the others the fields that differ from the line before.
     pub bodies: String,
     /// The hash of the entry before the first.
     pub prev: ChainHash,
@@ -25,60 +26,53 @@ impl AuditRun {
     /// Entries in one run at the most: whoever wants one reads all of its run.
     pub const MOST: usize = 256;
 
-    /// An empty run behind the entry with that place and hash (0 and [`ChainHash::GENESIS`] for a new chain).
+    /// Puts drafts behind the entry with that place and hash (0 and [`ChainHash::GENESIS`] for a new chain).
     #[must_use]
-    pub const fn behind(org: OrgId, (last_seq, last_hash): (u64, ChainHash)) -> Self {
-        Self { org, last_seq, bodies: String::new(), prev: last_hash, hashes: Vec::new() }
-    }
-
-    /// Puts a draft behind the last entry.
-    pub fn push(&mut self, draft: &AuditDraft) {
-        let (seq, prev) = self.head();
-        let seq = seq.saturating_add(1);
-        let body = canonical_body(seq, draft);
-        if !self.is_empty() {
-            self.bodies.push('\n');
+    pub fn behind((mut seq, prev): (u64, ChainHash), org: OrgId, drafts: &[&AuditDraft]) -> Self {
+        let (mut bodies, mut hashes) = (String::new(), Vec::with_capacity(32 * drafts.len()));
+        let (mut before, mut hash) = (None, prev);
+        for draft in drafts {
+            seq = seq.saturating_add(1);
+            let body = Body::of(seq, draft);
+            let text = body.to_text();
+            hash = link(hash, &text);
+            hashes.extend(hash.0);
+            match before.replace(body) {
+                None => bodies.push_str(&text),
+                Some(before) => {
+                    // Never within a line: JSON that is written compactly has no line's end in it.
+                    bodies.push('\n');
+                    bodies.push_str(&body.beside(before).to_text());
+                }
+            }
         }
-        self.bodies.push_str(&body);
-        self.hashes.extend(link(prev, &body).0);
-        self.last_seq = seq;
+        Self { org, last_seq: seq, bodies, prev, hashes }
     }
 
-    /// The last entry's place and hash; of the one before the run, where it is empty.
+    /// The last entry's place and hash.
     #[must_use]
     pub fn head(&self) -> (u64, ChainHash) {
         (self.last_seq, self.hashes.last_chunk().map_or(self.prev, |hash| ChainHash(*hash)))
-    }
-
-    /// Has nothing been put into it?
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.hashes.is_empty()
-    }
-
-    /// Is it as long as a run may be?
-    #[must_use]
-    pub const fn is_full(&self) -> bool {
-        self.hashes.len() >= Self::MOST * 32
     }
 
     /// The entries. Where someone has been at the run, so that not each body has its hash, those without the other
     /// are entries too: checking the chain finds them.
     #[must_use]
     pub fn entries(&self) -> Vec<AuditEntry> {
-        let bodies: Vec<&str> = self.bodies.split('\n').collect();
+        let mut reader = BodyReader::default();
+        let bodies: Vec<String> = self.bodies.split('\n').map(|line| reader.next(line)).collect();
         let hashes: Vec<ChainHash> = self.hashes.chunks(32).map(padded).collect();
         let len = bodies.len().max(hashes.len());
         let first_seq = self.last_seq.saturating_add(1).saturating_sub(len as u64);
         let seqs = successors(Some(first_seq), |seq| seq.checked_add(1));
-        let mut prev = self.prev;
-        let entry = |(place, seq)| {
-            let body = bodies.get(place).copied().unwrap_or_default();
-            let hash = hashes.get(place).copied().unwrap_or(ChainHash::GENESIS);
-            let prev = std::mem::replace(&mut prev, hash);
-            AuditEntry { seq, id: id_of(body), org: self.org, body: body.to_owned(), prev, hash }
+        let bodies = bodies.into_iter().chain(repeat(String::new()));
+        let hashes = hashes.into_iter().chain(repeat(ChainHash::GENESIS));
+        let mut last = self.prev;
+        let entry = |((seq, body), hash): ((u64, String), ChainHash)| {
+            let prev = std::mem::replace(&mut last, hash);
+            AuditEntry { seq, id: id_of(&body), org: self.org, body, prev, hash }
         };
-        (0..len).zip(seqs).map(entry).collect()
+        seqs.zip(bodies).zip(hashes).take(len).map(entry).collect()
     }
 }
 
@@ -100,17 +94,51 @@ fn id_of(body: &str) -> RecordId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Timestamp;
-    use crate::audit::{Actor, ChainFault, ChainVerifier};
-    use std::collections::BTreeSet;
+    use crate::audit::tests::draft;
+    use crate::audit::{ChainFault, ChainVerifier};
+    use proptest::prelude::*;
 
-    fn run() -> AuditRun {
-        let org = OrgId::new();
-        let mut run = AuditRun::behind(org, (0, ChainHash::GENESIS));
-        for action in ["a", "two\nlines", "c", "d"] {
-            run.push(&AuditDraft::new(Timestamp::from_micros(1), org, Actor::System, action, "\n"));
-        }
-        run
+    /// Drafts of one organisation, of which neighbours may have fields in common.
+    fn drafts() -> impl Strategy<Value = Vec<AuditDraft>> {
+        let pair = (draft(), draft(), any::<[bool; 8]>());
+        proptest::collection::vec(pair, 1..6).prop_map(|pairs| {
+            let mut drafts: Vec<AuditDraft> = Vec::new();
+            for (mut new, first, is_same) in pairs {
+                let before = drafts.last().unwrap_or(&first).clone();
+                let [action, actor, at, detail, ip, outcome, request, target] = is_same;
+                new.org = before.org;
+                if action {
+                    new.action = before.action;
+                }
+                if actor {
+                    new.actor = before.actor;
+                }
+                if at {
+                    new.at = before.at;
+                }
+                if detail {
+                    new.detail = before.detail;
+                }
+                if ip {
+                    new.ip = before.ip;
+                }
+                if outcome {
+                    new.outcome = before.outcome;
+                }
+                if request {
+                    new.request = before.request;
+                }
+                if target {
+                    new.target = before.target;
+                }
+                drafts.push(new);
+            }
+            drafts
+        })
+    }
+
+    fn run_of(drafts: &[AuditDraft]) -> AuditRun {
+        AuditRun::behind((0, ChainHash::GENESIS), drafts[0].org, &drafts.iter().collect::<Vec<_>>())
     }
 
     fn check(run: &AuditRun) -> Result<(), ChainFault> {
@@ -118,41 +146,55 @@ mod tests {
         run.entries().iter().try_for_each(|entry| verifier.next(entry))
     }
 
-    #[test]
-    fn a_run_gives_the_entries_that_appending_one_by_one_gives() {
-        let org = OrgId::new();
-        let mut run = AuditRun::behind(org, (41, ChainHash([7; 32])));
-        let mut entries: Vec<AuditEntry> = Vec::new();
-        assert!(run.is_empty());
-        while !run.is_full() {
-            let draft = AuditDraft::new(Timestamp::from_micros(1), org, Actor::Operator, "a.b", "\n\\n");
-            let (seq, hash) = run.head();
-            entries.push(AuditEntry::append(seq, hash, &draft));
-            run.push(&draft);
+    proptest! {
+        #[test]
+        fn a_run_gives_the_entries_that_appending_one_by_one_gives(drafts in drafts()) {
+            let mut entries: Vec<AuditEntry> = Vec::new();
+            for draft in &drafts {
+                let (seq, hash) = entries.last().map_or((0, ChainHash::GENESIS), |last| (last.seq, last.hash));
+                entries.push(AuditEntry::append(seq, hash, draft));
+            }
+            let run = run_of(&drafts);
+            prop_assert_eq!(run.entries(), entries);
+            prop_assert_eq!(run.last_seq, drafts.len() as u64);
+            prop_assert_eq!(check(&run), Ok(()));
         }
-        assert_eq!(entries.len(), AuditRun::MOST);
-        assert_eq!(run.entries(), entries);
-        assert_eq!(run.head(), entries.last().map(|last| (last.seq, last.hash)).unwrap());
+    }
+
+    fn run_of_four() -> AuditRun {
+        let org = OrgId::new();
+        let draft = |action| {
+            AuditDraft::new(crate::Timestamp::from_micros(1), org, crate::audit::Actor::System, action, "\n")
+        };
+        run_of(&["a", "two\nlines", "c", "c"].map(draft))
+    }
+
+    #[test]
+    fn what_the_line_before_says_is_not_said_again() {
+        let run = run_of_four();
+        let lines: Vec<&str> = run.bodies.lines().collect();
+        assert_eq!(lines.len(), 4);
+        let entries = run.entries();
+        assert_eq!(lines[0], entries[0].body);
+        assert_eq!(lines[3], format!("{{\"id\":\"{}\",\"seq\":4}}", entries[3].id));
     }
 
     #[test]
     fn whatever_is_changed_is_found() {
-        let sound = run();
+        let sound = run_of_four();
         assert_eq!(check(&sound), Ok(()));
         let with = |change: &dyn Fn(&mut AuditRun)| {
             let mut run = sound.clone();
             change(&mut run);
             check(&run).unwrap_err()
         };
-        let places: BTreeSet<usize> = (0..sound.hashes.len()).collect();
-        for place in places {
-            let edited = place as u64 / 32 + 1;
-            assert_eq!(with(&|run| run.hashes[place] ^= 1), ChainFault::Edited { seq: edited });
+        for place in 0..sound.hashes.len() {
+            let seq = place as u64 / 32 + 1;
+            assert_eq!(with(&|run| run.hashes[place] ^= 1), ChainFault::Edited { seq });
         }
         for (place, _) in sound.bodies.char_indices() {
             with(&|run| run.bodies.replace_range(place..=place, "~"));
-            with(&|run| drop(run.bodies.remove(place)));
-            with(&|run| run.bodies.insert(place, '\n'));
+            with(&|run| run.bodies.replace_range(place..=place, ""));
         }
         assert_eq!(with(&|run| run.prev.0[31] ^= 1), ChainFault::Broken { seq: 1 });
         assert_eq!(with(&|run| run.last_seq += 1), ChainFault::Gap { seq: 1 });
@@ -162,13 +204,13 @@ mod tests {
         with(&|run| run.bodies.clear());
         with(&|run| run.hashes.clear());
         with(&|run| run.hashes.push(0));
-        with(&|run| drop(run.hashes.pop()));
+        with(&|run| run.hashes.truncate(127));
         with(&|run| run.hashes.rotate_left(32));
     }
 
     #[test]
     fn lines_that_were_exchanged_with_their_hashes_are_found() {
-        let mut run = run();
+        let mut run = run_of_four();
         let mut lines: Vec<&str> = run.bodies.split('\n').collect();
         lines.swap(1, 2);
         run.bodies = lines.join("\n");

@@ -31,7 +31,7 @@ CREATE TABLE audit_runs (
     org BLOB NOT NULL,
     -- The place of the run's last entry.
     last_seq BIGINT NOT NULL,
-    -- A line each.
+    -- A line of JSON each: the first whole, of the others what differs from the line before.
     bodies TEXT NOT NULL,
     -- The hash of the entry before the run.
     prev BLOB NOT NULL,

@@ -4,7 +4,7 @@
 use super::columns::{chain_hash, count, from_id_bytes, id_bytes, unsigned};
 use super::engine::{Pair, Tx, on_engine};
 use super::many_rows::ManyRows;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use topdog_domain::OrgId;
 use topdog_domain::audit::{AuditDraft, AuditRun, ChainHash};
@@ -26,21 +26,22 @@ pub(super) async fn append(tx: &mut Tx, drafts: &[&AuditDraft]) -> Result<(), Po
     if drafts.is_empty() {
         return Ok(());
     }
-    let mut last = lock_heads(tx, drafts).await?;
-    let mut runs: Vec<AuditRun> = Vec::new();
-    for draft in drafts {
-        let run = last.entry(draft.org).or_insert_with(|| AuditRun::behind(draft.org, GENESIS));
-        run.push(draft);
-        if run.is_full() {
-            let next = AuditRun::behind(run.org, run.head());
-            runs.push(std::mem::replace(run, next));
+    let mut chains: BTreeMap<OrgId, Vec<&AuditDraft>> = BTreeMap::new();
+    drafts.iter().for_each(|draft| chains.entry(draft.org).or_default().push(draft));
+    let mut heads = lock_heads(tx, chains.keys().map(|org| (*org, GENESIS)).collect()).await?;
+    let mut runs: Vec<AuditRun> = Vec::with_capacity(chains.len());
+    for (org, drafts) in chains {
+        let head = heads.entry(org).or_insert(GENESIS);
+        for drafts in drafts.chunks(AuditRun::MOST) {
+            let run = AuditRun::behind(*head, org, drafts);
+            *head = run.head();
+            runs.push(run);
         }
     }
-    let mut heads: Vec<(OrgId, Place)> = last.iter().map(|(org, run)| (*org, run.head())).collect();
-    runs.extend(last.into_values().filter(|run| !run.is_empty()));
     while let Some((step, pair)) = ADD_RUNS.step(runs.len()) {
         add_runs(tx, pair, runs.drain(..step)).await?;
     }
+    let mut heads: Vec<(OrgId, Place)> = heads.into_iter().collect();
     while let Some((step, pair)) = MOVE_HEADS.step(heads.len()) {
         on_engine!(tx.conn(), pair, |db, sql| bind_heads!(sqlx::query(sql), heads.drain(..step))
             .execute(db)
@@ -55,24 +56,24 @@ type Place = (u64, ChainHash);
 
 const GENESIS: Place = (0, ChainHash::GENESIS);
 
-/// Locks the heads of the drafts' chains, making those that are missing, and begins a run behind each. They are locked
-/// in the order of the organisations, so that two who append to several chains don't wait for each other.
-async fn lock_heads(tx: &mut Tx, drafts: &[&AuditDraft]) -> Result<BTreeMap<OrgId, AuditRun>, PortError> {
-    let orgs: BTreeSet<OrgId> = drafts.iter().map(|draft| draft.org).collect();
-    let mut genesis: Vec<(OrgId, Place)> = orgs.into_iter().map(|org| (org, GENESIS)).collect();
-    let mut runs = BTreeMap::new();
+/// Locks the heads of chains, making those that are missing. They are locked in the order of the organisations, so that
+/// two who append to several chains don't wait for each other.
+async fn lock_heads(
+    tx: &mut Tx,
+    mut genesis: Vec<(OrgId, Place)>,
+) -> Result<BTreeMap<OrgId, Place>, PortError> {
+    let mut heads = BTreeMap::new();
     while let Some((step, pair)) = LOCK_HEADS.step(genesis.len()) {
         let rows: Vec<(Vec<u8>, i64, Vec<u8>)> =
             on_engine!(tx.conn(), pair, |db, sql| bind_heads!(sqlx::query_as(sql), genesis.drain(..step))
                 .fetch_all(db)
                 .await)?;
         for (org, seq, hash) in rows {
-            let org = OrgId::from_uuid(from_id_bytes("audit_heads.org", &org)?);
             let place = (unsigned("audit_heads.seq", seq)?, chain_hash("audit_heads.hash", &hash)?);
-            runs.insert(org, AuditRun::behind(org, place));
+            heads.insert(OrgId::from_uuid(from_id_bytes("audit_heads.org", &org)?), place);
         }
     }
-    Ok(runs)
+    Ok(heads)
 }
 
 async fn add_runs(tx: &mut Tx, pair: Pair, runs: impl Iterator<Item = AuditRun>) -> Result<(), PortError> {

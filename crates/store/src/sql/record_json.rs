@@ -1,7 +1,7 @@
 //! What a row says of a request beside its columns, as JSON in two parts: the facts of a usage event, which stay, and
 //! the detail of a debug log, which is deleted in its time. Nothing is said twice: these are the largest rows.
 
-use super::columns::{from_id_bytes, from_json, from_word};
+use super::columns::{from_id_bytes, from_json, from_word, unsigned};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use topdog_domain::labels::{DataSegment, Plan};
@@ -9,6 +9,10 @@ use topdog_domain::ports::PortError;
 use topdog_domain::provider::Operation;
 use topdog_domain::usage::{KeyUse, Outcome, RequestRecord, TokenUsage};
 use topdog_domain::{ApiKeyId, OrgId, RecordId, RequestId, Timestamp, WorkspaceId};
+
+/// A column says at most so many tokens, or nano-dollars: an endpoint that says more of a request must not make every
+/// sum overflow that it is in.
+pub(super) const MOST_OF_A_REQUEST: i64 = 100_000_000_000_000;
 
 /// What stays.
 #[derive(Serialize, Deserialize)]
@@ -20,6 +24,7 @@ pub(super) struct Facts {
     plan: Plan,
     segment: DataSegment,
     operation: Operation,
+    #[serde(default, skip_serializing_if = "is_false")]
     is_stream: bool,
     /// None: the model that was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,16 +36,16 @@ pub(super) struct Facts {
     key_use: Option<KeyUse>,
     outcome: Outcome,
     status: u16,
-    /// In the order of [`TokenUsage`]: the columns hold sums.
-    tokens: [u64; 6],
+    /// None: what the columns say, of which one is a sum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokens: Option<TokenUsage>,
+    /// None: what the column says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cost_nanodollars: Option<i64>,
 }
 
 impl Facts {
     pub(super) fn of(record: &RequestRecord) -> Self {
-        let TokenUsage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning } =
-            record.tokens;
         let is_as_requested = record.model_requested == record.model;
         Self {
             request: record.request,
@@ -55,10 +60,23 @@ impl Facts {
             key_use: record.key_use.clone(),
             outcome: record.outcome,
             status: record.status,
-            tokens: [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning],
-            cost_nanodollars: record.cost_nanodollars,
+            tokens: (!columns_say(record.tokens)).then_some(record.tokens),
+            cost_nanodollars: record.cost_nanodollars.filter(|cost| *cost > MOST_OF_A_REQUEST),
         }
     }
+}
+
+fn columns_say(tokens: TokenUsage) -> bool {
+    let TokenUsage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning } = tokens;
+    let are_all_in = [input, cache_read, cache_write_5m, output, reasoning]
+        .into_iter()
+        .all(|number| number <= MOST_OF_A_REQUEST.unsigned_abs());
+    cache_write_1h == 0 && are_all_in
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "so serde calls it")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What is deleted in time: without it nothing is known of these.
@@ -98,6 +116,12 @@ pub(super) struct RecordRow {
     model: String,
     is_counted: bool,
     source: String,
+    input: i64,
+    cache_read: i64,
+    cache_write: i64,
+    output: i64,
+    reasoning: i64,
+    cost_nanodollars: Option<i64>,
     facts: String,
     detail: Option<String>,
 }
@@ -115,7 +139,14 @@ impl RecordRow {
             self.detail.map(|detail| from_json("request_records.detail", &detail)).transpose()?;
         let detail = detail.unwrap_or_default();
         let model = facts.model.unwrap_or_else(|| self.model.into());
-        let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning] = facts.tokens;
+        let tokens = TokenUsage {
+            input: unsigned("request_records.input", self.input)?,
+            cache_read: unsigned("request_records.cache_read", self.cache_read)?,
+            cache_write_5m: unsigned("request_records.cache_write", self.cache_write)?,
+            cache_write_1h: 0,
+            output: unsigned("request_records.output", self.output)?,
+            reasoning: unsigned("request_records.reasoning", self.reasoning)?,
+        };
         Ok(RequestRecord {
             id: RecordId::from_uuid(from_id_bytes("request_records.id", &self.id)?),
             request: facts.request,
@@ -135,9 +166,9 @@ impl RecordRow {
             outcome: facts.outcome,
             status: facts.status,
             is_counted: self.is_counted,
-            tokens: TokenUsage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning },
+            tokens: facts.tokens.unwrap_or(tokens),
             source: from_word("request_records.source", self.source)?,
-            cost_nanodollars: facts.cost_nanodollars,
+            cost_nanodollars: facts.cost_nanodollars.or(self.cost_nanodollars),
             first_byte_us: detail.first_byte_us,
             total_us: detail.total_us,
             overhead_us: detail.overhead_us,

@@ -189,11 +189,13 @@ statements! {
         FROM request_records
         WHERE org = $1 AND is_logged IN (TRUE, FALSE) AND at >= $2 AND at < $3 AND is_counted AND is_used
         GROUP BY provider, model ORDER BY provider, model";
-    LIST_USAGE = "SELECT id, at, provider, model, is_counted, source, facts, detail
+    LIST_USAGE = "SELECT id, at, provider, model, is_counted, source, input, cache_read, cache_write, output,
+            reasoning, cost_nanodollars, facts, detail
         FROM request_records
         WHERE org = $1 AND id < $2 AND is_used ORDER BY id DESC LIMIT $3";
     // Along the index that knows which are logged: nobody walks past all whose time is over.
-    LIST_DEBUG_LOG = "SELECT id, at, provider, model, is_counted, source, facts, detail
+    LIST_DEBUG_LOG = "SELECT id, at, provider, model, is_counted, source, input, cache_read, cache_write, output,
+            reasoning, cost_nanodollars, facts, detail
         FROM request_records
         WHERE org = $1 AND is_logged = TRUE AND at <= $2 AND (at < $2 OR id < $3)
         ORDER BY at DESC, id DESC LIMIT $4";

@@ -4,11 +4,11 @@
 use super::columns::{count, from_id_bytes, id_bytes, json};
 use super::engine::{Pair, Tx, on_engine};
 use super::many_rows::ManyRows;
-use super::record_json::{Detail, Facts};
+use super::record_json::{Detail, Facts, MOST_OF_A_REQUEST};
 use super::{Store, audit_chain};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, HashSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use topdog_domain::audit::AuditDraft;
 use topdog_domain::ports::{Batch, PortError, RecordSink};
 use topdog_domain::usage::{Outcome, RequestRecord};
@@ -134,17 +134,13 @@ async fn add_ids(tx: &mut Tx, pair: Pair, ids: impl Iterator<Item = Vec<u8>>) ->
     })
 }
 
-/// No request has more tokens, or costs more nano-dollars: an endpoint that says so must not make every sum
-/// overflow that it is in. The record itself says what was said.
-const MOST_OF_A_REQUEST: i64 = 100_000_000_000_000;
-
 struct Row {
     org: Vec<u8>,
     id: Vec<u8>,
     at: i64,
     is_used: bool,
     provider: String,
-    model: String,
+    model: Arc<str>,
     is_counted: bool,
     source: &'static str,
     input: i64,
@@ -169,7 +165,10 @@ impl Row {
             is_used: record.outcome != Outcome::Refused,
             provider: record.provider.to_string(),
             // Postgres has no text with a NUL in it, and one such name must not hold up a whole batch.
-            model: record.model.replace('\0', "\u{fffd}"),
+            model: match record.model.contains('\0') {
+                true => record.model.replace('\0', "\u{fffd}").into(),
+                false => record.model.clone(),
+            },
             is_counted: record.is_counted,
             source: record.source.name(),
             input: tokens_of(tokens.input),

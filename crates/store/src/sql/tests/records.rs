@@ -28,6 +28,20 @@ on_both! {
         assert_eq!((sums[0].requests, sums[0].unpriced_requests), (2, 2), "no sum overflows");
     }
 
+    async fn what_only_columns_say_is_listed_as_it_was(bed: &Bed) {
+        let org = OrgId::new();
+        let mut records = [0, 1, 2].map(|_| samples::request_record(org, NEW_YEAR));
+        records[0].tokens.cache_write_1h = 0;
+        records[0].is_stream = !records[1].is_stream;
+        records[1].cost_nanodollars = Some(i64::MAX);
+        records[2].tokens.cache_write_1h = 0;
+        records[2].tokens.reasoning = u64::MAX;
+        let wish = PageWish { after: None, limit: 10 };
+        bed.store.ship(&Batch { requests: records.to_vec(), audits: Vec::new() }).await.unwrap();
+        let rows = bed.store.usage_list(org, &wish).await.unwrap().rows;
+        assert!(rows.iter().map(|row| &row.record).eq(records.iter().rev()));
+    }
+
     async fn a_whole_batch_goes_in_and_a_second_time_changes_nothing(bed: &Bed) {
         let org = OrgId::new();
         let requests: Vec<_> =

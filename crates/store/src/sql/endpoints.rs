@@ -5,7 +5,7 @@ use super::columns::json;
 use super::engine::{on_engine, statements};
 use super::error::taken;
 use super::organisations;
-use super::tenant_rows::EndpointRow;
+use super::tenant_rows::{self, EndpointRow};
 use async_trait::async_trait;
 use topdog_domain::OrgId;
 use topdog_domain::audit::AuditDraft;
@@ -26,11 +26,7 @@ impl Endpoints for Store {
     }
 
     async fn endpoint_list(&self, org: OrgId) -> Result<Vec<Endpoint>, PortError> {
-        let rows: Vec<EndpointRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST)
-            .bind(org.to_string())
-            .fetch_all(db)
-            .await)?;
-        rows.into_iter().map(Endpoint::try_from).collect()
+        tenant_rows::list::<EndpointRow, _>(self, LIST, org).await
     }
 
     async fn endpoint_delete(
@@ -40,16 +36,7 @@ impl Endpoints for Store {
         audit: &AuditDraft,
     ) -> Result<(), PortError> {
         let mut tx = self.pools().begin().await?;
-        organisations::lock(&mut tx, org).await?;
-        let deleted = on_engine!(tx.conn(), |db| sqlx::query(DELETE)
-            .bind(org.to_string())
-            .bind(name.as_str())
-            .execute(db)
-            .await
-            .map(|done| done.rows_affected()))?;
-        if deleted == 0 {
-            return Err(PortError::NotFound);
-        }
+        tenant_rows::delete(&mut tx, DELETE, org, name.as_str()).await?;
         self.commit_change(tx, org, audit).await
     }
 }

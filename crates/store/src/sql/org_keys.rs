@@ -4,7 +4,7 @@ use super::Store;
 use super::columns::{parsed, unsigned};
 use super::engine::{on_engine, statements};
 use super::error::taken;
-use super::organisations;
+use super::{organisations, tenant_rows};
 use async_trait::async_trait;
 use topdog_domain::ports::{
     DataKeyCount, OrgKeys, PortError, RewrapCount, WrappedKeyCount, WrappedKeyCounts, WrappedOrgKey,
@@ -33,11 +33,7 @@ impl OrgKeys for Store {
     }
 
     async fn org_key_list(&self, org: OrgId) -> Result<Vec<WrappedOrgKey>, PortError> {
-        let rows: Vec<OrgKeyRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST)
-            .bind(org.to_string())
-            .fetch_all(db)
-            .await)?;
-        rows.into_iter().map(WrappedOrgKey::try_from).collect()
+        tenant_rows::list::<OrgKeyRow, _>(self, LIST, org).await
     }
 
     async fn org_key_list_stale(

@@ -3,7 +3,7 @@
 use super::Store;
 use super::engine::{on_engine, statements};
 use super::error::taken;
-use super::tenant_rows::ProviderKeyRow;
+use super::tenant_rows::{self, ProviderKeyRow};
 use super::{organisations, sealed_secrets};
 use async_trait::async_trait;
 use topdog_domain::audit::AuditDraft;
@@ -53,11 +53,7 @@ impl ProviderKeys for Store {
     }
 
     async fn provider_key_list(&self, org: OrgId) -> Result<Vec<ProviderKey>, PortError> {
-        let rows: Vec<ProviderKeyRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST)
-            .bind(org.to_string())
-            .fetch_all(db)
-            .await)?;
-        rows.into_iter().map(ProviderKey::try_from).collect()
+        tenant_rows::list::<ProviderKeyRow, _>(self, LIST, org).await
     }
 
     async fn provider_key_rotate(
@@ -98,16 +94,7 @@ impl ProviderKeys for Store {
         audit: &AuditDraft,
     ) -> Result<(), PortError> {
         let mut tx = self.pools().begin().await?;
-        organisations::lock(&mut tx, org).await?;
-        let deleted = on_engine!(tx.conn(), |db| sqlx::query(DELETE)
-            .bind(org.to_string())
-            .bind(id.to_string())
-            .execute(db)
-            .await
-            .map(|done| done.rows_affected()))?;
-        if deleted == 0 {
-            return Err(PortError::NotFound);
-        }
+        tenant_rows::delete(&mut tx, DELETE, org, &id.to_string()).await?;
         sealed_secrets::delete_below(&mut tx, id, i64::MAX).await?;
         self.commit_change(tx, org, audit).await
     }

@@ -1,14 +1,19 @@
 //! Rows of tenants and of what they own.
 
 use super::columns::{from_json, parsed, segment, unsigned};
+use super::engine::{Tx, on_engine};
 use super::error::corrupt;
-use topdog_domain::Timestamp;
+use super::{Store, organisations};
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
 use topdog_domain::ports::PortError;
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tenant::{Endpoint, KeySource, Organisation, ProviderKey, Workspace};
 use topdog_domain::tier::TierName;
+use topdog_domain::{OrgId, Timestamp};
 
-#[derive(sqlx::FromRow)]
+#[derive(FromRow)]
 pub(super) struct OrganisationRow {
     pub(super) id: String,
     name: String,
@@ -31,7 +36,7 @@ impl TryFrom<OrganisationRow> for Organisation {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(FromRow)]
 pub(super) struct WorkspaceRow {
     id: String,
     org: String,
@@ -54,7 +59,7 @@ impl TryFrom<WorkspaceRow> for Workspace {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(FromRow)]
 pub(super) struct ProviderKeyRow {
     id: String,
     org: String,
@@ -85,7 +90,7 @@ impl TryFrom<ProviderKeyRow> for ProviderKey {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(FromRow)]
 pub(super) struct EndpointRow {
     id: String,
     org: String,
@@ -110,6 +115,39 @@ impl TryFrom<EndpointRow> for Endpoint {
             created_at: Timestamp::from_micros(row.created_at),
         })
     }
+}
+
+/// The rows of an organisation that the statement lists, as what they stand for.
+pub(super) async fn list<Row, T>(
+    store: &Store,
+    statement: &'static str,
+    org: OrgId,
+) -> Result<Vec<T>, PortError>
+where
+    Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    T: TryFrom<Row, Error = PortError>,
+{
+    let org = org.to_string();
+    let rows: Vec<Row> =
+        on_engine!(store.pools().readers(), |db| sqlx::query_as(statement).bind(org).fetch_all(db).await)?;
+    rows.into_iter().map(T::try_from).collect()
+}
+
+/// Deletes the row of an organisation that the statement finds by `name`; [`PortError::NotFound`] where there is none.
+pub(super) async fn delete(
+    tx: &mut Tx,
+    statement: &'static str,
+    org: OrgId,
+    name: &str,
+) -> Result<(), PortError> {
+    organisations::lock(tx, org).await?;
+    let deleted = on_engine!(tx.conn(), |db| sqlx::query(statement)
+        .bind(org.to_string())
+        .bind(name)
+        .execute(db)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if deleted == 0 { Err(PortError::NotFound) } else { Ok(()) }
 }
 
 /// A provider's name.

@@ -2,16 +2,15 @@
 
 use super::api_keys::{SecretPlace, scope};
 use super::failure::Failure;
-use super::orgs::{data_segment, tier_name};
+use super::orgs::NewOrg;
 use super::print::{self, Output};
 use super::route::Route;
 use super::session::Session;
 use serde::Serialize;
 use std::path::PathBuf;
 use topdog_domain::api_key::{KeyMode, Scope};
-use topdog_domain::labels::DataSegment;
-use topdog_domain::tier::{Limit, TierName};
-use topdog_platform::api::{CreateApiKey, CreateOrganisation, CreatedOrganisation, IssuedApiKey};
+use topdog_domain::tier::Limit;
+use topdog_platform::api::{CreateApiKey, CreatedOrganisation, IssuedApiKey};
 
 /// Which organisation to make.
 #[derive(Debug, clap::Args)]
@@ -19,15 +18,8 @@ pub(crate) struct Init {
     /// Its name
     #[arg(long, value_name = "NAME")]
     org: String,
-    /// Its tier, such as PRO
-    #[arg(long, value_parser = tier_name)]
-    tier: TierName,
-    /// What its owner is called
-    #[arg(long, default_value = "owner", value_name = "NAME")]
-    owner: String,
-    /// Its data segment: general, scientific or medical
-    #[arg(long, value_parser = data_segment, value_name = "SEGMENT")]
-    data_segment: Option<DataSegment>,
+    #[command(flatten)]
+    new: NewOrg,
     /// What the first key may do; may be given more than once [default: everything]
     #[arg(long = "scope", value_name = "SCOPE", value_parser = scope)]
     scopes: Vec<Scope>,
@@ -47,13 +39,7 @@ struct Made<'a> {
 
 pub(super) async fn run(init: Init, session: &Session) -> Result<(), Failure> {
     let place = SecretPlace::reserve(init.secret_file.as_deref())?;
-    let new = CreateOrganisation {
-        name: init.org,
-        tier: init.tier,
-        owner: init.owner,
-        data_segment: init.data_segment,
-    };
-    let created: CreatedOrganisation = session.api.post(Route::new("organisations"), &new).await?;
+    let created = init.new.make(init.org, session).await?;
     let org = created.organisation.id.to_string();
     let issued = first_key(session, &org, init.scopes).await.map_err(|failure| {
         failure.about(format_args!(

@@ -23,15 +23,8 @@ pub(crate) enum Orgs {
     Create {
         /// Its name
         name: String,
-        /// Its tier, such as PRO
-        #[arg(long, value_parser = tier_name)]
-        tier: TierName,
-        /// What its owner is called
-        #[arg(long, default_value = "owner", value_name = "NAME")]
-        owner: String,
-        /// Its data segment: general, scientific or medical
-        #[arg(long, value_parser = data_segment, value_name = "SEGMENT")]
-        data_segment: Option<DataSegment>,
+        #[command(flatten)]
+        new: NewOrg,
     },
     /// Move an organisation to another tier
     SetTier {
@@ -59,6 +52,29 @@ pub(crate) enum Orgs {
     },
 }
 
+/// What a new organisation is to be like.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewOrg {
+    /// Its tier, such as PRO
+    #[arg(long, value_parser = tier_name)]
+    tier: TierName,
+    /// What its owner is called
+    #[arg(long, default_value = "owner", value_name = "NAME")]
+    owner: String,
+    /// Its data segment: general, scientific or medical
+    #[arg(long, value_parser = data_segment, value_name = "SEGMENT")]
+    data_segment: Option<DataSegment>,
+}
+
+impl NewOrg {
+    /// Makes it, under that name.
+    pub(super) async fn make(self, name: String, session: &Session) -> Result<CreatedOrganisation, Failure> {
+        let Self { tier, owner, data_segment } = self;
+        let new = CreateOrganisation { name, tier, owner, data_segment };
+        session.api.post(Route::new("organisations"), &new).await
+    }
+}
+
 /// A data segment, or that there is to be none.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SegmentOrNone(Option<DataSegment>);
@@ -74,9 +90,8 @@ pub(super) async fn run(orgs: Orgs, session: &Session) -> Result<(), Failure> {
             let organisation: Organisation = session.api.get(Route::of_org(org)).await?;
             session.output.answer(&organisation, facts)
         }
-        Orgs::Create { name, tier, owner, data_segment } => {
-            let new = CreateOrganisation { name, tier, owner, data_segment };
-            let created: CreatedOrganisation = session.api.post(Route::new("organisations"), &new).await?;
+        Orgs::Create { name, new } => {
+            let created = new.make(name, session).await?;
             session.output.answer(&created, |created| facts(&created.organisation))
         }
         Orgs::SetTier { org, tier } => {

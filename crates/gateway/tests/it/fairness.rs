@@ -2,6 +2,10 @@
 
 use crate::rig::{Rig, Wish, run};
 use crate::upstream::Script;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -269,5 +273,32 @@ fn an_answer_that_finds_no_memory_passes_all_the_same() {
             rig.until(0, 0).await;
             assert_eq!(rig.admitted().last().unwrap().source, source, "{length}");
         }
+    });
+}
+
+#[test]
+fn who_does_not_read_a_long_answer_keeps_its_place_taken() {
+    run(async {
+        let rig = Rig::start(Wish::default()).await;
+        rig.upstream.now_does(Script::json(&format!("[\"{}\"]", "x".repeat(250_000))));
+        // By HTTP/2, where a client decides how much is on its way; a socket's buffers would take all of it.
+        let io = TokioIo::new(rig.connect().await);
+        let mut client = http2::Builder::new(TokioExecutor::new());
+        let client = client.initial_stream_window_size(65_535).initial_connection_window_size(65_535);
+        let (mut sender, connection) = client.handshake(io).await.unwrap();
+        tokio::task::spawn_local(connection);
+        let request = http::Request::post("http://td/v1/chat/completions")
+            .header("authorization", format!("Bearer {}", rig.token))
+            .body(Full::new(Bytes::from_static(ASK.as_bytes())))
+            .unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        rig.records(1).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(rig.gauge("topdog_requests_in_flight{"), 1, "settled, and still to be read");
+        let held = rig.gauge("topdog_buffered_body_bytes ");
+        assert!((1..250_004).contains(&held), "{held}");
+        drop(answer);
+        rig.until(0, 0).await;
     });
 }

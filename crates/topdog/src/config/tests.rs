@@ -218,3 +218,20 @@ fn a_reference_is_resolved_where_it_points() {
     assert_eq!(resolved("env:NONE").unwrap_err().to_string(), "the environment variable NONE is not set");
     assert_eq!(Reference::parse("sk-secret"), None);
 }
+
+#[test]
+fn an_organisations_part_follows_from_the_servers_size() {
+    let limits = load_text("[server]\nmax_connections = 1000\n", &[]).unwrap().config.limits;
+    assert_eq!(limits.max_concurrent_requests, 1000);
+    assert_eq!(limits.max_concurrent_requests_per_organisation, 250);
+    assert_eq!(limits.max_buffered_body_bytes, 512 << 20);
+    assert_eq!(limits.max_buffered_body_bytes_per_organisation, 128 << 20);
+    let large = load_text("[server]\nmax_body_bytes = 268435456\n", &[]).unwrap().config.limits;
+    assert_eq!(large.max_buffered_body_bytes_per_organisation, 256 << 20, "one body always fits");
+    let given = "[limits]\nmax_concurrent_requests = 9\nmax_concurrent_requests_per_organisation = 9\n";
+    assert_eq!(load_text(given, &[]).unwrap().config.limits.max_concurrent_requests_per_organisation, 9);
+    for key in ["max_buffered_body_bytes", "max_buffered_body_bytes_per_organisation"] {
+        let said = refused(&format!("[limits]\n{key} = 1000\n"));
+        assert!(said.contains(key) && said.contains("server.max_body_bytes"), "{said}");
+    }
+}

@@ -48,6 +48,8 @@ mod worker;
 
 pub use answer::{AnswerBody, BodyBroken, ControlBody};
 pub use config::{GatewayConfig, GatewayParts, OccupancyLimits};
+#[cfg(feature = "fuzzing")]
+pub use edge::h1_server;
 pub use edge::{BodyLost, ClientBody, ControlPlane};
 pub use metrics::Metrics;
 pub use worker::Gateway;

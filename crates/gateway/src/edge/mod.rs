@@ -11,6 +11,8 @@ use crate::arrive::client_ip;
 use crate::journey::travel;
 use crate::worker::Worker;
 pub use client_body::{BodyLost, ClientBody};
+#[cfg(feature = "fuzzing")]
+pub use h1::property::h1_server;
 use h1::{Connection, Thread, Transport};
 use http::{Request, Response};
 use hyper::body::Incoming;

@@ -181,7 +181,11 @@ fn may_have_body(status: StatusCode) -> bool {
 /// the one that GET would have.
 fn length(headers: &HeaderMap, body: &AnswerBody, has_body: bool) -> Option<u64> {
     let own = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
-    if has_body { own.or_else(|| said_length(headers)) } else { said_length(headers).or(own.filter(|n| *n > 0)) }
+    if has_body {
+        own.or_else(|| said_length(headers))
+    } else {
+        said_length(headers).or(own.filter(|n| *n > 0))
+    }
 }
 
 fn said_length(headers: &HeaderMap) -> Option<u64> {

@@ -85,7 +85,8 @@ fn take(
 ) -> (Option<Result<Arrival, NoRequest>>, usize) {
     let head = match head::read(bytes, most_head_bytes) {
         Ok(Some(head)) => head,
-        Ok(None) => return (None, 0),
+        // Empty lines in front begin nothing yet (RFC 9112, 2.2).
+        Ok(None) => return (None, empty_lines(bytes)),
         Err(refusal) => return (Some(Err(NoRequest::Refused(Refused::new(refusal, bytes)))), 0),
     };
     let Head { request, framing, is_persistent, expects_continue, length } = head;
@@ -106,4 +107,9 @@ fn take(
         }
     };
     (Some(Ok(Arrival { request: request.map(|()| body), upload, asked })), length + used)
+}
+
+/// The bytes of the empty lines at the beginning.
+fn empty_lines(bytes: &[u8]) -> usize {
+    2 * bytes.chunks_exact(2).take_while(|pair| *pair == b"\r\n").count()
 }

@@ -20,6 +20,8 @@ pub(super) struct Chunked {
     size: u64,
     /// Bytes of extensions and trailers so far: they are passed over, and bounded.
     extra: usize,
+    /// Fields of the trailer so far.
+    fields: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,9 @@ enum Place {
     DataEnd,
     /// At the beginning of a line of the trailer.
     Trailer,
-    /// Within such a line.
+    /// In the name of such a line's field.
+    TrailerName,
+    /// Behind it.
     TrailerLine,
     /// Before the line feed of such a line.
     TrailerLineEnd,
@@ -55,7 +59,7 @@ impl Framing {
     }
 
     pub(super) const fn chunked() -> Self {
-        Self::Chunked(Chunked { place: Place::Size(0), size: 0, extra: 0 })
+        Self::Chunked(Chunked { place: Place::Size(0), size: 0, extra: 0, fields: 0 })
     }
 
     /// The next piece of the body at the beginning of `bytes`, which moves past it; none where `bytes` is used up,
@@ -112,7 +116,13 @@ impl Chunked {
             (Place::DataEnd, b'\n') => Place::Size(0),
             (Place::Trailer, b'\r') => Place::LastEnd,
             (Place::TrailerLine, b'\r') => Place::TrailerLineEnd,
-            (Place::Trailer | Place::TrailerLine, _) if is_text(byte) => self.passed(Place::TrailerLine)?,
+            (Place::Trailer, _) if is_of_name(byte) && self.fields < MOST_FIELDS => {
+                self.fields += 1;
+                self.passed(Place::TrailerName)?
+            }
+            (Place::TrailerName, b':') => Place::TrailerLine,
+            (Place::TrailerName, _) if is_of_name(byte) => self.passed(Place::TrailerName)?,
+            (Place::TrailerLine, _) if is_text(byte) => self.passed(Place::TrailerLine)?,
             (Place::TrailerLineEnd, b'\n') => Place::Trailer,
             (Place::LastEnd, b'\n') => return Ok(true),
             _ => return Err(BadFraming),
@@ -130,6 +140,30 @@ impl Chunked {
 const MOST_DIGITS: u8 = 15;
 /// Bytes of extensions and trailers of a whole body.
 const MOST_EXTRA: usize = 16 * 1024;
+/// As many as a head may have.
+const MOST_FIELDS: usize = 100;
+
+/// May that byte be in a field's name (RFC 9110, 5.6.2)?
+const fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
 
 const fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)

@@ -35,7 +35,9 @@ pub(super) fn read(bytes: &[u8], most_bytes: usize) -> Result<Option<Head>, Refu
         Ok(httparse::Status::Partial) if bytes.len() < most_bytes => Ok(None),
         Ok(_) | Err(httparse::Error::TooManyHeaders) => Err(Refusal::HeadTooLarge(most_bytes)),
         Err(error) => Err(malformed(match error {
-            httparse::Error::HeaderName => "a header's name is no token, or a header is continued on a second line",
+            httparse::Error::HeaderName => {
+                "a header's name is no token, or a header is continued on a second line"
+            }
             httparse::Error::HeaderValue => "a header's value holds a control character",
             httparse::Error::NewLine => "a line of its head does not end as it should",
             httparse::Error::Version => "its version is neither HTTP/1.1 nor HTTP/1.0",
@@ -203,7 +205,23 @@ const fn is_of_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'-' | b'.' | b'_' | b'~' | b':' | b'[' | b']' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'('
-                | b')' | b'*' | b'+' | b',' | b';' | b'='
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b':'
+                | b'['
+                | b']'
+                | b'%'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
         )
 }

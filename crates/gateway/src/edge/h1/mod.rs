@@ -16,6 +16,8 @@ mod framing;
 mod head;
 mod inbox;
 mod listen;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod property;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -36,7 +38,6 @@ use http::Response;
 use listen::Heard;
 use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -108,11 +109,7 @@ impl<S: Transport> Connection<S> {
         self.stop.has_changed().unwrap_or(true)
     }
 
-    fn poll_next(
-        &mut self,
-        waiting: &mut Waiting,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Arrival, NoRequest>> {
+    fn poll_next(&mut self, waiting: &mut Waiting, cx: &mut Context<'_>) -> Poll<Result<Arrival, NoRequest>> {
         let config = self.worker.config();
         let most = config.max_head_bytes;
         if waiting.since.is_none()
@@ -148,7 +145,8 @@ impl<S: Transport> Connection<S> {
         let Arrival { request, mut upload, asked } = arrival;
         let answer = {
             let worker = self.worker.clone();
-            let mut answering = pin!(super::answer(&worker, request, self.peer));
+            // Boxed, so that a connection has no room for it while it waits or streams.
+            let mut answering = Box::pin(super::answer(&worker, request, self.peer));
             poll_fn(|cx| self.poll_meanwhile(&mut upload, cx, |cx| answering.as_mut().poll(cx))).await
         };
         let Some(answer) = answer else { return Then::Gone };
@@ -160,7 +158,9 @@ impl<S: Transport> Connection<S> {
             return Then::Gone;
         }
         let is_whole = outgoing.stage() == Stage::Over;
-        if is_whole && outgoing.is_persistent {
+        let is_persistent = outgoing.is_persistent;
+        drop(outgoing);
+        if is_whole && is_persistent {
             return self.pass_over(upload).await;
         }
         let is_sending = !upload.is_over() || !self.wire.unread.is_empty();

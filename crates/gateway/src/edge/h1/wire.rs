@@ -1,7 +1,7 @@
 //! The bytes of a client's connection, in the clear or not.
 
-use crate::edge::stall::StallGuard;
 use super::thread::Thread;
+use crate::edge::stall::StallGuard;
 use bytes::Bytes;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -51,7 +51,16 @@ pub(super) struct Wire<S> {
 impl<S: Transport> Wire<S> {
     pub(super) fn new(stream: S, thread: Rc<Thread>, send_idle_timeout: Duration) -> Self {
         let stream = StallGuard::new(stream, send_idle_timeout);
-        Self { stream, unread: Vec::new(), out: Vec::new(), piece: Bytes::new(), tail: b"", written: 0, is_flushed: true, thread }
+        Self {
+            stream,
+            unread: Vec::new(),
+            out: Vec::new(),
+            piece: Bytes::new(),
+            tail: b"",
+            written: 0,
+            is_flushed: true,
+            thread,
+        }
     }
 
     pub(super) fn thread(&self) -> Rc<Thread> {

@@ -14,6 +14,8 @@ mod engines;
 #[cfg(test)]
 mod first_start;
 #[cfg(test)]
+mod framing;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod isolation;

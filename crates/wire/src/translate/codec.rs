@@ -81,12 +81,7 @@ pub(crate) trait Codec: Sync {
 
     fn read_answer<'a>(&self, body: Node<'a>, losses: &mut Losses) -> Result<Answer<'a>, Malformed>;
 
-    fn write_answer(
-        &self,
-        answer: Answer<'_>,
-        context: &AnswerContext<'_>,
-        losses: &mut Losses,
-    ) -> Vec<u8>;
+    fn write_answer(&self, answer: Answer<'_>, context: &AnswerContext<'_>, losses: &mut Losses) -> Vec<u8>;
 
     /// What an error body says; also where it is no JSON, or of some other service on the way.
     fn read_error<'a>(&self, status: u16, body: &'a str) -> Failure<'a>;

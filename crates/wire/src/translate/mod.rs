@@ -171,12 +171,10 @@ pub fn request(
     mode: Mode,
     target: &Target<'_>,
 ) -> Result<Translated, Untranslatable> {
-    let text = std::str::from_utf8(body)
-        .map_err(|error| BadBody::NotJson { offset: error.valid_up_to() })?;
+    let text = std::str::from_utf8(body).map_err(|error| BadBody::NotJson { offset: error.valid_up_to() })?;
     let root = json::parse(text).map_err(BadBody::from)?;
     let mut losses = Losses::default();
-    let mut request =
-        from.codec().read_request(root, &mut losses).map_err(|fault| malformed(fault, text))?;
+    let mut request = from.codec().read_request(root, &mut losses).map_err(|fault| malformed(fault, text))?;
     if let Some(is_stream) = target.is_stream {
         request.delivery.is_stream = is_stream;
     }
@@ -226,8 +224,7 @@ pub fn answer(
     context: &AnswerContext<'_>,
 ) -> Result<TranslatedAnswer, BadAnswer> {
     let text = String::from_utf8_lossy(body);
-    let root = json::parse(&text)
-        .map_err(|_| BadAnswer { path: String::new(), expected: "JSON" })?;
+    let root = json::parse(&text).map_err(|_| BadAnswer { path: String::new(), expected: "JSON" })?;
     let mut losses = Losses::default();
     let answer = from.codec().read_answer(root, &mut losses).map_err(|fault| {
         let (path, expected) = fault.name(&text);

@@ -1,6 +1,6 @@
 //! Parts of a stream put in order, for clients that follow one part at a time.
 
-use super::model::{Arguments, Delta, Event, PartStart};
+use super::model::{Delta, Event, PartStart};
 use std::collections::VecDeque;
 
 /// Can a client follow parts whose pieces come interleaved?
@@ -46,7 +46,9 @@ struct Open {
 impl Sequencer {
     pub(crate) fn push(&mut self, event: Event<'_>, sink: &mut dyn FnMut(Event<'_>)) {
         match event {
-            Event::PartStarted { choice, .. } | Event::Delta { choice, .. } | Event::PartEnded { choice, .. } => {
+            Event::PartStarted { choice, .. }
+            | Event::Delta { choice, .. }
+            | Event::PartEnded { choice, .. } => {
                 self.lane(choice).push(event, sink);
             }
             Event::Stopped { choice, .. } => {
@@ -81,7 +83,7 @@ impl Sequencer {
 impl Lane {
     fn push(&mut self, event: Event<'_>, sink: &mut dyn FnMut(Event<'_>)) {
         if self.is_held(&event) {
-            self.held.push_back(into_owned(event));
+            self.held.push_back(event.into_owned());
             return;
         }
         let ended = matches!(event, Event::PartEnded { .. });
@@ -122,10 +124,8 @@ impl Lane {
                 let index = self.begun.saturating_sub(1);
                 sink(Event::Delta { choice, index, delta });
             }
-            Event::PartEnded { index, .. } => {
-                if self.open.as_ref().is_some_and(|open| open.index == index) {
-                    self.close(sink);
-                }
+            Event::PartEnded { index, .. } if self.open.as_ref().is_some_and(|open| open.index == index) => {
+                self.close(sink);
             }
             _ => {}
         }
@@ -176,11 +176,6 @@ fn number(event: &Event<'_>) -> Option<u32> {
     }
 }
 
-/// Only these are ever held back: calls of tools that overlap.
-fn into_owned(event: Event<'_>) -> Event<'static> {
-    event.into_owned()
-}
-
 /// How much of one JSON object has come.
 #[derive(Debug, Default)]
 struct Progress {
@@ -211,17 +206,4 @@ impl Progress {
     const fn is_whole(&self) -> bool {
         self.has_begun && self.depth == 0 && !self.is_in_string
     }
-}
-
-/// What a call's whole argument text is: an object, or what a model wrote instead. Nothing is an object
-/// without members: models say so of tools that take none.
-pub(crate) fn arguments_of(text: std::borrow::Cow<'_, str>) -> Arguments<'_> {
-    use super::model::Raw;
-    if text.trim_ascii().is_empty() {
-        return Arguments::Object(Raw::borrowed("{}"));
-    }
-    if super::json::is_object(&text) {
-        return Raw::object(text).map_or_else(|| Arguments::Broken("".into()), Arguments::Object);
-    }
-    Arguments::Broken(text)
 }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 use topdog_wire::translate::{
-    self, AnswerContext, Dialect, Loss, Mode, ModelTraits, StreamTranslator, Target, Translated, Untranslatable,
+    self, AnswerContext, Dialect, Loss, Mode, ModelTraits, StreamTranslator, Target, Translated,
+    Untranslatable,
 };
 
 pub(crate) const CONTEXT: AnswerContext<'_> =

@@ -13,8 +13,7 @@ fn is_writing() -> bool {
 }
 
 fn cases(dialect: Dialect, kind: &str, extension: &str) -> Vec<PathBuf> {
-    let folder =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dialect.name()).join(kind);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dialect.name()).join(kind);
     let mut cases: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.unwrap().path())
@@ -30,7 +29,9 @@ fn cases(dialect: Dialect, kind: &str, extension: &str) -> Vec<PathBuf> {
 
 fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
     let all = Dialect::ALL;
-    all.into_iter().flat_map(move |from| all.into_iter().map(move |to| (from, to))).filter(|(from, to)| from != to)
+    all.into_iter()
+        .flat_map(move |from| all.into_iter().map(move |to| (from, to)))
+        .filter(|(from, to)| from != to)
 }
 
 fn compare(case: &Path, to: Dialect, actual: &str) {

@@ -82,7 +82,10 @@ fn a_body_that_cant_be_understood_is_refused_by_path_in_both_modes() {
         let fault = |body: &str| try_request(OpenAiChat, Anthropic, mode, body).unwrap_err();
         let path = |body: &str| fault(body).param().map(str::to_owned);
         assert_eq!(path(r#"{"model":"m"}"#).as_deref(), Some("messages"));
-        assert_eq!(path(r#"{"messages":[{"role":"robot","content":""}]}"#).as_deref(), Some("messages[0].role"));
+        assert_eq!(
+            path(r#"{"messages":[{"role":"robot","content":""}]}"#).as_deref(),
+            Some("messages[0].role")
+        );
         assert_eq!(path(r#"{"messages":[],"temperature":"hot"}"#).as_deref(), Some("temperature"));
         let deep = r#"{"messages":[{"role":"assistant","tool_calls":[{"id":"1","function":{}}]}]}"#;
         assert_eq!(path(deep).as_deref(), Some("messages[0].tool_calls[0].function.name"));
@@ -131,7 +134,10 @@ fn a_call_without_arguments_has_an_empty_object() {
     let body = chat(json!([{"role": "assistant", "content": "", "tool_calls": [
         {"id": "1", "type": "function", "function": {"name": "f", "arguments": ""}}]}]));
     let sent = strict(OpenAiChat, Anthropic, &body);
-    assert_eq!(sent["messages"][0]["content"], json!([{"type": "tool_use", "id": "1", "name": "f", "input": {}}]));
+    assert_eq!(
+        sent["messages"][0]["content"],
+        json!([{"type": "tool_use", "id": "1", "name": "f", "input": {}}])
+    );
 }
 
 #[test]
@@ -266,8 +272,8 @@ fn a_limit_is_always_sent_to_who_demands_one() {
 #[test]
 fn temperatures_above_one_are_refused_or_clamped() {
     assert_eq!(refused(OpenAiChat, Anthropic, &chat_with(json!({"temperature": 1.01}))), ["temperature"]);
-    assert_eq!(strict(OpenAiChat, Anthropic, &chat_with(json!({"temperature": 1}))) ["temperature"], 1);
-    assert_eq!(strict(OpenAiChat, Anthropic, &chat_with(json!({"temperature": 0.3}))) ["temperature"], 0.3);
+    assert_eq!(strict(OpenAiChat, Anthropic, &chat_with(json!({"temperature": 1})))["temperature"], 1);
+    assert_eq!(strict(OpenAiChat, Anthropic, &chat_with(json!({"temperature": 0.3})))["temperature"], 0.3);
 }
 
 #[test]
@@ -295,7 +301,8 @@ fn choices_of_tools_map_both_ways() {
         assert_eq!(sent["tool_choice"], claude_choice);
         assert_eq!(strict(Anthropic, OpenAiChat, &sent.to_string())["tool_choice"], chat_choice);
     }
-    let one = strict(OpenAiChat, Anthropic, &chat_with(json!({"tools": tools, "parallel_tool_calls": false})));
+    let one =
+        strict(OpenAiChat, Anthropic, &chat_with(json!({"tools": tools, "parallel_tool_calls": false})));
     assert_eq!(one["tool_choice"], json!({"type": "auto", "disable_parallel_tool_use": true}));
 }
 
@@ -403,7 +410,8 @@ fn ids_that_the_target_refuses_are_rewritten_alike_in_call_and_result() {
 
 #[test]
 fn usage_is_always_asked_for_and_the_callers_wish_is_told_back() {
-    let asked = try_request(OpenAiChat, Anthropic, Mode::Strict, &chat_with(json!({"stream": true}))).unwrap();
+    let asked =
+        try_request(OpenAiChat, Anthropic, Mode::Strict, &chat_with(json!({"stream": true}))).unwrap();
     assert!(asked.is_stream && !asked.wants_usage);
     let body = claude_with(json!({"stream": true}));
     let asked = try_request(Anthropic, OpenAiChat, Mode::Strict, &body).unwrap();

@@ -60,12 +60,20 @@ fn a_paused_turn_is_never_told_as_a_finished_one() {
 /// BerriAI/litellm#9812 and #31282: cached tokens counted twice.
 #[test]
 fn cached_input_is_counted_once_in_both_directions() {
-    let body = claude("end_turn", &json!({"input_tokens": 10, "cache_read_input_tokens": 200,
+    let body = claude(
+        "end_turn",
+        &json!({"input_tokens": 10, "cache_read_input_tokens": 200,
         "cache_creation_input_tokens": 30, "cache_creation": {"ephemeral_5m_input_tokens": 20,
-        "ephemeral_1h_input_tokens": 10}, "output_tokens": 5}));
+        "ephemeral_1h_input_tokens": 10}, "output_tokens": 5}),
+    );
     let told = translate::answer(Anthropic, OpenAiChat, body.as_bytes(), &CONTEXT).unwrap();
     let expected = TokenUsage {
-        input: 10, cache_read: 200, cache_write_5m: 20, cache_write_1h: 10, output: 5, reasoning: 0,
+        input: 10,
+        cache_read: 200,
+        cache_write_5m: 20,
+        cache_write_1h: 10,
+        output: 5,
+        reasoning: 0,
     };
     assert_eq!(told.usage, Some(expected));
     let usage = serde_json::from_slice::<Value>(&told.body).unwrap()["usage"].take();
@@ -74,12 +82,20 @@ fn cached_input_is_counted_once_in_both_directions() {
     assert_eq!(usage["prompt_tokens_details"]["cached_tokens"], 200);
     assert_eq!(usage["prompt_tokens_details"]["cache_write_tokens"], 30);
 
-    let body = chat("stop", &json!({"prompt_tokens": 240, "completion_tokens": 9,
+    let body = chat(
+        "stop",
+        &json!({"prompt_tokens": 240, "completion_tokens": 9,
         "prompt_tokens_details": {"cached_tokens": 200, "cache_write_tokens": 30},
-        "completion_tokens_details": {"reasoning_tokens": 4}}));
+        "completion_tokens_details": {"reasoning_tokens": 4}}),
+    );
     let told = translate::answer(OpenAiChat, Anthropic, body.as_bytes(), &CONTEXT).unwrap();
     let expected = TokenUsage {
-        input: 10, cache_read: 200, cache_write_5m: 30, cache_write_1h: 0, output: 5, reasoning: 4,
+        input: 10,
+        cache_read: 200,
+        cache_write_5m: 30,
+        cache_write_1h: 0,
+        output: 5,
+        reasoning: 4,
     };
     assert_eq!(told.usage, Some(expected));
     let usage = serde_json::from_slice::<Value>(&told.body).unwrap()["usage"].take();
@@ -131,7 +147,8 @@ fn errors_keep_their_class() {
     };
     let overloaded = json!({"type": "error", "error": {"type": "overloaded_error", "message": "m"}});
     assert_eq!(told(Anthropic, OpenAiChat, 529, overloaded).0, 503);
-    let quota = json!({"error": {"message": "m", "type": "insufficient_quota", "code": "insufficient_quota"}});
+    let quota =
+        json!({"error": {"message": "m", "type": "insufficient_quota", "code": "insufficient_quota"}});
     let (status, body) = told(OpenAiChat, Anthropic, 429, quota);
     assert_eq!((status, &body["error"]["type"]), (402, &json!("billing_error")));
     let rate = json!({"error": {"message": "m", "type": "requests", "code": "rate_limit_exceeded"}});

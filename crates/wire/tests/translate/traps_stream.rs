@@ -125,7 +125,10 @@ fn an_error_within_a_stream_is_told_in_the_clients_words() {
     let (told, translator) = translate(Anthropic, OpenAiChat, &claude(&[start(), failed]));
     assert!(translator.has_failed());
     let error = &told.last().unwrap()["error"];
-    assert_eq!(*error, json!({"message": "slow down", "type": "rate_limit_error", "param": null, "code": "rate_limit_exceeded"}));
+    assert_eq!(
+        *error,
+        json!({"message": "slow down", "type": "rate_limit_error", "param": null, "code": "rate_limit_exceeded"})
+    );
     for failed in [
         json!({"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}}),
         json!({"error": {"message": "slow down", "code": 429}}),
@@ -167,8 +170,16 @@ fn what_was_told_before_a_failure_is_kept() {
 #[test]
 fn our_own_failure_is_told_in_the_clients_dialect_once() {
     for (from, to, expected) in [
-        (Anthropic, OpenAiChat, "data: {\"error\":{\"message\":\"m\",\"type\":\"server_error\",\"param\":null,\"code\":\"c\"}}\n\n"),
-        (OpenAiChat, Anthropic, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"m\",\"code\":\"c\"}}\n\n"),
+        (
+            Anthropic,
+            OpenAiChat,
+            "data: {\"error\":{\"message\":\"m\",\"type\":\"server_error\",\"param\":null,\"code\":\"c\"}}\n\n",
+        ),
+        (
+            OpenAiChat,
+            Anthropic,
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"m\",\"code\":\"c\"}}\n\n",
+        ),
     ] {
         let mut translator = StreamTranslator::new(from, to, &CONTEXT);
         let mut out = Vec::new();
@@ -197,8 +208,10 @@ fn pings_and_comments_keep_a_stream_alive_and_say_nothing() {
 #[test]
 fn calls_whose_pieces_come_interleaved_are_told_one_after_another() {
     let piece = |index: u64, text: &str| json!({"index": index, "function": {"arguments": text}});
-    let begin = |index: u64| json!({"index": index, "id": format!("call_{index}"), "type": "function",
-        "function": {"name": "f", "arguments": ""}});
+    let begin = |index: u64| {
+        json!({"index": index, "id": format!("call_{index}"), "type": "function",
+        "function": {"name": "f", "arguments": ""}})
+    };
     let all = [
         delta(json!({"tool_calls": [begin(0)]})),
         delta(json!({"tool_calls": [begin(1), piece(1, "{\"b\":")]})),
@@ -236,7 +249,9 @@ fn calls_whose_pieces_come_interleaved_are_told_one_after_another() {
 #[test]
 fn a_whole_call_is_not_held_back_by_the_next() {
     let call = |index: u64, text: &str| {
-        delta(json!({"tool_calls": [{"index": index, "id": "x", "function": {"name": "f", "arguments": text}}]}))
+        delta(
+            json!({"tool_calls": [{"index": index, "id": "x", "function": {"name": "f", "arguments": text}}]}),
+        )
     };
     let mut translator = StreamTranslator::new(OpenAiChat, Anthropic, &CONTEXT);
     let mut out = Vec::new();
@@ -263,8 +278,16 @@ fn a_call_without_arguments_has_an_empty_object_in_a_stream_too() {
 #[test]
 fn usage_is_found_wherever_compatible_providers_tell_it() {
     let usage = json!({"prompt_tokens": 9, "completion_tokens": 3});
-    let beside = { let mut last = finish("stop"); last["usage"] = usage.clone(); last };
-    let groq = { let mut last = finish("stop"); last["x_groq"] = json!({"usage": usage}); last };
+    let beside = {
+        let mut last = finish("stop");
+        last["usage"] = usage.clone();
+        last
+    };
+    let groq = {
+        let mut last = finish("stop");
+        last["x_groq"] = json!({"usage": usage});
+        last
+    };
     for last in [beside, groq] {
         let (told, translator) = translate(OpenAiChat, Anthropic, &(chat(&[last]) + "data: [DONE]\n\n"));
         assert_eq!(translator.usage().unwrap().input, 9);
@@ -277,7 +300,8 @@ fn usage_is_found_wherever_compatible_providers_tell_it() {
 #[test]
 fn thinking_streamed_to_chat_returns_byte_for_byte() {
     let upstream = std::fs::read(
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/anthropic/streams/thinking.sse"),
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/anthropic/streams/thinking.sse"),
     )
     .unwrap();
     let (out, _) = stream(Anthropic, OpenAiChat, &upstream, 7);
@@ -321,7 +345,10 @@ fn a_seal_on_a_call_travels_through_messages_and_back_to_chat() {
     let all = chat(&[delta(json!({"tool_calls": [call]})), finish("tool_calls")]) + "data: [DONE]\n\n";
     let (told, _) = translate(OpenAiChat, Anthropic, &all);
     let blocks: Vec<_> = told.iter().filter(|event| event["type"] == "content_block_start").collect();
-    assert_eq!(blocks[1]["content_block"], json!({"type": "redacted_thinking", "data": "topdog.gemini.last.CsQB+/="}));
+    assert_eq!(
+        blocks[1]["content_block"],
+        json!({"type": "redacted_thinking", "data": "topdog.gemini.last.CsQB+/="})
+    );
     let body = json!({"max_tokens": 1, "messages": [{"role": "assistant", "content": [
         {"type": "tool_use", "id": "1", "name": "f", "input": {}}, blocks[1]["content_block"]]}]});
     let sent = crate::given::strict(Anthropic, OpenAiChat, &body.to_string());

@@ -18,10 +18,9 @@ pub(super) fn read<'a>(body: Node<'a>, losses: &mut Losses) -> Result<Answer<'a>
     let parts = read_parts::assistant(blocks, losses)?;
     let stop_text = fields.text("stop_sequence")?.map(|text| text.value);
     let explanation = fields.take("stop_details").and_then(|details| details.text_of("explanation"));
-    let stop = fields.text("stop_reason")?.map(|reason| Stop {
-        reason: words::stop_reason(reason.value, stop_text),
-        explanation,
-    });
+    let stop = fields
+        .text("stop_reason")?
+        .map(|reason| Stop { reason: words::stop_reason(reason.value, stop_text), explanation });
     let mut service_tier = None;
     let usage = fields.take("usage").map(|told| {
         service_tier = told.text_of("service_tier");

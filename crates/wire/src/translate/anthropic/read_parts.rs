@@ -182,11 +182,7 @@ fn arguments<'a>(input: &Node<'a>) -> Result<Arguments<'a>, Malformed> {
     Ok(Arguments::Object(Raw::borrowed(input.raw)))
 }
 
-fn media<'a>(
-    kind: MediaKind,
-    mut fields: Fields<'a>,
-    losses: &mut Losses,
-) -> Result<Media<'a>, Malformed> {
+fn media<'a>(kind: MediaKind, mut fields: Fields<'a>, losses: &mut Losses) -> Result<Media<'a>, Malformed> {
     let at = fields.at;
     fields.take("type");
     let source = source(Fields::of(fields.needed("source")?)?, losses)?;
@@ -217,9 +213,7 @@ fn source<'a>(mut fields: Fields<'a>, losses: &mut Losses) -> Result<Source<'a>,
             text: fields.needed_text("data")?.value,
         },
         "url" => Source::Url(fields.needed_text("url")?.value),
-        "file" => {
-            Source::Stored { owner: Maker::Anthropic, id: fields.needed_text("file_id")?.value }
-        }
+        "file" => Source::Stored { owner: Maker::Anthropic, id: fields.needed_text("file_id")?.value },
         "content" => {
             let mut parts = Vec::new();
             match blocks(fields.needed("content")?)? {
@@ -256,10 +250,5 @@ pub(super) fn kind<'a>(block: &Node<'a>) -> Result<Cow<'a, str>, Malformed> {
 }
 
 pub(super) fn native<'a>(node: &Node<'a>) -> Native<'a> {
-    Native {
-        owner: Maker::Anthropic,
-        name: Cow::Borrowed(""),
-        value: Raw::borrowed(node.raw),
-        at: node.at,
-    }
+    Native { owner: Maker::Anthropic, name: Cow::Borrowed(""), value: Raw::borrowed(node.raw), at: node.at }
 }

@@ -5,8 +5,8 @@ use super::words;
 use crate::translate::json::{Fields, Node};
 use crate::translate::losses::{Losses, Malformed};
 use crate::translate::model::{
-    AssistantPart, Authority, Content, Delivery, Field, FunctionTool, Maker, Native, OutputFormat, Raw, Request,
-    Sampling, SchemaFormat, Thinking, ThinkingMode, Tool, ToolChoice, Turn,
+    AssistantPart, Authority, Content, Delivery, Field, FunctionTool, Maker, Native, OutputFormat, Raw,
+    Request, Sampling, SchemaFormat, Thinking, ThinkingMode, Tool, ToolChoice, Turn,
 };
 use std::borrow::Cow;
 

@@ -6,9 +6,7 @@ use super::{failure, words};
 use crate::translate::codec::{Sink, StreamReader};
 use crate::translate::frames::Frames;
 use crate::translate::json::{Node, parse};
-use crate::translate::model::{
-    Delta, Event, Failure, FailureKind, PartStart, SealKind, Stop, Usage,
-};
+use crate::translate::model::{Delta, Event, Failure, FailureKind, PartStart, SealKind, Stop, Usage};
 use std::borrow::Cow;
 
 #[derive(Debug, Default)]

@@ -1,9 +1,7 @@
 //! The tables: stop reasons, classes of error, efforts, how long a cache is kept, usage.
 
 use crate::translate::json::{Json, Node};
-use crate::translate::model::{
-    CacheTtl, Effort, FailureKind, ServiceTier, Stop, StopReason, Usage,
-};
+use crate::translate::model::{CacheTtl, Effort, FailureKind, ServiceTier, Stop, StopReason, Usage};
 use std::borrow::Cow;
 use topdog_domain::usage::TokenUsage;
 

@@ -5,16 +5,18 @@ use super::write_parts::put_assistant;
 use crate::translate::codec::AnswerContext;
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
-use crate::translate::model::{
-    Answer, AssistantPart, Choice, Maker, Native, Spot, Stop, StopReason, Usage,
-};
+use crate::translate::model::{Answer, AssistantPart, Choice, Maker, Native, Spot, Stop, StopReason, Usage};
 
 pub(super) fn write(answer: Answer<'_>, context: &AnswerContext<'_>, losses: &mut Losses) -> Vec<u8> {
     // When it was made has no place here; the response's `date` tells it as well.
     let Answer { id, model, created: _, choices, usage, service_tier, natives } = answer;
     let mut json = Json::with_capacity(1024);
     json.open('{').key("id");
-    if id.is_empty() { json.string(&format!("msg_{}", context.id)) } else { json.string(&id) };
+    if id.is_empty() {
+        json.string(&format!("msg_{}", context.id))
+    } else {
+        json.string(&id)
+    };
     json.key("type").string("message").key("role").string("assistant");
     json.key("model").string(if model.is_empty() { context.model } else { &model });
     let mut choices = choices.into_iter();

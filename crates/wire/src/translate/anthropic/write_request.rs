@@ -250,7 +250,10 @@ fn put_tools(
                 return losses.note(at, "this choice of a tool has no counterpart");
             }
             ToolChoice::Allowed { is_required, names: _ } => {
-                losses.note(at, "the choice can't be narrowed to some tools; all that are offered may be called");
+                losses.note(
+                    at,
+                    "the choice can't be narrowed to some tools; all that are offered may be called",
+                );
                 (if is_required { "any" } else { "auto" }, None)
             }
         },

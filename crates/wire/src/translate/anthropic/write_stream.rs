@@ -126,11 +126,8 @@ impl Writer {
                 _ => self.open = Open::Block(Some(seal.into_owned())),
             },
             (Open::Block(_), Delta::Text(text)) => {
-                let (kind, field) = if self.is_thinking() {
-                    ("thinking_delta", "thinking")
-                } else {
-                    ("text_delta", "text")
-                };
+                let (kind, field) =
+                    if self.is_thinking() { ("thinking_delta", "thinking") } else { ("text_delta", "text") };
                 self.piece(out, kind, field, &text);
             }
             (Open::Block(_), Delta::Arguments(text)) => {

@@ -1,4 +1,4 @@
-//! JSON that remembers where it stood, and JSON being written; both without a value tree of their own text.
+//! JSON being read, which remembers where it stood, and JSON being written.
 
 mod fields;
 mod tree;

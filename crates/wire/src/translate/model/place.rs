@@ -65,10 +65,12 @@ impl<'a> Raw<'a> {
         crate::json::document(&json).is_ok().then_some(Self(json))
     }
 
-    /// A JSON object, if the text is one.
-    #[must_use]
-    pub fn object(json: Cow<'a, str>) -> Option<Self> {
-        crate::translate::json::is_object(&json).then_some(Self(json))
+    /// A JSON object.
+    ///
+    /// # Errors
+    /// The text itself, where it is none.
+    pub fn object(json: Cow<'a, str>) -> Result<Self, Cow<'a, str>> {
+        if crate::translate::json::is_object(&json) { Ok(Self(json)) } else { Err(json) }
     }
 
     pub(crate) fn into_owned(self) -> Raw<'static> {

@@ -124,11 +124,11 @@ impl Event<'_> {
             Self::PartStarted { choice, index, part } => {
                 Event::PartStarted { choice, index, part: part.into_owned() }
             }
-            Self::Delta { choice, index, delta } => {
-                Event::Delta { choice, index, delta: delta.into_owned() }
-            }
+            Self::Delta { choice, index, delta } => Event::Delta { choice, index, delta: delta.into_owned() },
             Self::PartEnded { choice, index } => Event::PartEnded { choice, index },
-            Self::Logprobs { choice, logprobs } => Event::Logprobs { choice, logprobs: logprobs.into_owned() },
+            Self::Logprobs { choice, logprobs } => {
+                Event::Logprobs { choice, logprobs: logprobs.into_owned() }
+            }
             Self::Stopped { choice, stop } => Event::Stopped { choice, stop: stop.into_owned() },
             Self::Usage(usage) => Event::Usage(usage),
             Self::Ping => Event::Ping,

@@ -70,6 +70,21 @@ pub enum Arguments<'a> {
     Free(Cow<'a, str>),
 }
 
+impl<'a> Arguments<'a> {
+    /// What the whole argument text of a function's call is. An empty one is an object without members:
+    /// models say so of functions that take nothing.
+    #[must_use]
+    pub fn of_text(text: Cow<'a, str>) -> Self {
+        if text.trim_ascii().is_empty() {
+            return Self::Object(Raw::borrowed("{}"));
+        }
+        match Raw::object(text) {
+            Ok(object) => Self::Object(object),
+            Err(text) => Self::Broken(text),
+        }
+    }
+}
+
 /// Which tools may or must be called.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ToolChoice<'a> {

@@ -47,12 +47,7 @@ impl Codec for OpenAiChat {
         read_answer::read(body, losses)
     }
 
-    fn write_answer(
-        &self,
-        answer: Answer<'_>,
-        context: &AnswerContext<'_>,
-        losses: &mut Losses,
-    ) -> Vec<u8> {
+    fn write_answer(&self, answer: Answer<'_>, context: &AnswerContext<'_>, losses: &mut Losses) -> Vec<u8> {
         write_answer::write(answer, context, losses)
     }
 

@@ -1,17 +1,19 @@
 //! Messages, read: those of a request, and the one of an answer.
 
-use super::read_parts::{cache, contents, list, native, text, texts};
 use super::details;
+use super::read_parts::{cache, contents, list, native, text, texts};
 use crate::translate::json::{Fields, Node, Value};
 use crate::translate::losses::{Losses, Malformed};
 use crate::translate::model::{
     Arguments, AssistantPart, Authority, Citation, Field, Maker, Raw, Reasoning, Seal, SealKind, Text,
     ToolCall, ToolResult, Turn,
 };
-use crate::translate::sequence::arguments_of;
 use std::borrow::Cow;
 
-pub(super) fn read_turns<'a>(messages: Vec<Node<'a>>, losses: &mut Losses) -> Result<Vec<Turn<'a>>, Malformed> {
+pub(super) fn read_turns<'a>(
+    messages: Vec<Node<'a>>,
+    losses: &mut Losses,
+) -> Result<Vec<Turn<'a>>, Malformed> {
     let mut turns: Vec<Turn<'a>> = Vec::with_capacity(messages.len());
     for message in messages {
         let mut fields = Fields::of(message)?;
@@ -172,7 +174,13 @@ fn add_citations<'a>(annotations: Vec<Node<'a>>, parts: &mut [AssistantPart<'a>]
 pub(super) fn citation<'a>(annotation: &Node<'a>) -> Option<Citation<'a>> {
     let told = annotation.member("url_citation")?;
     let span = told.count_of("start_index").zip(told.count_of("end_index"));
-    Some(Citation { url: told.text_of("url"), title: told.text_of("title"), cited_text: None, span, native: None })
+    Some(Citation {
+        url: told.text_of("url"),
+        title: told.text_of("title"),
+        cited_text: None,
+        span,
+        native: None,
+    })
 }
 
 fn tool_call<'a>(call: Node<'a>, losses: &mut Losses) -> Result<ToolCall<'a>, Malformed> {
@@ -202,9 +210,9 @@ fn tool_call<'a>(call: Node<'a>, losses: &mut Losses) -> Result<ToolCall<'a>, Ma
 
 fn arguments(told: Option<Node<'_>>) -> Arguments<'_> {
     match told {
-        None => arguments_of(Cow::Borrowed("")),
+        None => Arguments::of_text(Cow::Borrowed("")),
         Some(node) => match (node.text(), &node.value) {
-            (Some(text), _) => arguments_of(text),
+            (Some(text), _) => Arguments::of_text(text),
             // Mistral's can be the object itself.
             (None, Value::Object(_)) => Arguments::Object(Raw::borrowed(node.raw)),
             (None, _) => Arguments::Broken(node.raw.into()),
@@ -217,4 +225,3 @@ pub(super) fn seal_of_call<'a>(extra: &Node<'a>) -> Option<Seal<'a>> {
     let data = extra.member("google")?.text_of("thought_signature")?;
     Some(Seal { maker: Maker::Gemini, kind: SealKind::Signature, data })
 }
-

@@ -58,10 +58,8 @@ pub(super) fn read<'a>(body: Node<'a>, losses: &mut Losses) -> Result<Request<'a
 }
 
 fn natives(fields: Fields<'_>) -> Vec<Native<'_>> {
-    let mut natives: Vec<_> = fields
-        .into_rest()
-        .map(|(name, node)| Native { name, ..native(&node) })
-        .collect();
+    let mut natives: Vec<_> =
+        fields.into_rest().map(|(name, node)| Native { name, ..native(&node) }).collect();
     natives.sort_by_key(|native| native.at);
     natives
 }
@@ -168,7 +166,8 @@ fn read_choice<'a>(node: Node<'a>, losses: &mut Losses) -> Result<Field<ToolChoi
     let kind = fields.needed_text("type")?.value;
     let value = match kind.as_ref() {
         "function" | "custom" => {
-            let mut inner = Fields::of(fields.needed(if kind == "custom" { "custom" } else { "function" })?)?;
+            let mut inner =
+                Fields::of(fields.needed(if kind == "custom" { "custom" } else { "function" })?)?;
             let name = inner.needed_text("name")?.value;
             inner.finish(losses);
             if kind == "custom" { ToolChoice::Custom(name) } else { ToolChoice::Function(name) }
@@ -221,4 +220,3 @@ fn read_format<'a>(
     fields.finish(losses);
     Ok(Some(Field { value, at }))
 }
-

@@ -5,9 +5,7 @@ use super::{details, failure, words};
 use crate::translate::codec::{Sink, StreamReader};
 use crate::translate::frames::Frames;
 use crate::translate::json::{Node, Value, parse};
-use crate::translate::model::{
-    Delta, Event, Failure, FailureKind, PartStart, Raw, Seal, SealKind, Stop,
-};
+use crate::translate::model::{Delta, Event, Failure, FailureKind, PartStart, Raw, Seal, SealKind, Stop};
 use std::borrow::Cow;
 
 #[derive(Debug, Default)]
@@ -198,9 +196,9 @@ impl Choice {
         if let Some(text) = text.filter(|text| !text.is_empty()) {
             self.send(index, Delta::Text(text), sink);
         }
-        let maker = detail.text_of("format").map_or(crate::translate::model::Maker::Unknown, |format| {
-            details::maker(&format)
-        });
+        let maker = detail
+            .text_of("format")
+            .map_or(crate::translate::model::Maker::Unknown, |format| details::maker(&format));
         for (field, kind) in [("signature", SealKind::Signature), ("data", SealKind::Encrypted)] {
             if let Some(data) = detail.text_of(field).filter(|data| !data.is_empty()) {
                 self.send(index, Delta::Seal(Seal { maker, kind, data }), sink);

@@ -13,7 +13,11 @@ pub(super) fn write(answer: Answer<'_>, context: &AnswerContext<'_>, losses: &mu
     let Answer { id, model, created, choices, usage, service_tier, natives } = answer;
     let mut json = Json::with_capacity(1024);
     json.open('{').key("id");
-    if id.is_empty() { json.string(&format!("chatcmpl-{}", context.id)) } else { json.string(&id) };
+    if id.is_empty() {
+        json.string(&format!("chatcmpl-{}", context.id))
+    } else {
+        json.string(&id)
+    };
     json.key("object").string("chat.completion").key("created").count(created.unwrap_or(context.created));
     json.key("model").string(if model.is_empty() { context.model } else { &model });
     json.key("choices").open('[');
@@ -84,9 +88,17 @@ fn put_message(json: &mut Json, parts: Vec<AssistantPart<'_>>, stop: Option<&Sto
     let is_silent = texts.is_empty() && (!calls.is_empty() || !refusal.is_empty());
     let words: Vec<&str> = texts.iter().map(|text| text.text.as_ref()).collect();
     json.key("content");
-    if is_silent { json.null() } else { json.string(&words.concat()) };
+    if is_silent {
+        json.null()
+    } else {
+        json.string(&words.concat())
+    };
     json.key("refusal");
-    if refusal.is_empty() { json.null() } else { json.string(&refusal) };
+    if refusal.is_empty() {
+        json.null()
+    } else {
+        json.string(&refusal)
+    };
     put_annotations(json, &texts, losses);
     put_reasoning(json, &reasoning);
     if !calls.is_empty() {

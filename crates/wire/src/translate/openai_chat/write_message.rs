@@ -62,7 +62,10 @@ fn put_results(json: &mut Json, results: Vec<ToolResult<'_>>, traits: ModelTrait
             match part {
                 Content::Text(text) => texts.push(text),
                 Content::Media(media) => {
-                    losses.note(media.at, "a tool can give text only; it is shown by the user behind the results");
+                    losses.note(
+                        media.at,
+                        "a tool can give text only; it is shown by the user behind the results",
+                    );
                     shown.push(media);
                 }
                 Content::Native(native) => losses.note(native.at, "a tool can give text only"),
@@ -111,7 +114,9 @@ fn put_assistant(json: &mut Json, parts: Vec<AssistantPart<'_>>, traits: ModelTr
                 reasoning.push((position as u64, part));
             }
             AssistantPart::Reasoning(part) => losses.note(part.at, "reasoning can't be sent back"),
-            AssistantPart::Media(media) => losses.note(media.at, "an assistant's own media can't be sent back"),
+            AssistantPart::Media(media) => {
+                losses.note(media.at, "an assistant's own media can't be sent back")
+            }
             AssistantPart::Native(native) if native.owner == Maker::OpenAi => natives.push(native),
             AssistantPart::Native(native) => losses.note(native.at, "it is known to its own provider only"),
         }

@@ -10,7 +10,12 @@ use crate::translate::model::{
 use std::borrow::Cow;
 
 /// A `content`: the bare string where it is one text and nothing else, else parts.
-pub(super) fn put_contents(json: &mut Json, parts: Vec<Content<'_>>, traits: ModelTraits, losses: &mut Losses) {
+pub(super) fn put_contents(
+    json: &mut Json,
+    parts: Vec<Content<'_>>,
+    traits: ModelTraits,
+    losses: &mut Losses,
+) {
     match parts.as_slice() {
         [] => {
             json.string("");
@@ -183,7 +188,11 @@ fn put_file(json: &mut Json, source: Source<'_>, title: Option<Field<Cow<'_, str
             let name = title.map_or(Cow::Borrowed("document.pdf"), |title| title.value);
             json.key("filename").string(&name).key("file_data");
             let is_bare = media_type.is_empty();
-            if is_bare { json.string(&data) } else { json.string(&data_url(&media_type, &data)) };
+            if is_bare {
+                json.string(&data)
+            } else {
+                json.string(&data_url(&media_type, &data))
+            };
         }
         _ => {}
     }
@@ -210,7 +219,9 @@ pub(super) fn put_cache(json: &mut Json, cache: Option<CacheMark>, traits: Model
         Some(Some(word)) => {
             json.key("ttl").string(word);
         }
-        Some(None) => losses.note(at, "a prompt is cached for 30 minutes or 12 hours; it is sent without a time"),
+        Some(None) => {
+            losses.note(at, "a prompt is cached for 30 minutes or 12 hours; it is sent without a time")
+        }
     }
     json.close('}');
 }

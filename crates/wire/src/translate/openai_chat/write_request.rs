@@ -167,12 +167,7 @@ fn put_format(json: &mut Json, format: OutputFormat<'_>) {
     json.close('}');
 }
 
-fn put_thinking(
-    json: &mut Json,
-    thinking: Thinking,
-    max_tokens: Option<Field<u64>>,
-    losses: &mut Losses,
-) {
+fn put_thinking(json: &mut Json, thinking: Thinking, max_tokens: Option<Field<u64>>, losses: &mut Losses) {
     let Thinking { mode, effort, is_shown } = thinking;
     if let Some(shown) = is_shown.filter(|shown| shown.value) {
         losses.note(shown.at, "whether reasoning is shown can't be set");

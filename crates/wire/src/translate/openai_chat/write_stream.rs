@@ -272,10 +272,8 @@ impl Detail {
                 json.key("format").string(format);
             }
         }
-        if !self.has_begun {
-            if let Some(id) = &self.id {
-                json.key("id").string(id);
-            }
+        if let Some(id) = self.id.as_ref().filter(|_| !self.has_begun) {
+            json.key("id").string(id);
         }
         json.key("index").count(self.index);
         if !self.has_begun {

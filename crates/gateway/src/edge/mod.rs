@@ -125,7 +125,12 @@ async fn secured(edge: &Edge, stream: TcpStream, peer: SocketAddr, tls: &TlsAcce
 async fn cleartext(edge: &Edge, stream: TcpStream, peer: SocketAddr) {
     let config = edge.worker.config();
     if config.is_h2c_allowed {
-        match timeout(config.header_timeout, begins_with_h2_preface(&stream)).await {
+        let mut stop = edge.stop.clone();
+        let began = tokio::select! {
+            began = timeout(config.header_timeout, begins_with_h2_preface(&stream)) => began,
+            _ = stop.wait_for(|is_stopping| *is_stopping) => return,
+        };
+        match began {
             Ok(Ok(true)) => return Box::pin(speak_h2(edge, stream, peer)).await,
             Ok(Ok(false)) => {}
             _ => return,

@@ -1,0 +1,174 @@
+//! HTTP/1.1 connections: how they end, and what of them is heard meanwhile.
+
+use crate::rig::{Rig, Wish, run};
+use crate::upstream::Script;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use topdog_domain::usage::Outcome;
+
+const ASK: &str = r#"{"model":"gpt-4o-mini"}"#;
+
+fn chat(rig: &Rig, line: &str, length: usize) -> String {
+    format!(
+        "POST /v1/chat/completions {line}\r\nhost: td\r\nauthorization: Bearer {}\r\ncontent-length: {length}\r\n\r\n",
+        rig.token
+    )
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("never: {what}");
+}
+
+/// Everything up to the end of the connection, and whether that is an orderly one.
+async fn to_the_end(stream: &mut TcpStream) -> (String, bool) {
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut bytes)).await.unwrap();
+    if let Err(error) = &read {
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
+    (String::from_utf8_lossy(&bytes).into_owned(), read.is_ok())
+}
+
+/// One answer of known length.
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    loop {
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+            if body.len() == length.parse::<usize>().unwrap() {
+                return text;
+            }
+        }
+        let mut piece = [0; 4096];
+        let count = stream.read(&mut piece).await.unwrap();
+        assert_ne!(count, 0, "closed after {text:?}");
+        text.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+    }
+}
+
+#[test]
+fn a_client_that_sends_no_more_counts_as_gone() {
+    run(async {
+        let rig = Rig::start(Wish { script: Script::Silence, ..Wish::default() }).await;
+        let mut stream = rig.connect().await;
+        stream.write_all((chat(&rig, "HTTP/1.1", ASK.len()) + ASK).as_bytes()).await.unwrap();
+        until("the provider is asked", || rig.upstream.count() == 1).await;
+        stream.shutdown().await.unwrap();
+        until("it is cancelled", || !rig.upstream.seen.borrow().closed_at.is_empty()).await;
+        assert_eq!(rig.records(1).await[0].outcome, Outcome::ClientGone);
+    });
+}
+
+#[test]
+fn a_client_that_breaks_off_its_body_hears_so() {
+    run(async {
+        let rig = Rig::start(Wish::default()).await;
+        let mut stream = rig.connect().await;
+        stream.write_all((chat(&rig, "HTTP/1.1", 100) + ASK).as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let (text, _) = to_the_end(&mut stream).await;
+        assert!(text.starts_with("HTTP/1.1 400 ") && text.contains("incomplete_body"), "{text}");
+        let mut stream = rig.connect().await;
+        let chunked = chat(&rig, "HTTP/1.1", 0).replace("content-length: 0", "transfer-encoding: chunked");
+        stream.write_all(format!("{chunked}5\r\nhelloX").as_bytes()).await.unwrap();
+        let (text, _) = to_the_end(&mut stream).await;
+        assert!(text.starts_with("HTTP/1.1 400 ") && text.contains("incomplete_body"), "{text}");
+        assert!(text.contains("connection: close"), "{text}");
+        assert_eq!(rig.upstream.count(), 0);
+    });
+}
+
+#[test]
+fn a_torn_answer_is_no_orderly_end_for_a_client_that_knows_no_chunks() {
+    run(async {
+        // Longer than what is held until it is whole.
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+        let long = format!("[\"{}", "1".repeat(300_000));
+        for (end, is_orderly) in [("0\r\n\r\n", true), ("", false)] {
+            let rig = Rig::start(Wish::default()).await;
+            let begun = format!("{head}{:x}\r\n{long}\r\n", long.len());
+            let writes = [begun, format!("2\r\n\"]\r\n{end}")].map(String::into_bytes).to_vec();
+            rig.upstream.now_does(Script::Raw { writes, pause: Duration::from_millis(50) });
+            let mut stream = rig.connect().await;
+            let ask = chat(&rig, "HTTP/1.0", ASK.len()) + ASK;
+            stream.write_all(ask.as_bytes()).await.unwrap();
+            let (text, was_orderly) = to_the_end(&mut stream).await;
+            assert!(text.starts_with("HTTP/1.0 200 ") && text.contains("111"), "{text:.300}");
+            assert_eq!(was_orderly, is_orderly);
+        }
+    });
+}
+
+#[test]
+fn a_client_that_does_not_read_is_given_up() {
+    run(async {
+        let pieces = vec![format!("data: {{\"x\":\"{}\"}}\n\n", "x".repeat(60_000)).into_bytes(); 4000];
+        let script = Script::Chunks { pieces, pause: Duration::ZERO, has_end: true };
+        let config = |c: &mut topdog_gateway::GatewayConfig| c.send_idle_timeout = Duration::from_millis(200);
+        let rig = Rig::start(Wish { script, config, ..Wish::default() }).await;
+        let mut stream = rig.connect().await;
+        stream.write_all((chat(&rig, "HTTP/1.1", ASK.len()) + ASK).as_bytes()).await.unwrap();
+        until("it is given up", || !rig.admitted().is_empty()).await;
+        assert_eq!(rig.records(1).await[0].outcome, Outcome::ClientGone);
+    });
+}
+
+#[test]
+fn a_stopping_node_closes_what_is_idle_and_lets_the_rest_end() {
+    run(async {
+        let answering = Script::Raw {
+            writes: vec![b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec()],
+            pause: Duration::ZERO,
+        };
+        let rig = Rig::start(Wish { script: Script::Silence, ..Wish::default() }).await;
+        let (mut fresh, mut idle, mut busy) = (rig.connect().await, rig.connect().await, rig.connect().await);
+        idle.write_all(b"GET /v1/nowhere HTTP/1.1\r\nhost: td\r\n\r\n").await.unwrap();
+        let first = answer(&mut idle).await;
+        assert!(first.starts_with("HTTP/1.1 404 ") && !first.contains("connection: close"), "{first}");
+        let ask = chat(&rig, "HTTP/1.1", ASK.len());
+        busy.write_all(ask.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        rig.upstream.now_does(answering);
+        rig.stop.send_replace(true);
+        let since = Instant::now();
+        for stream in [&mut idle, &mut fresh] {
+            let (text, is_orderly) = to_the_end(stream).await;
+            assert!(text.is_empty() && is_orderly, "{text}");
+        }
+        assert!(since.elapsed() < Duration::from_millis(150), "at once, not when a head is overdue");
+        busy.write_all(ASK.as_bytes()).await.unwrap();
+        let (text, is_orderly) = to_the_end(&mut busy).await;
+        assert!(text.starts_with("HTTP/1.1 200 ") && is_orderly, "{text}");
+        assert!(text.contains("connection: close") && text.ends_with("{}"), "{text}");
+    });
+}
+
+#[test]
+fn much_that_comes_too_early_is_answered_and_not_all_kept() {
+    run(async {
+        let rig = Rig::start(Wish::default()).await;
+        let stream = rig.connect().await;
+        let (mut read, mut write) = stream.into_split();
+        let one = "GET /v1/nowhere HTTP/1.1\r\nhost: td\r\n\r\n";
+        let last = "GET /v1/nowhere HTTP/1.1\r\nhost: td\r\nconnection: close\r\n\r\n";
+        let all = (chat(&rig, "HTTP/1.1", ASK.len()) + ASK) + &one.repeat(5000) + last;
+        let writing = tokio::task::spawn_local(async move {
+            write.write_all(all.as_bytes()).await.unwrap();
+            write
+        });
+        let mut bytes = Vec::new();
+        tokio::time::timeout(Duration::from_secs(20), read.read_to_end(&mut bytes)).await.unwrap().unwrap();
+        drop(writing.await);
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(text.matches("HTTP/1.1 404 ").count(), 5001);
+        assert!(text.starts_with("HTTP/1.1 200 "), "{text:.300}");
+    });
+}

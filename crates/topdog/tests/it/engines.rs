@@ -1,7 +1,9 @@
 //! The same promises on each database engine.
 
+use crate::cable::Wire;
 use crate::server::Setup;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use std::io::Write as _;
 
 /// Declares a test for each engine.
 macro_rules! on_both_engines {
@@ -51,12 +53,16 @@ impl Database {
         Some(Self { postgres: Some(Postgres { admin, name }) })
     }
 
-    /// Another one of the same engine.
-    pub(crate) async fn another(&self) -> Self {
-        match &self.postgres {
-            None => Self::sqlite(),
-            Some(_) => Self::postgres().await.unwrap(),
-        }
+    /// A wire to the server that it is on.
+    pub(crate) async fn wire(&self) -> Wire {
+        Wire::to(self.postgres.as_ref().unwrap().address().parse().unwrap()).await
+    }
+
+    /// The setup, with this as the store, at the other end of that wire.
+    pub(crate) fn keep_behind(&self, wire: &Wire, setup: Setup) -> Setup {
+        let postgres = self.postgres.as_ref().unwrap();
+        let url = postgres.url().replacen(&postgres.address(), &wire.address.to_string(), 1);
+        setup.config("[store]\nurl = 'env:STORE_URL'").variable("STORE_URL", &url)
     }
 
     /// The setup, with this as the store.
@@ -71,6 +77,12 @@ impl Database {
 }
 
 impl Postgres {
+    /// Host and port.
+    fn address(&self) -> String {
+        let place = self.admin.rsplit_once('@').unwrap().1;
+        place.split('/').next().unwrap().to_owned()
+    }
+
     fn url(&self) -> String {
         let (rest, query) = self.admin.split_once('?').map_or((&*self.admin, None), |(r, q)| (r, Some(q)));
         let (server, _) = rest.rsplit_once('/').unwrap();
@@ -120,11 +132,19 @@ async fn execute(url: &str, sql: String) {
     connection.close().await.unwrap();
 }
 
+/// Shown even where it passes (.config/nextest.toml), so that a run without Postgres says so; in CI it fails then.
+#[test]
+fn postgres_is_tested_or_it_is_said() {
+    postgres_url();
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test learns from its environment where its Postgres is")]
 fn postgres_url() -> Option<String> {
     let url = std::env::var("TOPDOG_TEST_POSTGRES_URL").ok();
     if url.is_none() {
-        eprintln!("POSTGRES SKIPPED: set TOPDOG_TEST_POSTGRES_URL (scripts/test does)");
+        // Not by a macro, whose words a test's success would swallow.
+        let _ =
+            writeln!(std::io::stderr(), "POSTGRES SKIPPED: set TOPDOG_TEST_POSTGRES_URL (scripts/test does)");
         assert!(std::env::var_os("CI").is_none(), "in CI nothing is skipped");
     }
     url

@@ -136,6 +136,12 @@ impl Line {
         Some(Answer { head, body })
     }
 
+    /// Reads one byte and throws it away; false at the end.
+    pub(crate) async fn byte(&mut self) -> bool {
+        let mut byte = [0];
+        matches!(self.socket.read(&mut byte).await, Ok(read) if read > 0)
+    }
+
     /// Has the other side ended the connection?
     pub(crate) async fn is_closed(&mut self) -> bool {
         while self.read_more().await {}

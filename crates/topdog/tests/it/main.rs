@@ -8,6 +8,8 @@ mod attacks;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod cable;
+#[cfg(test)]
 mod canary;
 #[cfg(test)]
 mod engines;
@@ -34,6 +36,8 @@ mod multiplexed;
 #[cfg(test)]
 mod operating;
 #[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod protocols;
 #[cfg(test)]
 mod references;
@@ -51,5 +55,7 @@ mod stopping;
 mod streams;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod undelayed;
 #[cfg(test)]
 mod upstream;

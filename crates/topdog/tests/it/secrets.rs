@@ -152,12 +152,11 @@ impl Secrets {
         }
         let json = is_api.then(|| serde_json::from_slice::<Value>(body).ok()).flatten();
         if let Some(mut json) = json {
-            if status < 300 && asked.makes_a_key() {
-                if let Some(Value::String(secret)) =
-                    json.as_object_mut().and_then(|made| made.remove("secret"))
-                {
-                    self.add("a Top Dog key", secret_part(&secret));
-                }
+            if status < 300
+                && asked.makes_a_key()
+                && let Some(Value::String(key)) = json.as_object_mut().and_then(|made| made.remove("secret"))
+            {
+                self.add("a Top Dog key", secret_part(&key));
             }
             self.hear_strings(&json);
             self.hear(json.to_string().as_bytes());

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub(crate) struct Setup {
     config: String,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
+    is_unread: bool,
 }
 
 impl Setup {
@@ -57,6 +59,12 @@ impl Setup {
     /// More arguments.
     pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// Nobody reads what it prints and logs, which goes into pipes.
+    pub(crate) const fn unread(mut self) -> Self {
+        self.is_unread = true;
         self
     }
 
@@ -156,7 +164,8 @@ impl Place {
             let path = self.path().join(name);
             let earlier = (0..).map(|n| self.path().join(format!("{name}-{n}"))).find(|path| !path.exists());
             let _ = std::fs::rename(&path, earlier.unwrap());
-            File::create(path).unwrap()
+            let file = File::create(path).unwrap();
+            if setup.is_unread { Stdio::piped() } else { file.into() }
         };
         setup.variables.iter().for_each(|(name, value)| self.secrets.learn_variable(name, value));
         let has_own_dir = setup.arguments.iter().any(|argument| argument == "--demo");
@@ -178,6 +187,9 @@ impl Place {
             .unwrap()
     }
 }
+
+/// What a pipe holds on Linux (pipe(7)).
+const PIPE_BYTES: u64 = 65_536;
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -224,6 +236,28 @@ impl<'a> Server<'a> {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.read_pipes();
+    }
+
+    /// Is there more of its log than a pipe holds?
+    pub(crate) fn has_full_pipe(&self) -> bool {
+        let pipe = self.child.stderr.as_ref().unwrap();
+        // Pages of it that a line did not fit into stay unfinished.
+        rustix::io::ioctl_fionread(pipe).unwrap() > PIPE_BYTES / 2
+    }
+
+    /// Puts what nobody has read where it is searched.
+    fn read_pipes(&mut self) {
+        let pipes = [
+            ("stdout", self.child.stdout.take().map(OwnedFd::from)),
+            ("stderr", self.child.stderr.take().map(OwnedFd::from)),
+        ];
+        for (name, pipe) in pipes {
+            let Some(pipe) = pipe else { continue };
+            let mut unread = Vec::new();
+            File::from(pipe).read_to_end(&mut unread).unwrap();
+            std::fs::write(self.place.path().join(name), unread).unwrap();
+        }
     }
 
     /// Sends a signal and goes on.
@@ -388,6 +422,7 @@ impl Drop for Server<'_> {
         // Where it has ended already there is nothing to kill.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.read_pipes();
     }
 }
 

@@ -80,9 +80,9 @@ impl<'a> Body<'a> {
         }
     }
 
-    pub(super) fn to_text(&self) -> String {
+    pub(super) fn to_text(self) -> String {
         // Fails for nothing that is made of strings and integers.
-        serde_json::to_string(self).unwrap_or_default()
+        serde_json::to_string(&self).unwrap_or_default()
     }
 }
 

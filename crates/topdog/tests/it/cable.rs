@@ -49,6 +49,9 @@ async fn carry(mut client: TcpStream, server: SocketAddr, mut state: watch::Rece
         return;
     }
     let mut server = soon(TcpStream::connect(server)).await.unwrap();
+    for end in [&client, &server] {
+        end.set_nodelay(true).unwrap();
+    }
     loop {
         let present = *state.borrow_and_update();
         let is_over = tokio::select! {

@@ -11,8 +11,12 @@ fn generous() -> Target<'static> {
     Target { traits: ModelTraits { takes_reasoning_details: true, ..target().traits }, ..target() }
 }
 
-fn scopes() -> [Scope; 2] {
-    Dialect::ALL.map(Scope::of)
+fn scopes() -> impl Iterator<Item = Scope> {
+    Dialect::ALL.into_iter().map(Scope::of)
+}
+
+fn others(dialect: Dialect) -> impl Iterator<Item = Dialect> {
+    Dialect::ALL.into_iter().filter(move |other| *other != dialect)
 }
 
 /// Do the texts of each turn stand together? Elsewhere chat has one place for all of them.
@@ -73,8 +77,9 @@ fn an_answer_written_and_read_is_the_same() {
 /// What strict mode lets through is what it was when it comes back.
 #[test]
 fn a_strict_request_crosses_and_returns() {
-    for scope in Dialect::ALL.map(Scope::shared_from) {
-        for other in Dialect::ALL.into_iter().filter(|other| *other != scope.dialect) {
+    for dialect in Dialect::ALL {
+        for other in others(dialect) {
+            let scope = Scope::shared_by(dialect, other);
             let said = std::cell::Cell::new(0);
             proptest!(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() },
             |(asked in request(scope))| {
@@ -99,7 +104,7 @@ fn a_strict_request_crosses_and_returns() {
                 said.set(said.get() + 1);
                 prop_assert_eq!(&second, &first, "{}", there.body.len());
             });
-            assert!(said.get() > 100, "only {} crossed", said.get());
+            assert!(said.get() > 100, "only {} crossed from {dialect:?} to {other:?}", said.get());
         }
     }
 }
@@ -116,26 +121,25 @@ fn forget_labels(request: &mut Request<'_>) {
 #[test]
 fn an_answer_streamed_says_what_it_says_whole() {
     // An answer as a stream of events is written by its writer; what its reader reads of it, joined, is
-    // what went in. Chat's frames come out of Messages' and the reverse, through the translator itself.
-    for scope in scopes() {
-        let other = Dialect::ALL.into_iter().find(|other| *other != scope.dialect).unwrap();
+    // what went in. One's frames come out of another's and the reverse, through the translator itself.
+    for dialect in Dialect::ALL {
         for case in ["text", "tools", "thinking", "parallel_tools_interleaved", "azure_and_reasoning"] {
-            let path = format!(
-                "{}/tests/fixtures/{}/streams/{case}.sse",
-                env!("CARGO_MANIFEST_DIR"),
-                scope.dialect.name()
-            );
-            let Ok(upstream) = std::fs::read(path) else { continue };
-            let (there, _) = stream(scope.dialect, other, &upstream, usize::MAX);
-            let (back, translator) = stream(other, scope.dialect, there.as_bytes(), usize::MAX);
-            assert!(translator.is_done(), "{back}");
-            assert_eq!(joined(scope.dialect, back.as_bytes()), joined(scope.dialect, &upstream), "{case}");
+            let folder = format!("{}/tests/fixtures/{}", env!("CARGO_MANIFEST_DIR"), dialect.name());
+            let Ok(upstream) = std::fs::read(format!("{folder}/streams/{case}.sse")) else { continue };
+            for other in others(dialect) {
+                let (there, _) = stream(dialect, other, &upstream, usize::MAX);
+                let (back, translator) = stream(other, dialect, there.as_bytes(), usize::MAX);
+                assert!(translator.is_done(), "{case} by {other:?}: {back}");
+                let has_seals = Scope::shared_by(dialect, other).has_seals();
+                let said = |stream: &[u8]| joined(dialect, stream, has_seals);
+                assert_eq!(said(back.as_bytes()), said(&upstream), "{case} by {other:?}");
+            }
         }
     }
 }
 
-/// The texts of a stream, by kind, each joined; its stop and usage.
-fn joined(dialect: Dialect, stream: &[u8]) -> Vec<String> {
+/// The texts of a stream, by kind, each joined; its stop and, where both have them, its seals.
+fn joined(dialect: Dialect, stream: &[u8], has_seals: bool) -> Vec<String> {
     use topdog_wire::translate::model::{Delta, Event, PartStart};
     let mut kinds = std::collections::HashMap::new();
     let (mut texts, mut arguments, mut seals, mut rest) =
@@ -152,8 +156,8 @@ fn joined(dialect: Dialect, stream: &[u8]) -> Vec<String> {
                 Delta::Text(text) if kinds[&index].0 => rest.push_str(&text),
                 Delta::Text(text) => texts.push_str(&text),
                 Delta::Arguments(text) => kinds.get_mut(&index).unwrap().1.push_str(&text),
-                Delta::Seal(seal) => seals.push_str(&seal.data),
-                Delta::Citation(_) | Delta::Native(_) => {}
+                Delta::Seal(seal) if has_seals => seals.push_str(&seal.data),
+                Delta::Seal(_) | Delta::Citation(_) | Delta::Native(_) => {}
             },
             Event::PartEnded { index, .. } => arguments.push_str(&kinds[&index].1),
             Event::Stopped { stop, .. } => rest.push_str(&format!("{:?}", stop.reason)),
@@ -177,20 +181,22 @@ proptest! {
             1 => body.truncate(at),
             _ => body.insert(at, byte),
         }
-        let other = Dialect::ALL.into_iter().find(|other| *other != dialect).unwrap();
-        if let Ok(told) = translate::request(dialect, other, &body, Mode::Lenient, &target()) {
-            prop_assert!(serde_json::from_slice::<serde_json::Value>(&told.body).is_ok());
+        for other in others(dialect) {
+            if let Ok(told) = translate::request(dialect, other, &body, Mode::Lenient, &target()) {
+                prop_assert!(serde_json::from_slice::<serde_json::Value>(&told.body).is_ok());
+            }
+            if let Ok(told) = translate::answer(dialect, other, &body, &CONTEXT) {
+                prop_assert!(serde_json::from_slice::<serde_json::Value>(&told.body).is_ok());
+            }
+            let (_, told) = translate::error(dialect, other, 400, &body);
+            prop_assert!(serde_json::from_slice::<serde_json::Value>(&told).is_ok());
+            let (told, translator) = stream(dialect, other, &body, 100);
+            for line in told.lines().filter_map(|line| line.strip_prefix("data: ")) {
+                let is_json = serde_json::from_str::<serde_json::Value>(line).is_ok();
+                prop_assert!(line == "[DONE]" || is_json, "{line}");
+            }
+            prop_assert!(translator.is_done() != translator.has_failed());
         }
-        if let Ok(told) = translate::answer(dialect, other, &body, &CONTEXT) {
-            prop_assert!(serde_json::from_slice::<serde_json::Value>(&told.body).is_ok());
-        }
-        let (_, told) = translate::error(dialect, other, 400, &body);
-        prop_assert!(serde_json::from_slice::<serde_json::Value>(&told).is_ok());
-        let (told, translator) = stream(dialect, other, &body, 100);
-        for line in told.lines().filter_map(|line| line.strip_prefix("data: ")) {
-            prop_assert!(line == "[DONE]" || serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
-        }
-        prop_assert!(translator.is_done() != translator.has_failed());
     }
 }
 

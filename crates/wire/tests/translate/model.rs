@@ -8,12 +8,12 @@ use topdog_domain::usage::TokenUsage;
 use topdog_wire::translate::Dialect;
 use topdog_wire::translate::model::*;
 
-/// What can be said: all that one dialect has, or only what all of them have.
+/// What can be said: all that one dialect has, or only what two have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scope {
     pub(crate) dialect: Dialect,
     pub(crate) maker: Maker,
-    is_shared: bool,
+    other: Option<Dialect>,
 }
 
 impl Scope {
@@ -22,21 +22,37 @@ impl Scope {
             Dialect::OpenAiChat => Maker::OpenAi,
             Dialect::Anthropic => Maker::Anthropic,
         };
-        Self { dialect, maker, is_shared: false }
+        Self { dialect, maker, other: None }
     }
 
-    pub(crate) fn shared_from(dialect: Dialect) -> Self {
-        Self { is_shared: true, ..Self::of(dialect) }
+    /// What both can say, in the first one's words.
+    pub(crate) fn shared_by(dialect: Dialect, other: Dialect) -> Self {
+        Self { other: Some(other), ..Self::of(dialect) }
+    }
+
+    /// Are all dialects of the scope among these, which have something?
+    fn is_among(self, those: &[Dialect]) -> bool {
+        those.contains(&self.dialect) && self.other.is_none_or(|other| those.contains(&other))
+    }
+
+    /// May it say what only its own maker understands?
+    fn is_own(self) -> bool {
+        self.other.is_none()
     }
 
     /// May it say what only chat has?
     fn has_chats(self) -> bool {
-        self.dialect == Dialect::OpenAiChat && !self.is_shared
+        self.is_among(&[Dialect::OpenAiChat])
     }
 
     /// May it say what only Messages has?
     fn has_claudes(self) -> bool {
-        self.dialect == Dialect::Anthropic && !self.is_shared
+        self.is_among(&[Dialect::Anthropic])
+    }
+
+    /// Does reasoning come with seals, which return byte for byte?
+    pub(crate) fn has_seals(self) -> bool {
+        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
     }
 }
 
@@ -122,7 +138,7 @@ fn media(scope: Scope) -> impl Strategy<Value = Media<'static>> {
     let image = (prop_oneof![url(), base64("image/png")], only(scope.has_chats(), detail()))
         .prop_map(|(source, detail)| (MediaKind::Image, source, detail, None));
     let kept =
-        one_of(vec![(true, base64("application/pdf").boxed()), (!scope.is_shared, stored(scope).boxed())]);
+        one_of(vec![(true, base64("application/pdf").boxed()), (scope.is_own(), stored(scope).boxed())]);
     let document =
         (kept, text()).prop_map(|(source, title)| (MediaKind::Document, source, None, Some(made(title))));
     let sound = prop_oneof![base64("audio/wav"), base64("audio/mpeg")]
@@ -162,7 +178,7 @@ fn content(scope: Scope) -> impl Strategy<Value = Content<'static>> {
     one_of(vec![
         (true, plain(scope).prop_map(Content::Text).boxed()),
         (true, media(scope).prop_map(Content::Media).boxed()),
-        (!scope.is_shared, native(scope, "some_part").prop_map(Content::Native).boxed()),
+        (scope.is_own(), native(scope, "some_part").prop_map(Content::Native).boxed()),
     ])
 }
 
@@ -260,7 +276,7 @@ fn tool(scope: Scope) -> impl Strategy<Value = Tool<'static>> {
     one_of(vec![
         (true, function.boxed()),
         (scope.has_chats(), custom.boxed()),
-        (!scope.is_shared, native(scope, "web_search").prop_map(Tool::Native).boxed()),
+        (scope.is_own(), native(scope, "web_search").prop_map(Tool::Native).boxed()),
     ])
 }
 
@@ -279,7 +295,7 @@ fn choice(scope: Scope) -> impl Strategy<Value = Field<ToolChoice<'static>>> {
     one_of(vec![
         (true, usual.boxed()),
         (scope.has_chats(), chats.boxed()),
-        (!scope.is_shared, native(scope, "own_choice").prop_map(ToolChoice::Native).boxed()),
+        (scope.is_own(), native(scope, "own_choice").prop_map(ToolChoice::Native).boxed()),
     ])
     .prop_map(made)
 }
@@ -404,7 +420,7 @@ pub(crate) fn request(scope: Scope) -> impl Strategy<Value = Request<'static>> {
         (
             of((1u64..9999).prop_map(made)),
             only(scope.has_chats(), word().prop_map(made)),
-            only(!scope.is_shared, natives),
+            only(scope.is_own(), natives),
         ),
     )
         .prop_map(

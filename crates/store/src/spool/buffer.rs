@@ -1,6 +1,5 @@
-use super::frame::{self, Kind};
+use super::frame::{self, Record};
 use super::recorder::Tape;
-use serde::Serialize;
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,10 +54,10 @@ impl Buffer {
     }
 
     /// Appends a record, where fewer than `limit` bytes are waiting.
-    pub(super) fn append<T: Serialize>(&self, kind: Kind, record: &T, limit: usize) -> Result<Kept, Lost> {
+    pub(super) fn append<T: Record>(&self, record: &T, limit: usize) -> Result<Kept, Lost> {
         let mut pending = self.lock();
         let before = pending.bytes.len();
-        if before < limit && frame::encode(&mut pending.bytes, kind, record).is_ok() {
+        if before < limit && frame::encode(&mut pending.bytes, record).is_ok() {
             pending.appended += 1;
             return Ok(pending.record_from(before));
         }

@@ -1,32 +1,46 @@
-//! A record on the disk: `u32` length, `u32` CRC-32 (IEEE), `u8` kind, JSON. Little-endian; length and checksum
-//! are of the kind and the JSON together.
+//! A record on the disk: `u32` length, `u32` CRC-32 (IEEE), `u8` kind, content. Little-endian; length and checksum
+//! are of the kind and the content together.
 
-use serde::Serialize;
+use super::fields::Field;
+use serde::de::DeserializeOwned;
 use topdog_domain::audit::AuditDraft;
 use topdog_domain::ports::Batch;
 use topdog_domain::usage::RequestRecord;
 
 /// Bytes before the kind.
 const HEAD_BYTES: usize = 8;
-/// Bytes of the longest frame. A record is about 700 bytes; what a caller can put into one is limited long before.
+/// Bytes of the longest frame. A record is some 300 bytes; what a caller can put into one is limited long before.
 pub(super) const MAX_FRAME_BYTES: usize = 1024 * 1024;
 
 /// What a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
-    /// A [`RequestRecord`].
-    Request = 1,
-    /// An [`AuditDraft`].
+    /// A [`RequestRecord`] as JSON, as it was written before there was another kind.
+    JsonRequest = 1,
+    /// An [`AuditDraft`] as JSON.
     Audit = 2,
+    /// A [`RequestRecord`], [`MARK`] and its [fields](super::fields).
+    Request = 3,
 }
+
+/// What the fields of a record begin with: any byte, that places where no frame begins are known by.
+const MARK: u8 = b'#';
 
 impl Kind {
     const fn from_byte(byte: u8) -> Option<Self> {
         match byte {
-            1 => Some(Self::Request),
+            1 => Some(Self::JsonRequest),
             2 => Some(Self::Audit),
+            3 => Some(Self::Request),
             _ => None,
+        }
+    }
+
+    const fn first_byte(self) -> u8 {
+        match self {
+            Self::JsonRequest | Self::Audit => b'{',
+            Self::Request => MARK,
         }
     }
 }
@@ -35,12 +49,39 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Unframeable;
 
+/// What a frame can be made of.
+pub(super) trait Record {
+    /// Of which kind its frames are.
+    const KIND: Kind;
+
+    /// Appends what is in its frame.
+    fn write(&self, bytes: &mut Vec<u8>) -> Result<(), Unframeable>;
+}
+
+impl Record for RequestRecord {
+    const KIND: Kind = Kind::Request;
+
+    fn write(&self, bytes: &mut Vec<u8>) -> Result<(), Unframeable> {
+        bytes.push(MARK);
+        self.put(bytes);
+        Ok(())
+    }
+}
+
+impl Record for AuditDraft {
+    const KIND: Kind = Kind::Audit;
+
+    fn write(&self, bytes: &mut Vec<u8>) -> Result<(), Unframeable> {
+        serde_json::to_writer(bytes, self).map_err(|_| Unframeable)
+    }
+}
+
 /// Appends the record's frame; where it fails, `bytes` may end in a part of it.
-pub(super) fn encode<T: Serialize>(bytes: &mut Vec<u8>, kind: Kind, record: &T) -> Result<(), Unframeable> {
+pub(super) fn encode<T: Record>(bytes: &mut Vec<u8>, record: &T) -> Result<(), Unframeable> {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; HEAD_BYTES]);
-    bytes.push(kind as u8);
-    serde_json::to_writer(&mut *bytes, record).map_err(|_| Unframeable)?;
+    bytes.push(T::KIND as u8);
+    record.write(bytes)?;
     let frame = bytes.get_mut(start..).ok_or(Unframeable)?;
     if frame.len() > MAX_FRAME_BYTES {
         return Err(Unframeable);
@@ -58,7 +99,7 @@ pub(super) fn encode<T: Serialize>(bytes: &mut Vec<u8>, kind: Kind, record: &T) 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame<'a> {
     kind: Kind,
-    json: &'a [u8],
+    content: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
@@ -71,27 +112,34 @@ impl<'a> Frame<'a> {
             return None;
         }
         let body = rest.get(..length)?;
-        let (kind, json) = body.split_first()?;
+        let (kind, content) = body.split_first()?;
         // Cheaper than the checksum, and says no to nearly every place where no frame begins.
-        let kind = Kind::from_byte(*kind).filter(|_| json.first() == Some(&b'{'))?;
-        (crc32fast::hash(body) == u32::from_le_bytes(*sum)).then_some(Self { kind, json })
+        let kind = Kind::from_byte(*kind).filter(|kind| content.first() == Some(&kind.first_byte()))?;
+        (crc32fast::hash(body) == u32::from_le_bytes(*sum)).then_some(Self { kind, content })
     }
 
     /// Bytes of the whole frame.
     pub(super) const fn len(&self) -> usize {
-        HEAD_BYTES + 1 + self.json.len()
+        HEAD_BYTES + 1 + self.content.len()
     }
 
     /// Adds the record to the batch; false where the frame is intact but says what this version can't read.
     pub(super) fn add_to(&self, batch: &mut Batch) -> bool {
         match self.kind {
-            Kind::Request => serde_json::from_slice::<RequestRecord>(self.json)
-                .map(|record| batch.requests.push(record))
-                .is_ok(),
-            Kind::Audit => {
-                serde_json::from_slice::<AuditDraft>(self.json).map(|draft| batch.audits.push(draft)).is_ok()
-            }
+            Kind::Request => self.fields().map(|record| batch.requests.push(record)),
+            Kind::JsonRequest => self.json().map(|record| batch.requests.push(record)),
+            Kind::Audit => self.json().map(|draft| batch.audits.push(draft)),
         }
+        .is_some()
+    }
+
+    fn fields(&self) -> Option<RequestRecord> {
+        let (_mark, mut rest) = self.content.split_first()?;
+        RequestRecord::take(&mut rest).filter(|_| rest.is_empty())
+    }
+
+    fn json<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(self.content).ok()
     }
 }
 

@@ -1,8 +1,7 @@
 use super::buffer::{Buffer, Kept};
-use super::frame::Kind;
+use super::frame::Record;
 use super::shared::Shared;
 use async_trait::async_trait;
-use serde::Serialize;
 use std::sync::Arc;
 use topdog_domain::audit::AuditDraft;
 use topdog_domain::ports::{PortError, SpoolHandle};
@@ -19,9 +18,9 @@ impl FileSpoolHandle {
         Self { buffer: shared.add_buffer(), shared }
     }
 
-    fn append<T: Serialize>(&self, kind: Kind, record: &T) {
+    fn append<T: Record>(&self, record: &T) {
         let limit = if self.shared.is_closing() { 0 } else { self.shared.buffer_limit() };
-        match self.buffer.append(kind, record, limit) {
+        match self.buffer.append(record, limit) {
             Ok(kept) => {
                 self.shared.alarm.ring();
                 if matches!(kept, Kept::InMemory) {
@@ -39,11 +38,11 @@ impl FileSpoolHandle {
 #[async_trait]
 impl SpoolHandle for FileSpoolHandle {
     fn append_request(&self, record: &RequestRecord) {
-        self.append(Kind::Request, record);
+        self.append(record);
     }
 
     fn append_audit(&self, draft: &AuditDraft) {
-        self.append(Kind::Audit, draft);
+        self.append(draft);
     }
 
     async fn durable(&self) -> Result<(), PortError> {

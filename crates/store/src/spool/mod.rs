@@ -11,15 +11,17 @@
 //! hold up a write or the committer's thread, by 100 ms as measured: meanwhile the recorder has what they have not.
 //!
 //! On the disk: `<dir>/<16 hexadecimal digits>.seg` hold `frame`s back to back, `<dir>/cursor` says how far
-//! they are shipped, `<dir>/id` which recorder is its own, `<dir>/lock` keeps a second process out. Every start begins a new segment, so a torn tail
-//! is never written behind; an empty one is the one made ahead. Beside them lie the `.damaged` parts of segments,
-//! and the `.refused` records that the database would not take: for an operator, nothing here reads them.
+//! they are shipped, `<dir>/id` which recorder is its own, `<dir>/lock` keeps a second process out. Every start
+//! begins a new segment, so a torn tail is never written behind; an empty one is the one made ahead. Beside them lie
+//! the `.damaged` parts of segments, and the `.refused` records that the database would not take: for an operator,
+//! nothing here reads them.
 
 mod alarm;
 mod buffer;
 mod committer;
 mod disk;
 mod error;
+mod fields;
 mod folder;
 mod frame;
 mod handle;

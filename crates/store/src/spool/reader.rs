@@ -9,7 +9,7 @@ use topdog_domain::RecordId;
 use topdog_domain::ports::{Batch, PortError, SpoolPosition, SpoolSource};
 
 /// Rather more than the frame of a request takes.
-const USUAL_FRAME_BYTES: usize = 1024;
+const USUAL_FRAME_BYTES: usize = 512;
 
 /// The spool's end that the shipper takes from. Reads nothing that is not durable; clones are the same end.
 #[derive(Clone)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::spool::frame::{self, Kind, Record, Unframeable};
 use topdog_domain::ports::Spool;
 
 #[tokio::test]
@@ -83,8 +84,7 @@ async fn a_record_of_another_version_is_put_aside() {
     spool.close().await.unwrap();
     let mut bytes = std::fs::read(&segments(dir.path())[0]).unwrap();
     let mut foreign = Vec::new();
-    let unknown = serde_json::json!({"from": "the future"});
-    crate::spool::frame::encode(&mut foreign, crate::spool::frame::Kind::Audit, &unknown).unwrap();
+    frame::encode(&mut foreign, &Foreign).unwrap();
     let middle = bytes.len() / 2;
     bytes.splice(middle..middle, foreign.iter().copied());
 
@@ -121,4 +121,16 @@ async fn the_two_newest_segments_are_looked_at_and_an_empty_one_is_not_one_of_th
     assert_eq!(spool.lag_bytes(), torn.len() as u64);
     assert_eq!(ship_all(&spool.reader()), [0, 0]);
     assert!(files(dir.path(), "damaged").is_empty());
+}
+
+/// A record of another version.
+struct Foreign;
+
+impl Record for Foreign {
+    const KIND: Kind = Kind::Audit;
+
+    fn write(&self, bytes: &mut Vec<u8>) -> Result<(), Unframeable> {
+        bytes.extend_from_slice(br#"{"from":"the future"}"#);
+        Ok(())
+    }
 }

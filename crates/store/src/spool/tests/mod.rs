@@ -1,5 +1,6 @@
 mod damage;
 mod failing_disk;
+mod frames;
 mod recorder;
 mod shipping;
 

@@ -1,6 +1,5 @@
 use super::*;
 use crate::spool::buffer::{Buffer, Kept};
-use crate::spool::frame::Kind;
 use crate::spool::recorder::Tape;
 use crate::{Store, StoreOptions};
 use std::fs;
@@ -282,7 +281,7 @@ fn a_record_that_finds_no_room_on_the_tape_is_kept_in_memory() {
     let full = || Tape::new(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
     let buffer = Buffer::new(Some([full(), full()]));
     for number in 0..3 {
-        let kept = buffer.append(Kind::Audit, &numbered(number), usize::MAX);
+        let kept = buffer.append(&numbered(number), usize::MAX);
         assert!(matches!(kept, Ok(Kept::InMemory)));
     }
     let mut batch = Vec::new();

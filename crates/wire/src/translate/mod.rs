@@ -30,6 +30,8 @@
 
 mod anthropic;
 mod codec;
+mod data_url;
+mod effort;
 mod frames;
 mod json;
 mod losses;

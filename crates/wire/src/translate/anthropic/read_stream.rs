@@ -181,9 +181,5 @@ fn unnamed<'a>() -> Failure<'a> {
 }
 
 fn torn() -> Event<'static> {
-    Event::Failed(Failure {
-        message: "the provider's stream can't be read".into(),
-        code: Some("upstream_failed".into()),
-        ..unnamed()
-    })
+    Event::Failed(Failure::unreadable_stream())
 }

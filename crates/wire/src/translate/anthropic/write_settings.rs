@@ -2,6 +2,7 @@
 
 use super::words::effort_word;
 use crate::translate::codec::{Target, ThinkingStyle};
+use crate::translate::effort;
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
 use crate::translate::model::{
@@ -134,8 +135,7 @@ fn note_shown(is_shown: Option<Field<bool>>, losses: &mut Losses) {
     }
 }
 
-/// Tokens to think: at least 1024, and fewer than the answer may take. An effort is a share of these, as
-/// OpenRouter's manual ("Reasoning tokens") shares them out.
+/// Tokens to think: at least 1024, and fewer than the answer may take.
 fn budget(
     mode: ThinkingMode,
     effort: Option<Field<Effort>>,
@@ -147,23 +147,13 @@ fn budget(
     let most = max_tokens.checked_sub(1).filter(|most| *most >= LEAST)?;
     let wanted = match (mode, effort) {
         (ThinkingMode::Budget(budget), _) => budget,
-        (_, Some(effort)) => percent_of(effort.value).saturating_mul(max_tokens) / 100,
+        (_, Some(effort)) => effort::tokens(effort.value, max_tokens),
         (_, None) => {
             losses.note(at, "this model thinks by a number of tokens; it is given half of the limit");
             max_tokens / 2
         }
     };
     Some(wanted.clamp(LEAST, most))
-}
-
-const fn percent_of(effort: Effort) -> u64 {
-    match effort {
-        Effort::Minimal => 10,
-        Effort::Low => 20,
-        Effort::Medium => 50,
-        Effort::High => 80,
-        Effort::XHigh | Effort::Max => 95,
-    }
 }
 
 pub(super) fn put_sampling(json: &mut Json, sampling: Sampling<'_>, losses: &mut Losses) {

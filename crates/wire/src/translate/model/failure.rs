@@ -66,6 +66,19 @@ impl FailureKind {
     }
 }
 
+impl Failure<'static> {
+    /// A stream of a provider's that is none of its dialect.
+    pub(crate) const fn unreadable_stream() -> Self {
+        Self {
+            kind: FailureKind::Server,
+            message: Cow::Borrowed("the provider's stream can't be read"),
+            code: Some(Cow::Borrowed("upstream_failed")),
+            param: None,
+            request_id: None,
+        }
+    }
+}
+
 impl Failure<'_> {
     pub(crate) fn into_owned(self) -> Failure<'static> {
         let keep = |text: Cow<'_, str>| Cow::Owned(text.into_owned());

@@ -1,6 +1,7 @@
 //! Parts of a message's content, read.
 
 use super::words;
+use crate::translate::data_url;
 use crate::translate::json::{Fields, Node, Value};
 use crate::translate::losses::{Losses, Malformed};
 use crate::translate::model::{
@@ -96,7 +97,7 @@ impl<'a> Medium<'a> {
 fn image<'a>(node: Node<'a>, losses: &mut Losses) -> Result<Option<Medium<'a>>, Malformed> {
     // Some clients write the address itself where an object with it should be.
     if let Some(url) = node.text() {
-        return Ok(Some(Medium::of(MediaKind::Image, source(url))));
+        return Ok(Some(Medium::of(MediaKind::Image, data_url::read(url))));
     }
     let mut fields = Fields::of(node)?;
     let url = fields.needed_text("url")?.value;
@@ -108,7 +109,7 @@ fn image<'a>(node: Node<'a>, losses: &mut Losses) -> Result<Option<Medium<'a>>, 
         }
     }
     fields.finish(losses);
-    Ok(Some(Medium { detail, ..Medium::of(MediaKind::Image, source(url)) }))
+    Ok(Some(Medium { detail, ..Medium::of(MediaKind::Image, data_url::read(url)) }))
 }
 
 fn audio<'a>(mut fields: Fields<'a>, losses: &mut Losses) -> Result<Option<Medium<'a>>, Malformed> {
@@ -123,7 +124,7 @@ fn audio<'a>(mut fields: Fields<'a>, losses: &mut Losses) -> Result<Option<Mediu
 fn file<'a>(mut fields: Fields<'a>, losses: &mut Losses) -> Result<Option<Medium<'a>>, Malformed> {
     let title = fields.text("filename")?;
     let source = match (fields.text("file_data")?, fields.text("file_id")?) {
-        (Some(data), None) => match source(data.value) {
+        (Some(data), None) => match data_url::read(data.value) {
             // The provider takes bare base64 too; nothing then says what it is.
             Source::Url(data) => Source::Base64 { media_type: Cow::Borrowed(""), data },
             source => source,
@@ -133,25 +134,6 @@ fn file<'a>(mut fields: Fields<'a>, losses: &mut Losses) -> Result<Option<Medium
     };
     fields.finish(losses);
     Ok(Some(Medium { title, ..Medium::of(MediaKind::Document, source) }))
-}
-
-/// An address, or what a `data:` URL holds in base64.
-fn source(url: Cow<'_, str>) -> Source<'_> {
-    const SCHEME: usize = "data:".len();
-    const BASE64: &str = ";base64,";
-    let comma = url.starts_with("data:").then(|| url.find(BASE64)).flatten();
-    let Some(end) = comma else { return Source::Url(url) };
-    let start = end + BASE64.len();
-    match url {
-        Cow::Borrowed(url) => Source::Base64 {
-            media_type: Cow::Borrowed(url.get(SCHEME..end).unwrap_or_default()),
-            data: Cow::Borrowed(url.get(start..).unwrap_or_default()),
-        },
-        Cow::Owned(url) => Source::Base64 {
-            media_type: Cow::Owned(url.get(SCHEME..end).unwrap_or_default().to_owned()),
-            data: Cow::Owned(url.get(start..).unwrap_or_default().to_owned()),
-        },
-    }
 }
 
 /// `prompt_cache_breakpoint`, or `cache_control` as clients of other providers write it.

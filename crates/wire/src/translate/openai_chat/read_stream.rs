@@ -5,7 +5,7 @@ use super::{details, failure, words};
 use crate::translate::codec::{Sink, StreamReader};
 use crate::translate::frames::Frames;
 use crate::translate::json::{Node, Value, parse};
-use crate::translate::model::{Delta, Event, Failure, FailureKind, PartStart, Raw, Seal, SealKind, Stop};
+use crate::translate::model::{Delta, Event, Failure, PartStart, Raw, Seal, SealKind, Stop};
 use std::borrow::Cow;
 
 #[derive(Debug, Default)]
@@ -291,11 +291,5 @@ impl Choice {
 }
 
 fn torn() -> Event<'static> {
-    Event::Failed(Failure {
-        kind: FailureKind::Server,
-        message: "the provider's stream can't be read".into(),
-        code: Some("upstream_failed".into()),
-        param: None,
-        request_id: None,
-    })
+    Event::Failed(Failure::unreadable_stream())
 }

@@ -2,6 +2,7 @@
 
 use super::words::{audio_format, cache_ttl_word, detail_word};
 use crate::translate::codec::ModelTraits;
+use crate::translate::data_url;
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
 use crate::translate::model::{
@@ -169,7 +170,7 @@ fn sayable<'a>(
 fn put_url(json: &mut Json, source: &Source<'_>) {
     match source {
         Source::Url(url) => json.string(url),
-        Source::Base64 { media_type, data } => json.string(&data_url(media_type, data)),
+        Source::Base64 { media_type, data } => json.string(&data_url::write(media_type, data)),
         _ => json.null(),
     };
 }
@@ -191,21 +192,12 @@ fn put_file(json: &mut Json, source: Source<'_>, title: Option<Field<Cow<'_, str
             if is_bare {
                 json.string(&data)
             } else {
-                json.string(&data_url(&media_type, &data))
+                json.string(&data_url::write(&media_type, &data))
             };
         }
         _ => {}
     }
     json.close('}');
-}
-
-fn data_url(media_type: &str, data: &str) -> String {
-    let mut url = String::with_capacity(media_type.len() + data.len() + 13);
-    url.push_str("data:");
-    url.push_str(media_type);
-    url.push_str(";base64,");
-    url.push_str(data);
-    url
 }
 
 pub(super) fn put_cache(json: &mut Json, cache: Option<CacheMark>, traits: ModelTraits, losses: &mut Losses) {

@@ -4,11 +4,12 @@ use super::words::effort_word;
 use super::write_message::put_turns;
 use super::write_parts::put_native;
 use crate::translate::codec::Target;
+use crate::translate::effort;
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
 use crate::translate::model::{
-    CustomTool, Delivery, Effort, Field, FunctionTool, Maker, Native, OutputFormat, Request, Sampling,
-    SchemaFormat, ServiceTier, Thinking, ThinkingMode, Tool, ToolChoice,
+    CustomTool, Delivery, Field, FunctionTool, Maker, Native, OutputFormat, Request, Sampling, SchemaFormat,
+    ServiceTier, Thinking, ThinkingMode, Tool, ToolChoice,
 };
 use std::borrow::Cow;
 
@@ -181,7 +182,7 @@ fn put_thinking(json: &mut Json, thinking: Thinking, max_tokens: Option<Field<u6
         }
         (_, Some(effort)) => Some(effort_word(effort.value)),
         (Some(ThinkingMode::Budget(budget)), None) => {
-            Some(effort_word(effort_of(budget, max_tokens.map(|most| most.value))))
+            Some(effort_word(effort::nearest(budget, max_tokens.map(|most| most.value))))
         }
         (Some(ThinkingMode::Adaptive) | None, None) => None,
     };
@@ -190,16 +191,6 @@ fn put_thinking(json: &mut Json, thinking: Thinking, max_tokens: Option<Field<u6
     }
     if let Some(word) = word {
         json.key("reasoning_effort").string(word);
-    }
-}
-
-/// The effort whose share of the limit is nearest (see the shares in Messages' `write_settings`).
-fn effort_of(budget: u64, max_tokens: Option<u64>) -> Effort {
-    let percent = max_tokens.filter(|most| *most > 0).map_or(50, |most| budget.saturating_mul(100) / most);
-    match percent {
-        0..35 => Effort::Low,
-        35..65 => Effort::Medium,
-        _ => Effort::High,
     }
 }
 

@@ -56,6 +56,12 @@ impl Collector for Sources {
         )?;
         count(
             &mut encoder,
+            "spool_unrecorded_records",
+            "Records that a kill of the process would have taken, as the recorder had no room or there is none",
+            self.spool.unrecorded_records(),
+        )?;
+        count(
+            &mut encoder,
             "spool_refused_records",
             "Records that the database refused for good, each kept in a .refused file in the spool's folder",
             self.spool.refused_records(),

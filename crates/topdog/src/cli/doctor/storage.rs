@@ -86,7 +86,8 @@ fn room(free: u64, wanted: u64) -> Finding {
 
 fn recorder(place: &RecorderPlace) -> Finding {
     const CHECK: &str = "recorder";
-    const WITHOUT: &str = "a kill of the process takes what waits for the disk: give spool.recorder_dir a folder on tmpfs";
+    const WITHOUT: &str =
+        "a kill of the process takes what waits for the disk: give spool.recorder_dir a folder on tmpfs";
     match place.find() {
         Ok(Some(dir)) => Finding::ok(CHECK, format!("{} outlives the process", dir.display())),
         Ok(None) => Finding::warn(CHECK, "spool.recorder_dir is off", WITHOUT),

@@ -36,6 +36,7 @@ mod frames;
 mod json;
 mod losses;
 pub mod model;
+mod openai;
 mod openai_chat;
 pub mod prove;
 mod sequence;

@@ -12,7 +12,6 @@
 //! DeepSeek's `reasoning_content` is read, and so is `cache_control` on a part, as others have it.
 
 mod details;
-mod failure;
 mod read_answer;
 mod read_message;
 mod read_parts;
@@ -29,6 +28,7 @@ use super::codec::{AnswerContext, Codec, StreamReader, StreamWriter, Target};
 use super::json::Node;
 use super::losses::{Losses, Malformed};
 use super::model::{Answer, Failure, Request};
+use super::openai::failure;
 use super::sequence::Interleaving;
 
 /// The dialect.

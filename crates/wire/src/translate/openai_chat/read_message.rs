@@ -1,13 +1,14 @@
 //! Messages, read: those of a request, and the one of an answer.
 
 use super::details;
-use super::read_parts::{cache, contents, list, native, text, texts};
+use super::read_parts::{contents, list, native, text, texts};
 use crate::translate::json::{Fields, Node, Value};
 use crate::translate::losses::{Losses, Malformed};
 use crate::translate::model::{
     Arguments, AssistantPart, Authority, Citation, Field, Maker, Raw, Reasoning, Seal, SealKind, Text,
     ToolCall, ToolResult, Turn,
 };
+use crate::translate::openai::cache::cache;
 use std::borrow::Cow;
 
 pub(super) fn read_turns<'a>(

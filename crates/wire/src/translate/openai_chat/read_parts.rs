@@ -1,12 +1,11 @@
 //! Parts of a message's content, read.
 
-use super::words;
 use crate::translate::data_url;
 use crate::translate::json::{Fields, Node, Value};
 use crate::translate::losses::{Losses, Malformed};
-use crate::translate::model::{
-    CacheMark, Content, Field, Maker, Media, MediaKind, Native, Raw, Source, Spot, Text,
-};
+use crate::translate::model::{Content, Field, Maker, Media, MediaKind, Native, Raw, Source, Text};
+use crate::translate::openai::cache::cache;
+use crate::translate::openai::words;
 use std::borrow::Cow;
 
 /// A `content`: a string, or parts.
@@ -134,22 +133,6 @@ fn file<'a>(mut fields: Fields<'a>, losses: &mut Losses) -> Result<Option<Medium
     };
     fields.finish(losses);
     Ok(Some(Medium { title, ..Medium::of(MediaKind::Document, source) }))
-}
-
-/// `prompt_cache_breakpoint`, or `cache_control` as clients of other providers write it.
-pub(super) fn cache(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Option<CacheMark>, Malformed> {
-    let own = fields.object("prompt_cache_breakpoint")?;
-    let Some(mut mark) = fields.object("cache_control")?.or(own) else { return Ok(None) };
-    let at: Spot = mark.at;
-    mark.take("mode");
-    mark.take("type");
-    let ttl = mark.text("ttl")?;
-    let known = ttl.as_ref().and_then(|ttl| words::cache_ttl(&ttl.value));
-    if let Some(ttl) = ttl.filter(|_| known.is_none()) {
-        losses.unknown(ttl.at);
-    }
-    mark.finish(losses);
-    Ok(Some(CacheMark { ttl: known, at }))
 }
 
 pub(super) fn native<'a>(node: &Node<'a>) -> Native<'a> {

@@ -1,14 +1,15 @@
 //! A request, read.
 
 use super::read_message::read_turns;
-use super::read_parts::{cache, native};
-use super::words;
+use super::read_parts::native;
 use crate::translate::json::{Fields, Node, Value};
 use crate::translate::losses::{Losses, Malformed};
 use crate::translate::model::{
-    CustomTool, Delivery, Field, FunctionTool, Native, OutputFormat, Request, Sampling, SchemaFormat,
-    Thinking, ThinkingMode, Tool, ToolChoice,
+    CustomTool, Field, FunctionTool, Native, OutputFormat, Request, Sampling, SchemaFormat, Thinking, Tool,
+    ToolChoice,
 };
+use crate::translate::openai::cache::cache;
+use crate::translate::openai::settings;
 use std::borrow::Cow;
 
 pub(super) fn read<'a>(body: Node<'a>, losses: &mut Losses) -> Result<Request<'a>, Malformed> {
@@ -37,7 +38,10 @@ pub(super) fn read<'a>(body: Node<'a>, losses: &mut Losses) -> Result<Request<'a
         max_tokens: newer_limit.or(older_limit),
         verbosity: fields.text("verbosity")?,
         modalities: fields.raw("modalities"),
-        thinking: read_thinking(&mut fields, losses)?,
+        thinking: match fields.text("reasoning_effort")? {
+            Some(told) => settings::thinking(&told, losses),
+            None => Thinking::default(),
+        },
         sampling: Sampling {
             temperature: fields.number("temperature")?,
             top_p: fields.number("top_p")?,
@@ -52,7 +56,7 @@ pub(super) fn read<'a>(body: Node<'a>, losses: &mut Losses) -> Result<Request<'a
             top_logprobs: fields.count("top_logprobs")?,
             logit_bias: fields.raw("logit_bias"),
         },
-        delivery: read_delivery(&mut fields, losses)?,
+        delivery: settings::delivery(&mut fields, losses)?,
         natives: natives(fields),
     })
 }
@@ -62,47 +66,6 @@ fn natives(fields: Fields<'_>) -> Vec<Native<'_>> {
         fields.into_rest().map(|(name, node)| Native { name, ..native(&node) }).collect();
     natives.sort_by_key(|native| native.at);
     natives
-}
-
-fn read_delivery<'a>(fields: &mut Fields<'a>, losses: &mut Losses) -> Result<Delivery<'a>, Malformed> {
-    let mut wants_usage = false;
-    let mut obfuscation = None;
-    if let Some(mut options) = fields.object("stream_options")? {
-        wants_usage = options.truth("include_usage")?.is_some_and(|wants| wants.value);
-        obfuscation = options.truth("include_obfuscation")?;
-        options.finish(losses);
-    }
-    Ok(Delivery {
-        is_stream: fields.truth("stream")?.is_some_and(|stream| stream.value),
-        wants_usage,
-        obfuscation,
-        service_tier: fields.text("service_tier")?.map(|tier| tier.map(words::service_tier)),
-        store: fields.truth("store")?,
-        metadata: fields.raw("metadata"),
-        user: fields.text("user")?,
-        safety_identifier: fields.text("safety_identifier")?,
-        prompt_cache_key: fields.text("prompt_cache_key")?,
-        prompt_cache_retention: fields.text("prompt_cache_retention")?,
-    })
-}
-
-fn read_thinking(fields: &mut Fields<'_>, losses: &mut Losses) -> Result<Thinking, Malformed> {
-    let Some(told) = fields.text("reasoning_effort")? else { return Ok(Thinking::default()) };
-    let at = told.at;
-    if told.value == "none" {
-        let mode = Some(Field { value: ThinkingMode::Off, at });
-        return Ok(Thinking { mode, ..Thinking::default() });
-    }
-    let Some(effort) = words::effort(&told.value) else {
-        losses.unknown(at);
-        return Ok(Thinking::default());
-    };
-    // Who sets how hard a model reasons wants it to reason.
-    Ok(Thinking {
-        mode: Some(Field { value: ThinkingMode::Adaptive, at }),
-        effort: Some(Field { value: effort, at }),
-        is_shown: None,
-    })
 }
 
 fn read_stop<'a>(fields: &mut Fields<'a>) -> Result<Vec<Field<Cow<'a, str>>>, Malformed> {

@@ -1,11 +1,12 @@
 //! A stream, read: chunks in bare `data:` lines, then `[DONE]`.
 
 use super::read_message::{citation, seal_of_call};
-use super::{details, failure, words};
+use super::{details, words};
 use crate::translate::codec::{Sink, StreamReader};
 use crate::translate::frames::Frames;
 use crate::translate::json::{Node, Value, parse};
 use crate::translate::model::{Delta, Event, Failure, PartStart, Raw, Seal, SealKind, Stop};
+use crate::translate::openai::failure;
 use std::borrow::Cow;
 
 #[derive(Debug, Default)]

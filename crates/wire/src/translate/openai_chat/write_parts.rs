@@ -1,13 +1,12 @@
 //! Parts of a message's content, written.
 
-use super::words::{audio_format, cache_ttl_word, detail_word};
 use crate::translate::codec::ModelTraits;
 use crate::translate::data_url;
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
-use crate::translate::model::{
-    CacheMark, Content, Field, Maker, Media, MediaKind, Native, Source, Spot, Text,
-};
+use crate::translate::model::{Content, Field, Maker, Media, MediaKind, Native, Source, Spot, Text};
+use crate::translate::openai::cache::put_cache;
+use crate::translate::openai::words::{audio_format, detail_word};
 use std::borrow::Cow;
 
 /// A `content`: the bare string where it is one text and nothing else, else parts.
@@ -196,24 +195,6 @@ fn put_file(json: &mut Json, source: Source<'_>, title: Option<Field<Cow<'_, str
             };
         }
         _ => {}
-    }
-    json.close('}');
-}
-
-pub(super) fn put_cache(json: &mut Json, cache: Option<CacheMark>, traits: ModelTraits, losses: &mut Losses) {
-    let Some(CacheMark { ttl, at }) = cache else { return };
-    if !traits.takes_cache_marks {
-        return losses.note(at, "what is cached can't be marked");
-    }
-    json.key("prompt_cache_breakpoint").open('{').key("mode").string("explicit");
-    match ttl.map(cache_ttl_word) {
-        None => {}
-        Some(Some(word)) => {
-            json.key("ttl").string(word);
-        }
-        Some(None) => {
-            losses.note(at, "a prompt is cached for 30 minutes or 12 hours; it is sent without a time")
-        }
     }
     json.close('}');
 }

@@ -1,16 +1,15 @@
 //! A request, written.
 
-use super::words::effort_word;
 use super::write_message::put_turns;
 use super::write_parts::put_native;
 use crate::translate::codec::Target;
-use crate::translate::effort;
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
 use crate::translate::model::{
     CustomTool, Delivery, Field, FunctionTool, Maker, Native, OutputFormat, Request, Sampling, SchemaFormat,
-    ServiceTier, Thinking, ThinkingMode, Tool, ToolChoice,
+    Thinking, Tool, ToolChoice,
 };
+use crate::translate::openai::settings::{Accounting, effort_of_thinking};
 use std::borrow::Cow;
 
 pub(super) fn write(request: Request<'_>, target: &Target<'_>, losses: &mut Losses) -> Vec<u8> {
@@ -173,23 +172,7 @@ fn put_thinking(json: &mut Json, thinking: Thinking, max_tokens: Option<Field<u6
     if let Some(shown) = is_shown.filter(|shown| shown.value) {
         losses.note(shown.at, "whether reasoning is shown can't be set");
     }
-    let word = match (mode.map(|mode| mode.value), effort) {
-        (Some(ThinkingMode::Off), effort) => {
-            if let Some(effort) = effort {
-                losses.note(effort.at, "without reasoning there is no effort to set");
-            }
-            Some("none")
-        }
-        (_, Some(effort)) => Some(effort_word(effort.value)),
-        (Some(ThinkingMode::Budget(budget)), None) => {
-            Some(effort_word(effort::nearest(budget, max_tokens.map(|most| most.value))))
-        }
-        (Some(ThinkingMode::Adaptive) | None, None) => None,
-    };
-    if let Some(Field { value: ThinkingMode::Budget(_), at }) = mode {
-        losses.note(at, "reasoning is limited by effort only; the nearest is sent");
-    }
-    if let Some(word) = word {
+    if let Some(word) = effort_of_thinking(mode, effort, max_tokens, losses) {
         json.key("reasoning_effort").string(word);
     }
 }
@@ -275,33 +258,16 @@ fn put_delivery(json: &mut Json, delivery: Delivery<'_>, losses: &mut Losses) {
         }
         json.close('}');
     }
-    if let Some(tier) = service_tier {
-        json.key("service_tier").string(match &tier.value {
-            ServiceTier::Auto => "auto",
-            ServiceTier::Standard => "default",
-            ServiceTier::Named(name) => name,
-        });
-    }
     if let Some(store) = store {
         json.key("store").bool(store.value);
     }
-    if let Some(metadata) = metadata {
-        json.key("metadata").raw(metadata.value.text());
-    }
-    put_id(json, "user", user, losses);
-    put_id(json, "safety_identifier", safety_identifier, losses);
-    put_id(json, "prompt_cache_key", prompt_cache_key, losses);
-    if let Some(retention) = prompt_cache_retention {
-        json.key("prompt_cache_retention").string(&retention.value);
-    }
-}
-
-fn put_id(json: &mut Json, name: &str, id: Option<Field<Cow<'_, str>>>, losses: &mut Losses) {
-    const LONGEST: usize = 64;
-    let Some(id) = id else { return };
-    if id.value.chars().count() > LONGEST {
-        losses.note(id.at, "an id has at most 64 characters");
-    } else {
-        json.key(name).string(&id.value);
-    }
+    let accounting = Accounting {
+        service_tier,
+        metadata,
+        user,
+        safety_identifier,
+        prompt_cache_key,
+        prompt_cache_retention,
+    };
+    accounting.put(json, losses);
 }

@@ -2,11 +2,12 @@
 
 use super::write_answer::{put_citation, stop_word};
 use super::write_message::put_seal;
-use super::{details, failure, words};
+use super::{details, words};
 use crate::translate::codec::{AnswerContext, StreamWriter};
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
 use crate::translate::model::{Delta, Event, Maker, PartStart, Spot, Stop, Usage};
+use crate::translate::openai::failure;
 
 #[derive(Debug)]
 pub(super) struct Writer {

@@ -4,7 +4,7 @@ use super::words::{failure_kind, failure_kind_of_type, failure_word};
 use crate::translate::json::{Json, Node, Value, parse};
 use crate::translate::model::{Failure, FailureKind};
 
-pub(super) fn read(status: u16, body: &str) -> Failure<'_> {
+pub(in crate::translate) fn read(status: u16, body: &str) -> Failure<'_> {
     parse(body).ok().and_then(|body| read_node(Some(status), &body)).unwrap_or_else(|| Failure {
         kind: FailureKind::of_status(status),
         message: body.trim().into(),
@@ -15,7 +15,7 @@ pub(super) fn read(status: u16, body: &str) -> Failure<'_> {
 }
 
 /// The failure that an error body, or an event of a stream, tells; none where it tells none.
-pub(super) fn read_node<'a>(status: Option<u16>, body: &Node<'a>) -> Option<Failure<'a>> {
+pub(in crate::translate) fn read_node<'a>(status: Option<u16>, body: &Node<'a>) -> Option<Failure<'a>> {
     // Some providers answer with a list of one error.
     let body = match &body.value {
         Value::List(elements) => elements.first()?,
@@ -58,13 +58,13 @@ fn of_detail<'a>(status: Option<u16>, body: &Node<'a>) -> Option<Failure<'a>> {
     })
 }
 
-pub(super) fn write(failure: &Failure<'_>) -> (u16, Vec<u8>) {
+pub(in crate::translate) fn write(failure: &Failure<'_>) -> (u16, Vec<u8>) {
     let mut json = Json::default();
     put(&mut json, failure);
     (failure_word(failure.kind).0, json.into_bytes())
 }
 
-pub(super) fn put(json: &mut Json, failure: &Failure<'_>) {
+pub(in crate::translate) fn put(json: &mut Json, failure: &Failure<'_>) {
     let Failure { kind, message, code, param, request_id } = failure;
     let (_, name, usual_code) = failure_word(*kind);
     json.open('{').key("error").open('{').key("message").string(message).key("type").string(name);

@@ -1,0 +1,6 @@
+//! What OpenAI's two dialects, chat and Responses, have in common.
+
+pub(super) mod cache;
+pub(super) mod failure;
+pub(super) mod settings;
+pub(super) mod words;

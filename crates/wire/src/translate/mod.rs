@@ -39,6 +39,7 @@ pub mod model;
 mod openai;
 mod openai_chat;
 pub mod prove;
+mod seal;
 mod sequence;
 mod stream;
 

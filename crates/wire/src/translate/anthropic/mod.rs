@@ -8,7 +8,6 @@ mod read_answer;
 mod read_parts;
 mod read_request;
 mod read_stream;
-mod seal;
 mod words;
 mod write_answer;
 mod write_parts;

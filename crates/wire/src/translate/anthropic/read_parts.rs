@@ -1,6 +1,5 @@
 //! Content blocks, read.
 
-use super::seal::{self, Found};
 use super::words::{INVALID_JSON, cache_ttl};
 use crate::translate::json::{Fields, Node, Value};
 use crate::translate::losses::{Losses, Malformed};
@@ -8,6 +7,7 @@ use crate::translate::model::{
     Arguments, AssistantPart, CacheMark, Citation, Content, Maker, Media, MediaKind, Native, Raw, Reasoning,
     Seal, SealKind, Source, Spot, Text, ToolCall, ToolResult,
 };
+use crate::translate::seal;
 use std::borrow::Cow;
 
 /// What a `content` holds: one text, or blocks.
@@ -93,16 +93,17 @@ pub(super) fn assistant<'a>(
                 let text = fields.needed_text("thinking")?.value;
                 let signature = fields.text("signature")?.map(|signature| signature.value);
                 let signature = signature.filter(|signature| !signature.is_empty());
-                let seal = signature.map(|signature| seal::read(signature, SealKind::Signature));
-                add_reasoning(&mut parts, text, seal, fields.at);
+                let seal =
+                    signature.map(|signature| seal::read(Maker::Anthropic, signature, SealKind::Signature));
+                seal::add_reasoning(&mut parts, seal, thought(text, fields.at));
                 fields.finish(losses);
             }
             "redacted_thinking" => {
                 let mut fields = Fields::of(block)?;
                 fields.take("type");
                 let data = fields.needed_text("data")?.value;
-                let seal = Some(seal::read(data, SealKind::Encrypted));
-                add_reasoning(&mut parts, Cow::Borrowed(""), seal, fields.at);
+                let seal = Some(seal::read(Maker::Anthropic, data, SealKind::Encrypted));
+                seal::add_reasoning(&mut parts, seal, thought(Cow::Borrowed(""), fields.at));
                 fields.finish(losses);
             }
             _ => parts.push(AssistantPart::Native(native(&block))),
@@ -111,22 +112,8 @@ pub(super) fn assistant<'a>(
     Ok(parts)
 }
 
-fn add_reasoning<'a>(
-    parts: &mut Vec<AssistantPart<'a>>,
-    text: Cow<'a, str>,
-    seal: Option<Found<'a>>,
-    at: Spot,
-) {
-    let seal = match seal {
-        Some(Found::OfLast(seal)) => match parts.last_mut() {
-            Some(AssistantPart::Text(last)) => return last.seal = Some(seal),
-            Some(AssistantPart::ToolCall(last)) => return last.seal = Some(seal),
-            _ => Some(seal),
-        },
-        Some(Found::Own(seal)) => Some(seal),
-        None => None,
-    };
-    parts.push(AssistantPart::Reasoning(Reasoning { text, is_summary: false, seal, id: None, at }));
+const fn thought(text: Cow<'_, str>, at: Spot) -> Reasoning<'_> {
+    Reasoning { text, is_summary: false, seal: None, id: None, at }
 }
 
 fn text<'a>(mut fields: Fields<'a>, losses: &mut Losses) -> Result<Text<'a>, Malformed> {

@@ -1,12 +1,12 @@
 //! A stream, read: named events, each with its `type` in its data too.
 
 use super::read_parts::{citation, native};
-use super::seal::{self, Found};
 use super::{failure, words};
 use crate::translate::codec::{Sink, StreamReader};
 use crate::translate::frames::Frames;
 use crate::translate::json::{Node, parse};
 use crate::translate::model::{Delta, Event, Failure, FailureKind, PartStart, SealKind, Stop, Usage};
+use crate::translate::seal::{self, Found};
 use std::borrow::Cow;
 
 #[derive(Debug, Default)]
@@ -162,7 +162,7 @@ fn add_seal(index: u32, data: Cow<'_, str>, kind: SealKind, sink: Sink<'_>) {
     if data.is_empty() {
         return;
     }
-    let (Found::Own(seal) | Found::OfLast(seal)) = seal::read(data, kind);
+    let (Found::Own(seal) | Found::OfLast(seal)) = seal::read(Maker::Anthropic, data, kind);
     sink(Event::Delta { choice: 0, index, delta: Delta::Seal(seal) });
 }
 

@@ -1,6 +1,5 @@
 //! Content blocks, written.
 
-use super::seal;
 use super::words::{INVALID_JSON, cache_ttl_word};
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
@@ -8,6 +7,7 @@ use crate::translate::model::{
     Arguments, AssistantPart, CacheMark, Citation, Content, Detail, Field, Maker, Media, MediaKind, Native,
     Reasoning, SealKind, Source, Spot, Text, ToolCall, ToolResult,
 };
+use crate::translate::seal;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -195,11 +195,11 @@ fn put_reasoning(json: &mut Json, reasoning: Reasoning<'_>) {
     match seal {
         Some(seal) if seal.kind == SealKind::Encrypted && text.is_empty() => {
             json.open('{').key("type").string("redacted_thinking");
-            json.key("data").string(&seal::write(&seal)).close('}');
+            json.key("data").string(&seal::write(Maker::Anthropic, &seal)).close('}');
         }
         Some(seal) => {
             json.open('{').key("type").string("thinking").key("thinking").string(&text);
-            json.key("signature").string(&seal::write(&seal)).close('}');
+            json.key("signature").string(&seal::write(Maker::Anthropic, &seal)).close('}');
         }
         None => {
             json.open('{').key("type").string("thinking").key("thinking").string(&text);

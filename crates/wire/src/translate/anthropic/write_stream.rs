@@ -2,11 +2,12 @@
 
 use super::write_answer::{note_stop, note_usage, refused};
 use super::write_parts::{native_of, safe_id};
-use super::{failure, seal, words};
+use super::{failure, words};
 use crate::translate::codec::{AnswerContext, StreamWriter};
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
 use crate::translate::model::{Delta, Event, Maker, PartStart, Seal, SealKind, Spot, Stop, Usage};
+use crate::translate::seal;
 
 /// Blocks come one at a time (see `Sequencer`) and are numbered here, since a seal may take a block of its
 /// own.
@@ -111,7 +112,7 @@ impl Writer {
                 self.open = Open::Block(None);
                 self.start_block(out, |json| {
                     json.key("type").string("redacted_thinking");
-                    json.key("data").string(&seal::write(&seal));
+                    json.key("data").string(&seal::write(Maker::Anthropic, &seal));
                 });
             }
             (Open::Reasoning, delta) => {
@@ -120,7 +121,7 @@ impl Writer {
             }
             (Open::Block(last), Delta::Seal(seal)) => match seal.kind {
                 SealKind::Signature if last.is_none() && self.is_thinking() => {
-                    self.piece(out, "signature_delta", "signature", &seal::write(&seal));
+                    self.piece(out, "signature_delta", "signature", &seal::write(Maker::Anthropic, &seal));
                 }
                 // Of a text or a call, or the encrypted whole behind a summary: a block of its own.
                 _ => self.open = Open::Block(Some(seal.into_owned())),

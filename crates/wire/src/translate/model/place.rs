@@ -87,8 +87,10 @@ impl<'a> Raw<'a> {
 /// Whose a thing is that only its maker understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Maker {
-    /// OpenAI, over chat or Responses.
+    /// OpenAI, over chat or Responses: its files and its seals are known to both.
     OpenAi,
+    /// OpenAI over Responses, whose items, tools and fields of its own chat doesn't know.
+    OpenAiResponses,
     /// Anthropic, over Messages; its seals hold on Bedrock and Vertex too.
     Anthropic,
     /// Google.

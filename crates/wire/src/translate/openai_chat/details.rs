@@ -72,7 +72,7 @@ pub(super) const fn field(kind: SealKind) -> &'static str {
 /// The name of a maker's seals, as OpenRouter has them where it has.
 pub(super) const fn format(maker: Maker) -> Option<&'static str> {
     match maker {
-        Maker::OpenAi => Some("openai-responses-v1"),
+        Maker::OpenAi | Maker::OpenAiResponses => Some("openai-responses-v1"),
         Maker::Anthropic => Some("anthropic-claude-v1"),
         Maker::Gemini => Some("google-gemini-v1"),
         Maker::Cohere => Some("cohere-v2"),

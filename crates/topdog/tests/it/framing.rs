@@ -206,3 +206,20 @@ async fn answers_to_old_and_to_special_requests() {
     assert_eq!(line.answer().await.unwrap().head.header("connection"), Some("close"));
     assert!(line.is_closed().await);
 }
+
+#[tokio::test]
+async fn a_short_answer_leaves_in_one_write() {
+    let bed = Bed::new().await;
+    let (server, acme) = bed.start(&[]).await;
+    let mut client = tokio::net::TcpStream::connect(server.gateway).await.unwrap();
+    let mut first = vec![0; 64 * 1024];
+    // Two writes would wake a waiting reader twice: not every time, but hardly never in so many.
+    for _ in 0..30 {
+        client.write_all(&acme.chat(&chat())).await.unwrap();
+        let length = client.read(&mut first).await.unwrap();
+        let text = String::from_utf8_lossy(&first[..length]);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let announced = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        assert_eq!(body.len().to_string(), announced, "the body came with its head");
+    }
+}

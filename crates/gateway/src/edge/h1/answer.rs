@@ -31,6 +31,7 @@ pub(super) struct Outgoing {
     body: AnswerBody,
     framing: Framing,
     stage: Stage,
+    is_head_alone: bool,
     /// Can the client tell where it ends, and go on?
     pub(super) is_persistent: bool,
 }
@@ -93,7 +94,12 @@ impl Outgoing {
         }
         out.extend_from_slice(b"\r\n");
         let stage = if has_body && framing != Framing::Length(0) { Stage::Flowing } else { Stage::Over };
-        Self { body, framing, stage, is_persistent }
+        Self { body, framing, stage, is_head_alone: true, is_persistent }
+    }
+
+    /// Is its body still to be asked for what can leave in one write with its head?
+    pub(super) const fn is_head_alone(&self) -> bool {
+        self.is_head_alone
     }
 
     /// Must its end be a reset, since nothing else would tell it from a whole answer's?
@@ -107,6 +113,7 @@ impl Outgoing {
 
     /// Puts as much of the body into the write buffer as is ready and fits; pending where more must be waited for.
     pub(super) fn poll_fill<S: Transport>(&mut self, wire: &mut Wire<S>, cx: &mut Context<'_>) -> Poll<()> {
+        self.is_head_alone = false;
         while self.stage == Stage::Flowing {
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => {

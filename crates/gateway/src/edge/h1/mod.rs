@@ -181,10 +181,11 @@ impl<S: Transport> Connection<S> {
     ) -> Poll<bool> {
         loop {
             let mut is_waiting = false;
-            if self.wire.is_all_sent() {
-                if outgoing.stage() != Stage::Flowing {
-                    return Poll::Ready(true);
-                }
+            let is_all_sent = self.wire.is_all_sent();
+            if is_all_sent && outgoing.stage() != Stage::Flowing {
+                return Poll::Ready(true);
+            }
+            if is_all_sent || outgoing.is_head_alone() {
                 // What is ready is sent before more is waited for.
                 is_waiting = outgoing.poll_fill(&mut self.wire, cx).is_pending();
             }

@@ -5,7 +5,7 @@ use super::{failure, words};
 use crate::translate::codec::{Sink, StreamReader};
 use crate::translate::frames::Frames;
 use crate::translate::json::{Node, parse};
-use crate::translate::model::{Delta, Event, Failure, FailureKind, PartStart, SealKind, Stop, Usage};
+use crate::translate::model::{Delta, Event, Failure, FailureKind, Maker, PartStart, SealKind, Stop, Usage};
 use crate::translate::seal::{self, Found};
 use std::borrow::Cow;
 

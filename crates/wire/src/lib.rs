@@ -3,9 +3,9 @@
 //! A request body is read once by [`json_head`] (or [`multipart`]), which checks all of it, and changed
 //! only where it must be by [`mod@splice`]. An answer is weighed by [`usage`]; a stream passes through a
 //! [`relay`], which sends the bytes on as they came and learns from them on the way, event by event
-//! ([`sse`]). [`error_body`] and [`mod@failure_event`] are how Top Dog itself fails in the caller's
-//! dialect; what providers say when they fail ([`error_shape`]) is kept free of keys by [`redact`]. [`models`] lists models,
-//! [`echo`] is the built-in test provider.
+//! ([`sse`]; Amazon's are binary, [`event_stream`]). [`error_body`] and [`mod@failure_event`] are how Top
+//! Dog itself fails in the caller's dialect; what providers say when they fail ([`error_shape`]) is kept
+//! free of keys by [`redact`]. [`models`] lists models, [`echo`] is the built-in test provider.
 //!
 //! Both sides speak OpenAI's dialect here. Nothing in this crate waits, reads a clock or logs.
 
@@ -13,6 +13,7 @@ pub mod bad_body;
 pub mod echo;
 pub mod error_body;
 pub mod error_shape;
+pub mod event_stream;
 pub mod failure_event;
 mod json;
 pub mod json_head;

@@ -31,6 +31,7 @@
 mod anthropic;
 mod codec;
 mod data_url;
+mod dialogue;
 mod effort;
 mod frames;
 mod json;
@@ -42,6 +43,7 @@ pub mod prove;
 mod seal;
 mod sequence;
 mod stream;
+mod unsaid;
 
 pub use codec::{AnswerContext, ModelTraits, Target, ThinkingStyle};
 pub use losses::{Loss, Losses, Mode};

@@ -5,14 +5,14 @@
 
 mod failure;
 mod read_answer;
-mod read_parts;
-mod read_request;
+pub(super) mod read_parts;
+pub(super) mod read_request;
 mod read_stream;
-mod words;
+pub(super) mod words;
 mod write_answer;
-mod write_parts;
+pub(super) mod write_parts;
 mod write_request;
-mod write_settings;
+pub(super) mod write_settings;
 mod write_stream;
 
 use super::codec::{AnswerContext, Codec, StreamReader, StreamWriter, Target};

@@ -158,7 +158,8 @@ fn tool_call<'a>(mut fields: Fields<'a>, losses: &mut Losses) -> Result<ToolCall
     Ok(ToolCall { id, name, arguments: arguments(&input)?, seal: None, cache, at })
 }
 
-fn arguments<'a>(input: &Node<'a>) -> Result<Arguments<'a>, Malformed> {
+/// What a call is made with.
+pub(in crate::translate) fn arguments<'a>(input: &Node<'a>) -> Result<Arguments<'a>, Malformed> {
     let Value::Object(members) = &input.value else { return Err(Malformed::new(input.at, "an object")) };
     if let [(name, broken)] = members.as_slice()
         && name == INVALID_JSON

@@ -187,28 +187,7 @@ type Output<'a> = (Option<Field<OutputFormat<'a>>>, Thinking);
 
 /// `thinking`, `output_config`, and `output_format`, as the latter's beta was called.
 fn read_output<'a>(fields: &mut Fields<'a>, losses: &mut Losses) -> Result<Output<'a>, Malformed> {
-    let mut thinking = Thinking::default();
-    if let Some(mut told) = fields.object("thinking")? {
-        let kind = told.needed_text("type")?;
-        let mode = match kind.value.as_ref() {
-            "disabled" => Some(ThinkingMode::Off),
-            "adaptive" => Some(ThinkingMode::Adaptive),
-            "enabled" => told.count("budget_tokens")?.map(|budget| ThinkingMode::Budget(budget.value)),
-            _ => None,
-        };
-        match mode {
-            Some(value) => thinking.mode = Some(Field { value, at: told.at }),
-            None => losses.unknown(kind.at),
-        }
-        if let Some(display) = told.text("display")? {
-            match display.value.as_ref() {
-                "summarized" => thinking.is_shown = Some(Field { value: true, at: display.at }),
-                "omitted" => thinking.is_shown = Some(Field { value: false, at: display.at }),
-                _ => losses.unknown(display.at),
-            }
-        }
-        told.finish(losses);
-    }
+    let mut thinking = read_thinking(fields, losses)?;
     let mut format = fields.object("output_format")?;
     if let Some(mut config) = fields.object("output_config")? {
         if let Some(told) = config.text("effort")? {
@@ -232,4 +211,34 @@ fn read_output<'a>(fields: &mut Fields<'a>, losses: &mut Losses) -> Result<Outpu
         None => None,
     };
     Ok((format, thinking))
+}
+
+/// `thinking`, taken out of the fields that it stands among.
+pub(in crate::translate) fn read_thinking(
+    fields: &mut Fields<'_>,
+    losses: &mut Losses,
+) -> Result<Thinking, Malformed> {
+    let mut thinking = Thinking::default();
+    if let Some(mut told) = fields.object("thinking")? {
+        let kind = told.needed_text("type")?;
+        let mode = match kind.value.as_ref() {
+            "disabled" => Some(ThinkingMode::Off),
+            "adaptive" => Some(ThinkingMode::Adaptive),
+            "enabled" => told.count("budget_tokens")?.map(|budget| ThinkingMode::Budget(budget.value)),
+            _ => None,
+        };
+        match mode {
+            Some(value) => thinking.mode = Some(Field { value, at: told.at }),
+            None => losses.unknown(kind.at),
+        }
+        if let Some(display) = told.text("display")? {
+            match display.value.as_ref() {
+                "summarized" => thinking.is_shown = Some(Field { value: true, at: display.at }),
+                "omitted" => thinking.is_shown = Some(Field { value: false, at: display.at }),
+                _ => losses.unknown(display.at),
+            }
+        }
+        told.finish(losses);
+    }
+    Ok(thinking)
 }

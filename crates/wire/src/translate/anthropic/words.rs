@@ -91,7 +91,7 @@ pub(super) const fn failure_word(kind: FailureKind) -> (u16, &'static str) {
     }
 }
 
-pub(super) fn effort(name: &str) -> Option<Effort> {
+pub(in crate::translate) fn effort(name: &str) -> Option<Effort> {
     Some(match name {
         "low" => Effort::Low,
         "medium" => Effort::Medium,
@@ -103,7 +103,7 @@ pub(super) fn effort(name: &str) -> Option<Effort> {
 }
 
 /// The effort's name here, and whether it is the same one.
-pub(super) const fn effort_word(effort: Effort) -> (&'static str, bool) {
+pub(in crate::translate) const fn effort_word(effort: Effort) -> (&'static str, bool) {
     match effort {
         Effort::Minimal => ("low", false),
         Effort::Low => ("low", true),

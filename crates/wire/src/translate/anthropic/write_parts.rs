@@ -1,6 +1,7 @@
 //! Content blocks, written.
 
 use super::words::{INVALID_JSON, cache_ttl_word};
+use crate::translate::dialogue::says_anything;
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
 use crate::translate::model::{
@@ -10,15 +11,6 @@ use crate::translate::model::{
 use crate::translate::seal;
 use std::borrow::Cow;
 use std::fmt::Write as _;
-
-/// Is there anything in a text? The dialect refuses blank ones; an empty one says nothing anyway.
-pub(super) fn says_anything(text: &Text<'_>, losses: &mut Losses) -> bool {
-    let is_blank = text.text.trim().is_empty();
-    if is_blank && !text.text.is_empty() {
-        losses.note(text.at, "texts of white space alone are not taken");
-    }
-    !is_blank
-}
 
 pub(super) fn put_text(json: &mut Json, text: Text<'_>, losses: &mut Losses) {
     let Text { text, citations, seal, cache, at } = text;
@@ -212,6 +204,22 @@ fn put_tool_call(json: &mut Json, call: ToolCall<'_>, losses: &mut Losses) {
     let ToolCall { id, name, arguments, seal, cache, at } = call;
     json.open('{').key("type").string("tool_use").key("id").string(&safe_id(&id));
     json.key("name").string(&name).key("input");
+    put_arguments(json, arguments, at, losses);
+    put_cache(json, cache, losses);
+    json.close('}');
+    if let Some(seal) = seal {
+        json.open('{').key("type").string("redacted_thinking");
+        json.key("data").string(&seal::write_of_last(&seal)).close('}');
+    }
+}
+
+/// What a call is made with, which must be an object.
+pub(in crate::translate) fn put_arguments(
+    json: &mut Json,
+    arguments: Arguments<'_>,
+    at: Spot,
+    losses: &mut Losses,
+) {
     match arguments {
         Arguments::Object(object) => json.raw(object.text()),
         Arguments::Broken(text) => json.open('{').key(INVALID_JSON).string(&text).close('}'),
@@ -220,12 +228,6 @@ fn put_tool_call(json: &mut Json, call: ToolCall<'_>, losses: &mut Losses) {
             json.open('{').key(INVALID_JSON).string(&text).close('}')
         }
     };
-    put_cache(json, cache, losses);
-    json.close('}');
-    if let Some(seal) = seal {
-        json.open('{').key("type").string("redacted_thinking");
-        json.key("data").string(&seal::write_of_last(&seal)).close('}');
-    }
 }
 
 pub(super) fn put_cache(json: &mut Json, cache: Option<CacheMark>, losses: &mut Losses) {

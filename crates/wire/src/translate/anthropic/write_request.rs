@@ -1,17 +1,16 @@
 //! A request, written.
 
-use super::write_parts::{
-    put_assistant, put_cache, put_content, put_native, put_text, put_tool_result, says_anything,
-};
+use super::write_parts::{put_assistant, put_cache, put_content, put_native, put_text, put_tool_result};
 use super::write_settings::{Output, put_output, put_sampling};
 use crate::translate::codec::Target;
+use crate::translate::dialogue::{Dialogue, Message, alternate};
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
 use crate::translate::model::{
-    AssistantPart, Content, CustomTool, Delivery, Field, FunctionTool, Maker, Native, Request, SealKind,
-    ServiceTier, Text, Tool, ToolCall, ToolChoice, ToolResult, Turn,
+    AssistantPart, Content, CustomTool, Delivery, Field, FunctionTool, Maker, Native, Reasoning, Request,
+    SealKind, ServiceTier, Text, Tool, ToolChoice, Turn,
 };
-use std::borrow::Cow;
+use crate::translate::unsaid::{Kept, note_kept};
 
 pub(super) fn write(request: Request<'_>, target: &Target<'_>, losses: &mut Losses) -> Vec<u8> {
     let Request {
@@ -49,66 +48,9 @@ pub(super) fn write(request: Request<'_>, target: &Target<'_>, losses: &mut Loss
     json.into_bytes()
 }
 
-/// Turns as they are sent: what one side says in a row is one message, and the results of tools are the
-/// first in it.
-enum Message<'a> {
-    System(Vec<Text<'a>>),
-    User { results: Vec<ToolResult<'a>>, parts: Vec<Content<'a>> },
-    Assistant(Vec<AssistantPart<'a>>),
-}
-
 fn put_turns(json: &mut Json, turns: Vec<Turn<'_>>, target: &Target<'_>, losses: &mut Losses) {
-    let mut system = Vec::new();
-    let mut messages: Vec<Message<'_>> = Vec::new();
-    let mut turns = turns.into_iter().peekable();
-    while let Some(turn) = turns.next() {
-        match turn {
-            Turn::Instructions { authority: _, parts, name, at } => {
-                note_name(name, losses);
-                let is_before_assistant = matches!(turns.peek(), None | Some(Turn::Assistant { .. }));
-                let is_behind_user = matches!(messages.last(), Some(Message::User { .. }));
-                let fits = target.traits.takes_instructions_anywhere && is_before_assistant && is_behind_user;
-                let parts = parts.into_iter().filter(|text| says_anything(text, losses));
-                if fits {
-                    messages.push(Message::System(parts.collect()));
-                } else {
-                    system.extend(parts);
-                    if !messages.is_empty() {
-                        losses.note(at.at, "instructions after the first turn are moved to the beginning");
-                    }
-                }
-            }
-            Turn::User { parts: mut more, name, at: _ } => {
-                note_name(name, losses);
-                more.retain(|part| !matches!(part, Content::Text(text) if !says_anything(text, losses)));
-                if more.is_empty() {
-                    // A message that says nothing is refused, and what is around it goes on.
-                } else if let Some(Message::User { parts, .. }) = messages.last_mut() {
-                    parts.extend(more);
-                } else {
-                    messages.push(Message::User { results: Vec::new(), parts: more });
-                }
-            }
-            Turn::Tools(more) => {
-                if let Some(Message::User { results, .. }) = messages.last_mut() {
-                    results.extend(more);
-                } else {
-                    messages.push(Message::User { results: more, parts: Vec::new() });
-                }
-            }
-            Turn::Assistant { parts: more, name, at: _ } => {
-                note_name(name, losses);
-                let more: Vec<_> = more.into_iter().filter_map(|part| replayed(part, losses)).collect();
-                if more.is_empty() {
-                    // As with the user's.
-                } else if let Some(Message::Assistant(parts)) = messages.last_mut() {
-                    parts.extend(more);
-                } else {
-                    messages.push(Message::Assistant(more));
-                }
-            }
-        }
-    }
+    let anywhere = target.traits.takes_instructions_anywhere;
+    let Dialogue { system, messages } = alternate(turns, anywhere, returns, losses);
     put_system(json, system, losses);
     json.key("messages").open('[');
     for message in messages {
@@ -117,40 +59,11 @@ fn put_turns(json: &mut Json, turns: Vec<Turn<'_>>, target: &Target<'_>, losses:
     json.close(']');
 }
 
-fn note_name(name: Option<Field<Cow<'_, str>>>, losses: &mut Losses) {
-    if let Some(name) = name {
-        losses.note(name.at, "participants have no names");
-    }
-}
-
-/// What of an assistant's words can be sent back: texts that say anything, and reasoning only where this maker sealed it, since it
-/// takes no other.
-fn replayed<'a>(part: AssistantPart<'a>, losses: &mut Losses) -> Option<AssistantPart<'a>> {
-    let mut part = part;
-    if let AssistantPart::Text(text) | AssistantPart::Refusal(text) = &part
-        && !says_anything(text, losses)
-    {
-        return None;
-    }
-    match &mut part {
-        AssistantPart::Reasoning(reasoning) => {
-            let is_own = reasoning.seal.as_ref().is_some_and(|seal| {
-                seal.maker == Maker::Anthropic
-                    && (seal.kind == SealKind::Signature || reasoning.text.is_empty())
-            });
-            if !is_own {
-                losses.note(reasoning.at, "reasoning can be sent back to its own maker only");
-                return None;
-            }
-        }
-        AssistantPart::Text(Text { seal, at, .. }) | AssistantPart::ToolCall(ToolCall { seal, at, .. }) => {
-            if seal.take().is_some() {
-                losses.note(*at, "a seal can be sent back to its own maker only");
-            }
-        }
-        AssistantPart::Refusal(_) | AssistantPart::Media(_) | AssistantPart::Native(_) => {}
-    }
-    Some(part)
+/// Only what this maker sealed returns to it, as it came.
+fn returns(reasoning: &Reasoning<'_>) -> bool {
+    reasoning.seal.as_ref().is_some_and(|seal| {
+        seal.maker == Maker::Anthropic && (seal.kind == SealKind::Signature || reasoning.text.is_empty())
+    })
 }
 
 fn put_system(json: &mut Json, mut system: Vec<Text<'_>>, losses: &mut Losses) {
@@ -309,9 +222,7 @@ fn put_delivery(json: &mut Json, delivery: Delivery<'_>, losses: &mut Losses) {
     if is_stream {
         json.key("stream").bool(true);
     }
-    if let Some(obfuscation) = obfuscation.filter(|obfuscation| obfuscation.value) {
-        losses.note(obfuscation.at, "streams are not padded");
-    }
+    note_kept(Kept { obfuscation, store, prompt_cache_key, prompt_cache_retention }, losses);
     match service_tier {
         None => {}
         Some(Field { value: ServiceTier::Auto, .. }) => {
@@ -321,9 +232,6 @@ fn put_delivery(json: &mut Json, delivery: Delivery<'_>, losses: &mut Losses) {
             json.key("service_tier").string("standard_only");
         }
         Some(Field { value: ServiceTier::Named(_), at }) => losses.note(at, "there is no such service tier"),
-    }
-    if let Some(store) = store.filter(|store| store.value) {
-        losses.note(store.at, "answers are not kept");
     }
     if let Some(metadata) = metadata.filter(|metadata| metadata.value.text() != "{}") {
         losses.note(metadata.at, "requests have no labels");
@@ -335,8 +243,5 @@ fn put_delivery(json: &mut Json, delivery: Delivery<'_>, losses: &mut Losses) {
     }
     if let Some(user) = safety_identifier.or(user) {
         json.key("metadata").open('{').key("user_id").string(&user.value).close('}');
-    }
-    for hint in [prompt_cache_key, prompt_cache_retention].into_iter().flatten() {
-        losses.note(hint.at, "a prompt is cached where it is marked, and not by this");
     }
 }

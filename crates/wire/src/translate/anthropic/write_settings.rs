@@ -8,6 +8,7 @@ use crate::translate::losses::Losses;
 use crate::translate::model::{
     Effort, Field, OutputFormat, Raw, Sampling, SchemaFormat, Spot, Thinking, ThinkingMode,
 };
+use crate::translate::unsaid::{Unsaid, note_form, note_sampling};
 use std::borrow::Cow;
 
 /// What forms the answer.
@@ -22,15 +23,7 @@ pub(super) struct Output<'a> {
 /// `thinking` and `output_config`.
 pub(super) fn put_output(json: &mut Json, output: Output<'_>, target: &Target<'_>, losses: &mut Losses) {
     let Output { format, verbosity, modalities, thinking, max_tokens } = output;
-    if let Some(verbosity) = verbosity.filter(|verbosity| verbosity.value != "medium") {
-        losses.note(verbosity.at, "how wordy an answer is can't be set");
-    }
-    if let Some(modalities) = modalities {
-        let told: String = modalities.value.text().split_ascii_whitespace().collect();
-        if told != r#"["text"]"# {
-            losses.note(modalities.at, "answers are text only");
-        }
-    }
+    note_form(verbosity, modalities, losses);
     let effort = put_thinking(json, thinking, max_tokens, target.traits.thinking, losses);
     let schema = format.and_then(|format| schema_of(format, losses));
     if effort.is_none() && schema.is_none() {
@@ -68,7 +61,7 @@ fn schema_of<'a>(format: Field<OutputFormat<'a>>, losses: &mut Losses) -> Option
 }
 
 /// Writes `thinking`, and gives the word of the effort that belongs into `output_config`.
-fn put_thinking(
+pub(in crate::translate) fn put_thinking(
     json: &mut Json,
     thinking: Thinking,
     max_tokens: u64,
@@ -182,27 +175,9 @@ pub(super) fn put_sampling(json: &mut Json, sampling: Sampling<'_>, losses: &mut
     if let Some(top_k) = top_k {
         json.key("top_k").count(top_k.value);
     }
-    if let Some(seed) = seed {
-        losses.note(seed.at, "answers can't be made the same again");
-    }
-    for penalty in [frequency_penalty, presence_penalty].into_iter().flatten() {
-        if penalty.value != 0.0 {
-            losses.note(penalty.at, "repetition can't be penalised");
-        }
-    }
     put_stop(json, stop, losses);
-    if let Some(n) = n.filter(|n| n.value != 1) {
-        losses.note(n.at, "one request gets one answer");
-    }
-    if let Some(logprobs) = logprobs.filter(|logprobs| logprobs.value) {
-        losses.note(logprobs.at, "probabilities of tokens are not told");
-    }
-    if let Some(top) = top_logprobs.filter(|top| top.value > 0) {
-        losses.note(top.at, "probabilities of tokens are not told");
-    }
-    if let Some(bias) = logit_bias.filter(|bias| bias.value.text() != "{}") {
-        losses.note(bias.at, "tokens can't be made likelier or less so");
-    }
+    let unsaid = Unsaid { seed, frequency_penalty, presence_penalty, n, logprobs, top_logprobs, logit_bias };
+    note_sampling(unsaid, losses);
 }
 
 fn put_stop(json: &mut Json, stop: Vec<Field<Cow<'_, str>>>, losses: &mut Losses) {

@@ -1,5 +1,6 @@
-//! Server-sent events in pieces, put together and handed on one by one.
+//! Server-sent events: in pieces, put together and handed on one by one; and written.
 
+use super::json::Json;
 use crate::sse::{Event, Scanner};
 
 /// The longest event that is held. An answer's longest event is a few images; what is longer is no event.
@@ -52,4 +53,17 @@ fn give(event: &[u8], each: &mut dyn FnMut(Option<&str>, &str)) {
     if let Some(data) = event.data {
         each(event.name, &data);
     }
+}
+
+/// Writes one event that has a name: its data is an object of that type and of what `rest` writes.
+pub(crate) fn put_event(out: &mut Vec<u8>, name: &str, rest: impl FnOnce(&mut Json)) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    let mut json = Json::after(std::mem::take(out));
+    json.open('{').key("type").string(name);
+    rest(&mut json);
+    json.close('}');
+    *out = json.into_bytes();
+    out.extend_from_slice(b"\n\n");
 }

@@ -4,6 +4,7 @@ use super::write_answer::{note_stop, note_usage, refused};
 use super::write_parts::{native_of, safe_id};
 use super::{failure, words};
 use crate::translate::codec::{AnswerContext, StreamWriter};
+use crate::translate::frames::put_event;
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
 use crate::translate::model::{Delta, Event, Maker, PartStart, Seal, SealKind, Spot, Stop, Usage};
@@ -57,7 +58,7 @@ impl Writer {
             return;
         }
         let usage = self.usage.unwrap_or_default();
-        frame(out, "message_start", |json| {
+        put_event(out, "message_start", |json| {
             json.key("message").open('{').key("id").string(&self.id).key("type").string("message");
             json.key("role").string("assistant").key("model").string(&self.model);
             json.key("content").open('[').close(']');
@@ -94,7 +95,7 @@ impl Writer {
             PartStart::Native(native) if native.owner == Maker::Anthropic => {
                 let index = self.begun;
                 self.begun += 1;
-                frame(out, "content_block_start", |json| {
+                put_event(out, "content_block_start", |json| {
                     json.key("index").count(index).key("content_block").raw(native.value.text());
                 });
             }
@@ -143,7 +144,7 @@ impl Writer {
             },
             (Open::Block(_), Delta::Native(native)) if native.owner == Maker::Anthropic => {
                 let index = self.begun.saturating_sub(1);
-                frame(out, "content_block_delta", |json| {
+                put_event(out, "content_block_delta", |json| {
                     json.key("index").count(index).key("delta").raw(native.value.text());
                 });
             }
@@ -176,13 +177,13 @@ impl Writer {
         note_stop(stop.as_ref(), losses);
         let usage = self.usage.unwrap_or_default();
         note_usage(self.usage, losses);
-        frame(out, "message_delta", |json| {
+        put_event(out, "message_delta", |json| {
             json.key("delta").open('{');
             words::put_stop(json, stop.as_ref());
             json.close('}').key("usage");
             words::put_usage(json, &usage);
         });
-        frame(out, "message_stop", |_| {});
+        put_event(out, "message_stop", |_| {});
     }
 }
 
@@ -213,7 +214,7 @@ impl StreamWriter for Writer {
             }
             Event::Logprobs { .. } => losses.note(Spot::NOWHERE, "probabilities of tokens are left out"),
             Event::Usage(usage) => self.usage = Some(usage),
-            Event::Ping => frame(out, "ping", |_| {}),
+            Event::Ping => put_event(out, "ping", |_| {}),
             Event::Failed(told) => {
                 out.extend_from_slice(b"event: error\ndata: ");
                 let mut json = Json::after(std::mem::take(out));
@@ -247,7 +248,7 @@ impl Writer {
         self.is_in_thinking = false;
         let index = self.begun;
         self.begun += 1;
-        frame(out, "content_block_start", |json| {
+        put_event(out, "content_block_start", |json| {
             json.key("index").count(index).key("content_block").open('{');
             block(json);
             json.close('}');
@@ -262,7 +263,7 @@ impl Writer {
 
     fn delta(&self, out: &mut Vec<u8>, delta: impl FnOnce(&mut Json)) {
         let index = self.begun.saturating_sub(1);
-        frame(out, "content_block_delta", |json| {
+        put_event(out, "content_block_delta", |json| {
             json.key("index").count(index).key("delta").open('{');
             delta(json);
             json.close('}');
@@ -271,21 +272,8 @@ impl Writer {
 
     fn end_block(&self, out: &mut Vec<u8>) {
         let index = self.begun.saturating_sub(1);
-        frame(out, "content_block_stop", |json| {
+        put_event(out, "content_block_stop", |json| {
             json.key("index").count(index);
         });
     }
-}
-
-/// One event: its name, its data with its type and what else is written.
-fn frame(out: &mut Vec<u8>, name: &str, rest: impl FnOnce(&mut Json)) {
-    out.extend_from_slice(b"event: ");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\ndata: ");
-    let mut json = Json::after(std::mem::take(out));
-    json.open('{').key("type").string(name);
-    rest(&mut json);
-    json.close('}');
-    *out = json.into_bytes();
-    out.extend_from_slice(b"\n\n");
 }

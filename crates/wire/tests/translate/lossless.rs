@@ -2,7 +2,8 @@
 //! say crosses and returns as it was; and no bytes at all make a reader fall.
 
 use crate::given::{CONTEXT, stream, target};
-use crate::model::{Scope, answer, request};
+use crate::model::{answer, request};
+use crate::scope::Scope;
 use proptest::prelude::*;
 use topdog_wire::translate::model::{AssistantPart, OutputFormat, Request, Turn};
 use topdog_wire::translate::{self, Dialect, Mode, ModelTraits, Target, prove};

@@ -5,6 +5,7 @@ mod given;
 mod golden;
 mod lossless;
 mod model;
+mod scope;
 mod traps;
 mod traps_answer;
 mod traps_stream;

@@ -1,60 +1,13 @@
 //! Any exchange, as generators of the model, of what a [`Scope`] can say. What still can't be said in one
 //! case its writer tells, and the proof skips that case (and fails if those are many).
 
+use crate::scope::Scope;
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use topdog_domain::usage::TokenUsage;
 use topdog_wire::translate::Dialect;
 use topdog_wire::translate::model::*;
-
-/// What can be said: all that one dialect has, or only what two have.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Scope {
-    pub(crate) dialect: Dialect,
-    pub(crate) maker: Maker,
-    other: Option<Dialect>,
-}
-
-impl Scope {
-    pub(crate) fn of(dialect: Dialect) -> Self {
-        let maker = match dialect {
-            Dialect::OpenAiChat => Maker::OpenAi,
-            Dialect::Anthropic => Maker::Anthropic,
-        };
-        Self { dialect, maker, other: None }
-    }
-
-    /// What both can say, in the first one's words.
-    pub(crate) fn shared_by(dialect: Dialect, other: Dialect) -> Self {
-        Self { other: Some(other), ..Self::of(dialect) }
-    }
-
-    /// Are all dialects of the scope among these, which have something?
-    fn is_among(self, those: &[Dialect]) -> bool {
-        those.contains(&self.dialect) && self.other.is_none_or(|other| those.contains(&other))
-    }
-
-    /// May it say what only its own maker understands?
-    fn is_own(self) -> bool {
-        self.other.is_none()
-    }
-
-    /// May it say what only chat has?
-    fn has_chats(self) -> bool {
-        self.is_among(&[Dialect::OpenAiChat])
-    }
-
-    /// May it say what only Messages has?
-    fn has_claudes(self) -> bool {
-        self.is_among(&[Dialect::Anthropic])
-    }
-
-    /// Does reasoning come with seals, which return byte for byte?
-    pub(crate) fn has_seals(self) -> bool {
-        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
-    }
-}
 
 /// Those of the choices that the scope has; the first is one that all have.
 fn one_of<T: std::fmt::Debug + Clone + 'static>(
@@ -108,7 +61,7 @@ fn native(scope: Scope, kind: &'static str) -> impl Strategy<Value = Native<'sta
     })
 }
 
-fn cache(scope: Scope) -> impl Strategy<Value = Option<CacheMark>> {
+fn cache(scope: Scope) -> BoxedStrategy<Option<CacheMark>> {
     let mut times = vec![None];
     if scope.has_chats() {
         times.extend([Some(CacheTtl::ThirtyMinutes), Some(CacheTtl::TwelveHours)]);
@@ -116,12 +69,13 @@ fn cache(scope: Scope) -> impl Strategy<Value = Option<CacheMark>> {
     if scope.has_claudes() {
         times.extend([Some(CacheTtl::FiveMinutes), Some(CacheTtl::OneHour)]);
     }
-    of(prop::sample::select(times).prop_map(|ttl| CacheMark { ttl, at: Spot::NOWHERE }))
+    let mark = prop::sample::select(times).prop_map(|ttl| CacheMark { ttl, at: Spot::NOWHERE });
+    only(scope.has_cache_marks(), mark)
 }
 
 /// Marks on what is no text, which only Messages has.
 fn mark(scope: Scope) -> BoxedStrategy<Option<CacheMark>> {
-    if scope.has_claudes() { cache(scope).boxed() } else { Just(None).boxed() }
+    if scope.has_claudes() { cache(scope) } else { Just(None).boxed() }
 }
 
 fn plain(scope: Scope) -> impl Strategy<Value = Text<'static>> {
@@ -143,8 +97,11 @@ fn media(scope: Scope) -> impl Strategy<Value = Media<'static>> {
         (kept, text()).prop_map(|(source, title)| (MediaKind::Document, source, None, Some(made(title))));
     let sound = prop_oneof![base64("audio/wav"), base64("audio/mpeg")]
         .prop_map(|source| (MediaKind::Audio, source, None, None));
-    let any =
-        one_of(vec![(true, image.boxed()), (true, document.boxed()), (scope.has_chats(), sound.boxed())]);
+    let any = one_of(vec![
+        (true, image.boxed()),
+        (scope.has_files(), document.boxed()),
+        (scope.has_chats(), sound.boxed()),
+    ]);
     (any, cache(scope)).prop_map(|((kind, source, detail, title), cache)| Media {
         kind,
         source,
@@ -182,15 +139,34 @@ fn content(scope: Scope) -> impl Strategy<Value = Content<'static>> {
     ])
 }
 
-fn reasoning() -> impl Strategy<Value = AssistantPart<'static>> {
+fn reasoning(scope: Scope) -> BoxedStrategy<AssistantPart<'static>> {
+    if !scope.has_seals() {
+        return bare_reasoning(false).boxed();
+    }
     let data = "[A-Za-z0-9+/]{4,12}={0,2}";
     let signed = (prop_oneof![text(), Just("".into())], data)
         .prop_map(|(text, data)| (text, SealKind::Signature, data));
     let withheld = data.prop_map(|data| ("".into(), SealKind::Encrypted, data));
-    prop_oneof![signed, withheld].prop_map(|(text, kind, data): (Cow, _, String)| {
+    let sealed = prop_oneof![signed, withheld].prop_map(|(text, kind, data): (Cow, _, String)| {
         let seal = Some(Seal { maker: Maker::Anthropic, kind, data: data.into() });
         AssistantPart::Reasoning(Reasoning { text, is_summary: false, seal, id: None, at: Spot::NOWHERE })
+    });
+    sealed.boxed()
+}
+
+fn bare_reasoning(is_summary: bool) -> impl Strategy<Value = AssistantPart<'static>> {
+    text().prop_map(move |text| {
+        AssistantPart::Reasoning(Reasoning { text, is_summary, seal: None, id: None, at: Spot::NOWHERE })
     })
+}
+
+/// Reasoning, where it can be sent back in any form.
+fn some_reasoning(scope: Scope, most: usize) -> BoxedStrategy<Vec<AssistantPart<'static>>> {
+    if scope.has_seals() || scope.has_bare_reasoning() {
+        vec(reasoning(scope), 0..=most).boxed()
+    } else {
+        Just(Vec::new()).boxed()
+    }
 }
 
 fn call(scope: Scope) -> impl Strategy<Value = AssistantPart<'static>> {
@@ -215,8 +191,12 @@ fn call(scope: Scope) -> impl Strategy<Value = AssistantPart<'static>> {
 /// Reasoning and texts in any order, calls behind them: the order that both dialects have.
 fn assistant(scope: Scope) -> impl Strategy<Value = Vec<AssistantPart<'static>>> {
     let text = plain(scope).prop_map(AssistantPart::Text);
-    let said = prop_oneof![2 => text, 1 => reasoning()];
-    (vec(said, 1..4), vec(call(scope), 0..3)).prop_map(|(said, calls)| [said, calls].concat())
+    let said = (text, some_reasoning(scope, 1), any::<bool>()).prop_map(|(text, reasoning, is_first)| {
+        if is_first { [reasoning, vec![text]].concat() } else { [vec![text], reasoning].concat() }
+    });
+    let plan = only(scope.has_plans(), bare_reasoning(true));
+    (vec(said, 1..3), plan, vec(call(scope), 0..3))
+        .prop_map(|(said, plan, calls)| said.into_iter().flatten().chain(plan).chain(calls).collect())
 }
 
 fn results(scope: Scope) -> impl Strategy<Value = Turn<'static>> {
@@ -258,7 +238,8 @@ fn turns(scope: Scope) -> impl Strategy<Value = Vec<Turn<'static>>> {
 }
 
 fn tool(scope: Scope) -> impl Strategy<Value = Tool<'static>> {
-    let function = (word(), of(text()), object(), of(any::<bool>().prop_map(made)), mark(scope)).prop_map(
+    let strict = only(scope.has_strict_tools(), any::<bool>().prop_map(made));
+    let function = (word(), of(text()), object(), strict, mark(scope)).prop_map(
         |(name, description, schema, strict, cache)| {
             Tool::Function(FunctionTool {
                 name,
@@ -281,12 +262,8 @@ fn tool(scope: Scope) -> impl Strategy<Value = Tool<'static>> {
 }
 
 fn choice(scope: Scope) -> impl Strategy<Value = Field<ToolChoice<'static>>> {
-    let usual = prop_oneof![
-        Just(ToolChoice::Auto),
-        Just(ToolChoice::Required),
-        Just(ToolChoice::None),
-        word().prop_map(ToolChoice::Function),
-    ];
+    let usual = prop_oneof![Just(ToolChoice::Required), Just(ToolChoice::None)];
+    let more = prop_oneof![Just(ToolChoice::Auto), word().prop_map(ToolChoice::Function)];
     let chats = prop_oneof![
         word().prop_map(ToolChoice::Custom),
         (any::<bool>(), vec(word(), 1..3))
@@ -294,8 +271,9 @@ fn choice(scope: Scope) -> impl Strategy<Value = Field<ToolChoice<'static>>> {
     ];
     one_of(vec![
         (true, usual.boxed()),
+        (scope.has_every_choice(), more.boxed()),
         (scope.has_chats(), chats.boxed()),
-        (scope.is_own(), native(scope, "own_choice").prop_map(ToolChoice::Native).boxed()),
+        (scope.has_own_choices(), native(scope, "own_choice").prop_map(ToolChoice::Native).boxed()),
     ])
     .prop_map(made)
 }
@@ -308,8 +286,8 @@ fn format(scope: Scope) -> impl Strategy<Value = Field<OutputFormat<'static>>> {
     let schema = (label, description, object(), strict).prop_map(|(name, description, schema, strict)| {
         OutputFormat::Schema(SchemaFormat { name, description, schema: Some(schema), strict })
     });
-    let chats = prop_oneof![Just(OutputFormat::Text), Just(OutputFormat::JsonObject)];
-    one_of(vec![(true, schema.boxed()), (scope.has_chats(), chats.boxed())]).prop_map(made)
+    let bare = prop_oneof![Just(OutputFormat::Text), Just(OutputFormat::JsonObject)];
+    one_of(vec![(true, schema.boxed()), (scope.has_json_objects(), bare.boxed())]).prop_map(made)
 }
 
 fn thinking(scope: Scope) -> impl Strategy<Value = Thinking> {
@@ -325,7 +303,16 @@ fn thinking(scope: Scope) -> impl Strategy<Value = Thinking> {
         effort: Some(effort),
         is_shown,
     });
-    prop_oneof![Just(Thinking::default()), off, on]
+    let mode = |mode| Thinking { mode: Some(made(mode)), ..Thinking::default() };
+    let bare = Just(mode(ThinkingMode::Adaptive));
+    let budget = (1024u64..4000).prop_map(move |budget| mode(ThinkingMode::Budget(budget)));
+    one_of(vec![
+        (true, Just(Thinking::default()).boxed()),
+        (true, off.boxed()),
+        (scope.has_efforts(), on.boxed()),
+        (scope.has_bare_thinking(), bare.boxed()),
+        (scope.has_budgets(), budget.boxed()),
+    ])
 }
 
 fn sampling(scope: Scope) -> impl Strategy<Value = Sampling<'static>> {
@@ -335,12 +322,20 @@ fn sampling(scope: Scope) -> impl Strategy<Value = Sampling<'static>> {
     (
         (
             of(tenths(if is_chat { 20 } else { 10 })),
-            of(tenths(10)),
-            only(scope.has_claudes(), (1u64..9).prop_map(made)),
+            of(tenths(9)),
+            only(scope.has_top_k(), (1u64..9).prop_map(made)),
         ),
-        (only(is_chat, tenths(20)), only(is_chat, tenths(20)), only(is_chat, any::<i64>().prop_map(made))),
+        (
+            only(scope.has_penalties(), tenths(if is_chat { 20 } else { 10 })),
+            only(is_chat, tenths(20)),
+            only(scope.has_seeds(), (if is_chat { i64::MIN } else { 0 }..=i64::MAX).prop_map(made)),
+        ),
         vec(text().prop_map(made), 0..4),
-        (only(is_chat, Just(made(2))), only(is_chat, Just(made(true))), only(is_chat, Just(made(3)))),
+        (
+            only(is_chat, Just(made(2))),
+            only(scope.has_logprobs(), Just(made(true))),
+            only(is_chat, Just(made(3))),
+        ),
         only(is_chat, bias),
     )
         .prop_map(
@@ -379,7 +374,9 @@ fn delivery(scope: Scope) -> impl Strategy<Value = Delivery<'static>> {
         only(scope.has_chats(), object().prop_map(made)),
         only(scope.has_chats(), any::<bool>().prop_map(made)),
     );
-    (any::<bool>(), of(tier), of(word()), (own(), own(), own()), kept).prop_map(
+    let tier = only(scope.has_service_tiers(), tier);
+    let user = only(scope.has_users(), word());
+    (any::<bool>(), tier, user, (own(), own(), own()), kept).prop_map(
         move |(
             is_stream,
             tier,
@@ -461,7 +458,7 @@ pub(crate) fn answer(scope: Scope) -> impl Strategy<Value = Answer<'static>> {
         other => other,
     };
     let parts =
-        (vec(reasoning(), 0..3), one_text, vec(reasoning(), 0..2), vec(call(scope).prop_map(bare), 0..3))
+        (some_reasoning(scope, 2), one_text, some_reasoning(scope, 1), vec(call(scope).prop_map(bare), 0..3))
             .prop_map(|(first, text, second, calls)| [first, vec![text], second, calls].concat());
     let reasons = if scope.dialect == Dialect::OpenAiChat {
         vec![StopReason::End, StopReason::MaxTokens, StopReason::ToolCalls, StopReason::Filtered]

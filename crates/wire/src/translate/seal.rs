@@ -69,7 +69,7 @@ pub(crate) fn add_reasoning<'a>(
             Some(AssistantPart::Text(last)) => return last.seal = Some(seal),
             Some(AssistantPart::ToolCall(last)) => return last.seal = Some(seal),
             Some(AssistantPart::Reasoning(last)) if last.seal.is_none() => {
-                last.is_summary |= seal.maker == Maker::OpenAi;
+                last.is_summary |= is_of_a_summary(&seal);
                 return last.seal = Some(seal);
             }
             _ => Some(seal),
@@ -77,10 +77,17 @@ pub(crate) fn add_reasoning<'a>(
         Some(Found::Own(seal)) => Some(seal),
         None => None,
     };
-    // Of reasoning that it seals, OpenAI shows summaries only.
-    let is_openais = seal.as_ref().is_some_and(|seal| seal.maker == Maker::OpenAi);
-    let is_summary = reasoning.is_summary || (is_openais && !reasoning.text.is_empty());
-    parts.push(AssistantPart::Reasoning(Reasoning { is_summary, seal, ..reasoning }));
+    parts.push(AssistantPart::Reasoning(Reasoning { seal, ..reasoning }));
+}
+
+/// Is it a text that stands for another maker's seal?
+pub(crate) fn is_marked(text: &str) -> bool {
+    parts(text).is_some()
+}
+
+/// Of reasoning that it seals, OpenAI shows summaries only.
+pub(crate) fn is_of_a_summary(seal: &Seal<'_>) -> bool {
+    seal.maker == Maker::OpenAi
 }
 
 fn parts(text: &str) -> Option<(Maker, usize)> {

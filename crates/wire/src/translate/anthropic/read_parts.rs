@@ -7,7 +7,7 @@ use crate::translate::model::{
     Arguments, AssistantPart, CacheMark, Citation, Content, Maker, Media, MediaKind, Native, Raw, Reasoning,
     Seal, SealKind, Source, Spot, Text, ToolCall, ToolResult,
 };
-use crate::translate::seal;
+use crate::translate::seal::{self, Found, is_of_a_summary};
 use std::borrow::Cow;
 
 /// What a `content` holds: one text, or blocks.
@@ -95,7 +95,10 @@ pub(super) fn assistant<'a>(
                 let signature = signature.filter(|signature| !signature.is_empty());
                 let seal =
                     signature.map(|signature| seal::read(Maker::Anthropic, signature, SealKind::Signature));
-                seal::add_reasoning(&mut parts, seal, thought(text, fields.at));
+                let is_summary =
+                    !text.is_empty() && matches!(&seal, Some(Found::Own(seal)) if is_of_a_summary(seal));
+                let thought = Reasoning { is_summary, ..thought(text, fields.at) };
+                seal::add_reasoning(&mut parts, seal, thought);
                 fields.finish(losses);
             }
             "redacted_thinking" => {

@@ -11,10 +11,16 @@ pub(in crate::translate) fn failure_kind(code: Option<&str>, name: Option<&str>)
             "invalid_api_key" | "authentication_error" => FailureKind::Unauthenticated,
             "model_not_found" | "not_found_error" => FailureKind::NotFound,
             "permission_error" | "permission_denied" => FailureKind::Forbidden,
-            "content_filter" | "content_policy_violation" => FailureKind::Filtered,
-            "context_length_exceeded" | "string_above_max_length" => FailureKind::Invalid,
+            "content_filter"
+            | "content_policy_violation"
+            | "image_content_policy_violation"
+            | "bio_policy"
+            | "misalignment_policy_violation" => FailureKind::Filtered,
+            "context_length_exceeded" | "string_above_max_length" | "invalid_prompt" => FailureKind::Invalid,
             "rate_limit_exceeded" | "rate_limit_error" | "requests" | "tokens" => FailureKind::RateLimited,
-            "overloaded_error" | "engine_overloaded" => FailureKind::Overloaded,
+            "overloaded_error" | "engine_overloaded" | "server_is_overloaded" | "slow_down" => {
+                FailureKind::Overloaded
+            }
             _ => return None,
         })
     })

@@ -2,7 +2,7 @@
 //! one message, and the results of tools are the first in it.
 
 use super::losses::Losses;
-use super::model::{AssistantPart, Content, Field, Reasoning, Text, ToolCall, ToolResult, Turn};
+use super::model::{AssistantPart, Content, Field, Reasoning, Seal, Text, ToolCall, ToolResult, Turn};
 use std::borrow::Cow;
 
 /// A conversation.
@@ -23,12 +23,32 @@ pub(crate) enum Message<'a> {
     Assistant(Vec<AssistantPart<'a>>),
 }
 
-/// Puts turns together. Blank texts are left out, names, and what can't be sent back: reasoning is where it
-/// `returns`.
+/// What of an assistant's words can be sent back to its maker.
+#[derive(Clone, Copy)]
+pub(crate) struct Returns {
+    /// Which reasoning.
+    pub(crate) reasoning: fn(&Reasoning<'_>) -> bool,
+    /// Which seals on texts and calls.
+    pub(crate) seal: fn(&Seal<'_>) -> bool,
+}
+
+/// Puts turns together, of a dialect that has no seals on texts and calls. Blank texts are left out, names,
+/// and what can't be sent back: reasoning is where it `returns`.
 pub(crate) fn alternate<'a>(
     turns: Vec<Turn<'a>>,
     takes_instructions_anywhere: bool,
     returns: fn(&Reasoning<'_>) -> bool,
+    losses: &mut Losses,
+) -> Dialogue<'a> {
+    let returns = Returns { reasoning: returns, seal: |_| false };
+    alternate_sealed(turns, takes_instructions_anywhere, returns, losses)
+}
+
+/// The same, of a dialect that has.
+pub(crate) fn alternate_sealed<'a>(
+    turns: Vec<Turn<'a>>,
+    takes_instructions_anywhere: bool,
+    returns: Returns,
     losses: &mut Losses,
 ) -> Dialogue<'a> {
     let mut system = Vec::new();
@@ -105,7 +125,7 @@ fn note_name(name: Option<Field<Cow<'_, str>>>, losses: &mut Losses) {
 /// maker's seal shows that it is its own, since it takes no other.
 fn replayed<'a>(
     part: AssistantPart<'a>,
-    returns: fn(&Reasoning<'_>) -> bool,
+    returns: Returns,
     losses: &mut Losses,
 ) -> Option<AssistantPart<'a>> {
     let mut part = part;
@@ -116,13 +136,13 @@ fn replayed<'a>(
     }
     match &mut part {
         AssistantPart::Reasoning(reasoning) => {
-            if !returns(reasoning) {
+            if !(returns.reasoning)(reasoning) {
                 losses.note(reasoning.at, "reasoning can be sent back to its own maker only");
                 return None;
             }
         }
         AssistantPart::Text(Text { seal, at, .. }) | AssistantPart::ToolCall(ToolCall { seal, at, .. }) => {
-            if seal.take().is_some() {
+            if seal.take_if(|seal| !(returns.seal)(seal)).is_some() {
                 losses.note(*at, "a seal can be sent back to its own maker only");
             }
         }

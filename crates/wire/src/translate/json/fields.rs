@@ -22,6 +22,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The same, with names in snake case taken as camel case: a parser of protocol buffers takes both.
+    pub(crate) fn in_camel_case(node: Node<'a>) -> Result<Self, Malformed> {
+        let mut fields = Self::of(node)?;
+        for (name, _) in fields.members.iter_mut().filter(|(name, _)| name.contains('_')) {
+            *name = Cow::Owned(camel_case(name));
+        }
+        Ok(fields)
+    }
+
     pub(crate) fn take(&mut self, name: &str) -> Option<Node<'a>> {
         let index = self.members.iter().position(|(key, _)| key == name)?;
         let (_, node) = self.members.swap_remove(index);
@@ -104,6 +113,21 @@ impl<'a> Fields<'a> {
             None => Err(Malformed::new(node.at, expected)),
         }
     }
+}
+
+fn camel_case(name: &str) -> String {
+    let mut camel = String::with_capacity(name.len());
+    let mut is_after_line = false;
+    for letter in name.trim_start_matches('_').chars() {
+        if letter == '_' {
+            is_after_line = true;
+        } else if std::mem::take(&mut is_after_line) {
+            camel.push(letter.to_ascii_uppercase());
+        } else {
+            camel.push(letter);
+        }
+    }
+    camel
 }
 
 fn number<'a>(node: &Node<'a>) -> Option<&'a str> {

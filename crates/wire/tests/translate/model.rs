@@ -36,6 +36,11 @@ fn word() -> impl Strategy<Value = Cow> {
     "[a-zA-Z][a-zA-Z0-9_-]{0,10}".prop_map(Cow::Owned)
 }
 
+/// A name that every dialect takes.
+fn label() -> impl Strategy<Value = Cow> {
+    "[a-z]{1,8}".prop_map(Cow::Owned)
+}
+
 fn object() -> impl Strategy<Value = Raw<'static>> {
     prop_oneof![
         Just("{}".to_owned()),
@@ -51,7 +56,10 @@ fn made<T>(value: T) -> Field<T> {
 
 fn native(scope: Scope, kind: &'static str) -> impl Strategy<Value = Native<'static>> {
     word().prop_map(move |word| {
-        let json = format!("{{\"type\":\"{kind}\",\"x\":\"{word}\"}}");
+        let json = match scope.dialect {
+            Dialect::BedrockConverse => format!("{{\"{kind}\":{{\"x\":\"{word}\"}}}}"),
+            _ => format!("{{\"type\":\"{kind}\",\"x\":\"{word}\"}}"),
+        };
         Native {
             owner: scope.maker,
             name: "".into(),
@@ -66,16 +74,16 @@ fn cache(scope: Scope) -> BoxedStrategy<Option<CacheMark>> {
     if scope.has_chats() {
         times.extend([Some(CacheTtl::ThirtyMinutes), Some(CacheTtl::TwelveHours)]);
     }
-    if scope.has_claudes() {
+    if scope.has_claudes_marks() {
         times.extend([Some(CacheTtl::FiveMinutes), Some(CacheTtl::OneHour)]);
     }
     let mark = prop::sample::select(times).prop_map(|ttl| CacheMark { ttl, at: Spot::NOWHERE });
     only(scope.has_cache_marks(), mark)
 }
 
-/// Marks on what is no text, which only Messages has.
+/// Marks on what is no text.
 fn mark(scope: Scope) -> BoxedStrategy<Option<CacheMark>> {
-    if scope.has_claudes() { cache(scope) } else { Just(None).boxed() }
+    if scope.has_claudes_marks() { cache(scope) } else { Just(None).boxed() }
 }
 
 fn plain(scope: Scope) -> impl Strategy<Value = Text<'static>> {
@@ -89,12 +97,17 @@ fn plain(scope: Scope) -> impl Strategy<Value = Text<'static>> {
 }
 
 fn media(scope: Scope) -> impl Strategy<Value = Media<'static>> {
-    let image = (prop_oneof![url(), base64("image/png")], only(scope.has_chats(), detail()))
+    let picture =
+        one_of(vec![(true, base64("image/png").boxed()), (scope.has_addresses(), url().boxed())]);
+    let image = (picture, only(scope.has_chats(), detail()))
         .prop_map(|(source, detail)| (MediaKind::Image, source, detail, None));
-    let kept =
-        one_of(vec![(true, base64("application/pdf").boxed()), (scope.is_own(), stored(scope).boxed())]);
+    let kept = one_of(vec![
+        (true, base64("application/pdf").boxed()),
+        (scope.is_own() && scope.has_addresses(), stored(scope).boxed()),
+    ]);
+    let title = if scope.has_addresses() { text().boxed() } else { label().boxed() };
     let document =
-        (kept, text()).prop_map(|(source, title)| (MediaKind::Document, source, None, Some(made(title))));
+        (kept, title).prop_map(|(source, title)| (MediaKind::Document, source, None, Some(made(title))));
     let sound = prop_oneof![base64("audio/wav"), base64("audio/mpeg")]
         .prop_map(|source| (MediaKind::Audio, source, None, None));
     let any = one_of(vec![
@@ -147,8 +160,12 @@ fn reasoning(scope: Scope) -> BoxedStrategy<AssistantPart<'static>> {
     let signed = (prop_oneof![text(), Just("".into())], data)
         .prop_map(|(text, data)| (text, SealKind::Signature, data));
     let withheld = data.prop_map(|data| ("".into(), SealKind::Encrypted, data));
-    let sealed = prop_oneof![signed, withheld].prop_map(|(text, kind, data): (Cow, _, String)| {
-        let seal = Some(Seal { maker: Maker::Anthropic, kind, data: data.into() });
+    let sealed =
+        one_of(vec![(true, signed.boxed()), (scope.has_withheld_reasoning(), withheld.boxed())]);
+    let sealed = sealed.prop_map(move |(text, kind, data): (Cow, _, String)| {
+        let is_bedrocks = scope.maker == Maker::Bedrock && kind == SealKind::Encrypted;
+        let maker = if is_bedrocks { Maker::Bedrock } else { Maker::Anthropic };
+        let seal = Some(Seal { maker, kind, data: data.into() });
         AssistantPart::Reasoning(Reasoning { text, is_summary: false, seal, id: None, at: Spot::NOWHERE })
     });
     sealed.boxed()
@@ -200,9 +217,13 @@ fn assistant(scope: Scope) -> impl Strategy<Value = Vec<AssistantPart<'static>>>
 }
 
 fn results(scope: Scope) -> impl Strategy<Value = Turn<'static>> {
-    let texts = vec(plain(scope).prop_map(Content::Text), 1..3);
+    let unmarked = plain(scope).prop_map(move |text| match scope.has_marks_in_results() {
+        true => text,
+        false => Text { cache: None, ..text },
+    });
+    let texts = vec(unmarked.prop_map(Content::Text), 1..3);
     let parts = if scope.has_claudes() { vec(content(scope), 0..3).boxed() } else { texts.boxed() };
-    let failed = only(scope.has_claudes(), Just(made(())));
+    let failed = only(scope.has_failed_results(), Just(made(())));
     let result = (word(), parts, failed, mark(scope)).prop_map(|(call_id, parts, is_error, cache)| {
         ToolResult { call_id, parts, is_error, cache, at: Spot::NOWHERE }
     });
@@ -221,7 +242,8 @@ fn exchange(scope: Scope) -> impl Strategy<Value = Vec<Turn<'static>>> {
         (assistant(scope), name()).prop_map(|(parts, name)| Turn::Assistant { parts, name, at: made(()) });
     let later = (vec(plain(scope), 1..2), Just(Authority::System))
         .prop_map(|(parts, authority)| Turn::Instructions { authority, parts, name: None, at: made(()) });
-    (of(results(scope)), user, of(later), assistant).prop_map(|(results, user, later, assistant)| {
+    let later = only(scope.has_late_instructions(), later);
+    (of(results(scope)), user, later, assistant).prop_map(|(results, user, later, assistant)| {
         results.into_iter().chain([user]).chain(later).chain([assistant]).collect()
     })
 }
@@ -376,7 +398,8 @@ fn delivery(scope: Scope) -> impl Strategy<Value = Delivery<'static>> {
     );
     let tier = only(scope.has_service_tiers(), tier);
     let user = only(scope.has_users(), word());
-    (any::<bool>(), tier, user, (own(), own(), own()), kept).prop_map(
+    let is_stream = any::<bool>().prop_map(move |wanted| wanted && scope.has_all_in_body());
+    (is_stream, tier, user, (own(), own(), own()), kept).prop_map(
         move |(
             is_stream,
             tier,
@@ -385,7 +408,7 @@ fn delivery(scope: Scope) -> impl Strategy<Value = Delivery<'static>> {
             (metadata, store),
         )| Delivery {
             is_stream,
-            wants_usage: is_stream || scope.dialect == Dialect::Anthropic,
+            wants_usage: is_stream || scope.dialect != Dialect::OpenAiChat,
             obfuscation: None,
             service_tier: tier.map(made),
             store,
@@ -406,10 +429,12 @@ pub(crate) fn request(scope: Scope) -> impl Strategy<Value = Request<'static>> {
         value: Raw::new("[1, {\"a\":null}]".into()).unwrap(),
         at: Spot::NOWHERE,
     });
-    let tools = (vec(tool(scope), 1..3), of(choice(scope)), of(any::<bool>().prop_map(made)));
+    let parallel = only(scope.has_single_calls(), any::<bool>().prop_map(made));
+    let tools = (vec(tool(scope), 1..3), of(choice(scope)), parallel);
+    let tools = if scope.has_calls_without_tools() { of(tools).boxed() } else { tools.prop_map(Some).boxed() };
     (
         turns(scope),
-        of(tools),
+        tools,
         of(format(scope)),
         thinking(scope),
         sampling(scope),
@@ -428,9 +453,10 @@ pub(crate) fn request(scope: Scope) -> impl Strategy<Value = Request<'static>> {
                     tool_choice,
                     None | Some(Field { value: ToolChoice::None | ToolChoice::Native(_), .. })
                 );
-                let parallel_tool_calls = parallel.filter(|_| scope.has_chats() || !has_no_place);
+                let has_place = scope.has_parallel_calls() && (scope.has_chats() || !has_no_place);
+                let parallel_tool_calls = parallel.filter(|_| has_place);
                 Request {
-                    model: "target-model".into(),
+                    model: if scope.has_all_in_body() { "target-model" } else { "" }.into(),
                     turns,
                     tools,
                     tool_choice,
@@ -460,10 +486,21 @@ pub(crate) fn answer(scope: Scope) -> impl Strategy<Value = Answer<'static>> {
     let parts =
         (some_reasoning(scope, 2), one_text, some_reasoning(scope, 1), vec(call(scope).prop_map(bare), 0..3))
             .prop_map(|(first, text, second, calls)| [first, vec![text], second, calls].concat());
-    let reasons = if scope.dialect == Dialect::OpenAiChat {
-        vec![StopReason::End, StopReason::MaxTokens, StopReason::ToolCalls, StopReason::Filtered]
-    } else {
-        vec![
+    let reasons = match scope.dialect {
+        Dialect::OpenAiChat => {
+            vec![StopReason::End, StopReason::MaxTokens, StopReason::ToolCalls, StopReason::Filtered]
+        }
+        Dialect::BedrockConverse => vec![
+            StopReason::End,
+            StopReason::StopText(None),
+            StopReason::StopText(Some("END".into())),
+            StopReason::MaxTokens,
+            StopReason::ContextFull,
+            StopReason::ToolCalls,
+            StopReason::Filtered,
+            StopReason::Malformed,
+        ],
+        _ => vec![
             StopReason::End,
             StopReason::StopText(Some("END".into())),
             StopReason::MaxTokens,
@@ -471,13 +508,13 @@ pub(crate) fn answer(scope: Scope) -> impl Strategy<Value = Answer<'static>> {
             StopReason::ToolCalls,
             StopReason::Refused,
             StopReason::Paused,
-        ]
+        ],
     };
     let stop = prop::sample::select(reasons).prop_map(|reason| Stop { reason, explanation: None });
     let counts = prop::array::uniform6(0u64..1000);
     (word(), parts, stop, counts).prop_map(move |(id, parts, stop, [a, b, c, d, e, f])| Answer {
-        id,
-        model: "m".into(),
+        id: if scope.has_all_in_body() { id } else { "".into() },
+        model: if scope.has_all_in_body() { "m" } else { "" }.into(),
         created: (scope.dialect == Dialect::OpenAiChat).then_some(7),
         choices: vec![Choice { index: 0, parts, stop: Some(stop), logprobs: None }],
         usage: Some(Usage {
@@ -487,7 +524,7 @@ pub(crate) fn answer(scope: Scope) -> impl Strategy<Value = Answer<'static>> {
                 cache_write_5m: c,
                 cache_write_1h: if scope.dialect == Dialect::OpenAiChat { 0 } else { d },
                 output: e,
-                reasoning: f,
+                reasoning: if scope.dialect == Dialect::BedrockConverse { 0 } else { f },
             },
             ..Usage::default()
         }),

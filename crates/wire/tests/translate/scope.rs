@@ -17,6 +17,7 @@ impl Scope {
         let maker = match dialect {
             Dialect::OpenAiChat => Maker::OpenAi,
             Dialect::Anthropic => Maker::Anthropic,
+            Dialect::BedrockConverse => Maker::Bedrock,
         };
         Self { dialect, maker, other: None }
     }
@@ -36,6 +37,31 @@ impl Scope {
         self.other.is_none()
     }
 
+    /// Does a body name the model, and not its path?
+    pub(crate) fn names_model(self) -> bool {
+        matches!(self.dialect, Dialect::OpenAiChat | Dialect::Anthropic)
+    }
+
+    /// Does a body tell of a stream, and not its path?
+    pub(crate) fn tells_of_stream(self) -> bool {
+        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
+    }
+
+    /// Is usage told without being asked for?
+    pub(crate) fn always_tells_usage(self) -> bool {
+        matches!(self.dialect, Dialect::Anthropic)
+    }
+
+    /// Can instructions stand in between?
+    pub(crate) fn has_late_instructions(self) -> bool {
+        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
+    }
+
+    /// Can a model be kept from calling several tools at once?
+    pub(crate) fn has_single_calls(self) -> bool {
+        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
+    }
+
     /// May it say what only chat has?
     pub(crate) fn has_chats(self) -> bool {
         self.is_among(&[Dialect::OpenAiChat])
@@ -48,7 +74,7 @@ impl Scope {
 
     /// Does reasoning come with seals, which return byte for byte?
     pub(crate) fn has_seals(self) -> bool {
-        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
+        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic, Dialect::BedrockConverse])
     }
 
     /// Can reasoning without a seal be sent back?
@@ -62,26 +88,26 @@ impl Scope {
     }
 
     pub(crate) fn has_cache_marks(self) -> bool {
-        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
+        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic, Dialect::BedrockConverse])
     }
 
     pub(crate) fn has_files(self) -> bool {
-        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
+        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic, Dialect::BedrockConverse])
     }
 
     /// Is each tool strict or not for itself?
     pub(crate) fn has_strict_tools(self) -> bool {
-        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
+        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic, Dialect::BedrockConverse])
     }
 
     /// May the choice of a tool be left to the model in so many words, and be one function?
     pub(crate) fn has_every_choice(self) -> bool {
-        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
+        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic, Dialect::BedrockConverse])
     }
 
     /// Has it choices of a tool that only its maker understands?
     pub(crate) fn has_own_choices(self) -> bool {
-        self.is_own() && self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
+        self.is_own() && self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic, Dialect::BedrockConverse])
     }
 
     pub(crate) fn has_json_objects(self) -> bool {
@@ -89,7 +115,7 @@ impl Scope {
     }
 
     pub(crate) fn has_efforts(self) -> bool {
-        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
+        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic, Dialect::BedrockConverse])
     }
 
     /// Can a model be told to think as long as it sees fit, without an effort?
@@ -124,5 +150,49 @@ impl Scope {
 
     pub(crate) fn has_users(self) -> bool {
         self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
+    }
+
+    /// Does the body name the model, and say whether a stream is wanted, rather than the path?
+    pub(crate) fn has_all_in_body(self) -> bool {
+        !self.has_converse()
+    }
+
+    /// Does another maker take back what a maker withheld?
+    pub(crate) fn has_withheld_reasoning(self) -> bool {
+        self.is_own() || !self.has_converse()
+    }
+
+    /// Can a mark of what to cache be on anything, and for five minutes or an hour?
+    pub(crate) fn has_claudes_marks(self) -> bool {
+        self.is_among(&[Dialect::Anthropic, Dialect::BedrockConverse])
+    }
+
+    /// Can the parts of a tool's result be marked, each for itself?
+    pub(crate) fn has_marks_in_results(self) -> bool {
+        !self.has_converse()
+    }
+
+    pub(crate) fn has_failed_results(self) -> bool {
+        self.is_among(&[Dialect::Anthropic, Dialect::BedrockConverse])
+    }
+
+    /// Are images fetched from addresses, files kept, and given any name?
+    pub(crate) fn has_addresses(self) -> bool {
+        !self.has_converse()
+    }
+
+    /// Can calls be kept to one at a time?
+    pub(crate) fn has_parallel_calls(self) -> bool {
+        !self.has_converse()
+    }
+
+    /// May a conversation hold calls though no tools are offered?
+    pub(crate) fn has_calls_without_tools(self) -> bool {
+        !self.has_converse()
+    }
+
+    /// Is any side Converse?
+    fn has_converse(self) -> bool {
+        self.dialect == Dialect::BedrockConverse || self.other == Some(Dialect::BedrockConverse)
     }
 }

@@ -97,8 +97,7 @@ fn plain(scope: Scope) -> impl Strategy<Value = Text<'static>> {
 }
 
 fn media(scope: Scope) -> impl Strategy<Value = Media<'static>> {
-    let picture =
-        one_of(vec![(true, base64("image/png").boxed()), (scope.has_addresses(), url().boxed())]);
+    let picture = one_of(vec![(true, base64("image/png").boxed()), (scope.has_addresses(), url().boxed())]);
     let image = (picture, only(scope.has_chats(), detail()))
         .prop_map(|(source, detail)| (MediaKind::Image, source, detail, None));
     let kept = one_of(vec![
@@ -160,8 +159,7 @@ fn reasoning(scope: Scope) -> BoxedStrategy<AssistantPart<'static>> {
     let signed = (prop_oneof![text(), Just("".into())], data)
         .prop_map(|(text, data)| (text, SealKind::Signature, data));
     let withheld = data.prop_map(|data| ("".into(), SealKind::Encrypted, data));
-    let sealed =
-        one_of(vec![(true, signed.boxed()), (scope.has_withheld_reasoning(), withheld.boxed())]);
+    let sealed = one_of(vec![(true, signed.boxed()), (scope.has_withheld_reasoning(), withheld.boxed())]);
     let sealed = sealed.prop_map(move |(text, kind, data): (Cow, _, String)| {
         let is_bedrocks = scope.maker == Maker::Bedrock && kind == SealKind::Encrypted;
         let maker = if is_bedrocks { Maker::Bedrock } else { Maker::Anthropic };
@@ -429,9 +427,9 @@ pub(crate) fn request(scope: Scope) -> impl Strategy<Value = Request<'static>> {
         value: Raw::new("[1, {\"a\":null}]".into()).unwrap(),
         at: Spot::NOWHERE,
     });
-    let parallel = only(scope.has_single_calls(), any::<bool>().prop_map(made));
-    let tools = (vec(tool(scope), 1..3), of(choice(scope)), parallel);
-    let tools = if scope.has_calls_without_tools() { of(tools).boxed() } else { tools.prop_map(Some).boxed() };
+    let tools = (vec(tool(scope), 1..3), of(choice(scope)), of(any::<bool>().prop_map(made)));
+    let tools =
+        if scope.has_calls_without_tools() { of(tools).boxed() } else { tools.prop_map(Some).boxed() };
     (
         turns(scope),
         tools,

@@ -37,28 +37,8 @@ impl Scope {
         self.other.is_none()
     }
 
-    /// Does a body name the model, and not its path?
-    pub(crate) fn names_model(self) -> bool {
-        matches!(self.dialect, Dialect::OpenAiChat | Dialect::Anthropic)
-    }
-
-    /// Does a body tell of a stream, and not its path?
-    pub(crate) fn tells_of_stream(self) -> bool {
-        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
-    }
-
-    /// Is usage told without being asked for?
-    pub(crate) fn always_tells_usage(self) -> bool {
-        matches!(self.dialect, Dialect::Anthropic)
-    }
-
     /// Can instructions stand in between?
     pub(crate) fn has_late_instructions(self) -> bool {
-        self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
-    }
-
-    /// Can a model be kept from calling several tools at once?
-    pub(crate) fn has_single_calls(self) -> bool {
         self.is_among(&[Dialect::OpenAiChat, Dialect::Anthropic])
     }
 

@@ -4,6 +4,7 @@ use super::json::Node;
 use super::losses::{Losses, Malformed};
 use super::model::{Answer, Event, Failure, Request};
 use super::sequence::Interleaving;
+use crate::redact::redact_event;
 
 /// Where a request is going: what the body itself doesn't say and only who routes it knows.
 #[derive(Debug, Clone)]
@@ -114,4 +115,9 @@ pub(crate) trait StreamReader: Send {
 pub(crate) trait StreamWriter: Send {
     /// Writes what the event means to the client; what can't be expressed is noted, without a place.
     fn write(&mut self, event: Event<'_>, losses: &mut Losses, out: &mut Vec<u8>);
+
+    /// The failure that was just written, without the secret and whatever looks like a key.
+    fn redacted(&self, written: Vec<u8>, secret: &[u8]) -> Vec<u8> {
+        redact_event(&written, 0, secret).unwrap_or(written)
+    }
 }

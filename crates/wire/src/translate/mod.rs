@@ -29,6 +29,7 @@
 #![deny(unused_variables)]
 
 mod anthropic;
+mod bedrock_converse;
 mod codec;
 mod data_url;
 mod dialogue;
@@ -62,11 +63,13 @@ pub enum Dialect {
     OpenAiChat,
     /// `POST /v1/messages`
     Anthropic,
+    /// `POST /model/{id}/converse` and `/converse-stream`
+    BedrockConverse,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::OpenAiChat, Self::Anthropic];
+    pub const ALL: [Self; 3] = [Self::OpenAiChat, Self::Anthropic, Self::BedrockConverse];
 
     /// The stable name, as in configuration, metrics and the names of fixtures.
     #[must_use]
@@ -74,6 +77,7 @@ impl Dialect {
         match self {
             Self::OpenAiChat => "openai_chat",
             Self::Anthropic => "anthropic",
+            Self::BedrockConverse => "bedrock_converse",
         }
     }
 
@@ -81,6 +85,7 @@ impl Dialect {
         match self {
             Self::OpenAiChat => &openai_chat::OpenAiChat,
             Self::Anthropic => &anthropic::Anthropic,
+            Self::BedrockConverse => &bedrock_converse::BedrockConverse,
         }
     }
 }

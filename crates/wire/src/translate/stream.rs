@@ -5,7 +5,6 @@ use super::codec::{AnswerContext, StreamReader, StreamWriter};
 use super::losses::Losses;
 use super::model::{Delta, Event, Failure, FailureKind};
 use super::sequence::{Interleaving, Sequencer};
-use crate::redact::redact_event;
 use crate::usage::estimate;
 use topdog_domain::usage::TokenUsage;
 
@@ -139,7 +138,7 @@ impl Passage {
         let start = out.len();
         self.writer.write(failure, &mut self.losses, out);
         let written = out.split_off(start);
-        out.extend(redact_event(&written, 0, secret).unwrap_or(written));
+        out.extend(self.writer.redacted(written, secret));
     }
 }
 

@@ -114,7 +114,7 @@ pub(in crate::translate) const fn effort_word(effort: Effort) -> (&'static str, 
     }
 }
 
-pub(super) fn cache_ttl(name: &str) -> Option<CacheTtl> {
+pub(in crate::translate) fn cache_ttl(name: &str) -> Option<CacheTtl> {
     match name {
         "5m" => Some(CacheTtl::FiveMinutes),
         "1h" => Some(CacheTtl::OneHour),
@@ -123,7 +123,7 @@ pub(super) fn cache_ttl(name: &str) -> Option<CacheTtl> {
 }
 
 /// The time's name here, and whether it is the same one.
-pub(super) const fn cache_ttl_word(ttl: CacheTtl) -> (&'static str, bool) {
+pub(in crate::translate) const fn cache_ttl_word(ttl: CacheTtl) -> (&'static str, bool) {
     match ttl {
         CacheTtl::FiveMinutes => ("5m", true),
         CacheTtl::OneHour => ("1h", true),

@@ -81,7 +81,10 @@ async fn passed(server: &Server<'_>, key: &str, calls: usize) -> usize {
     passed
 }
 
-#[expect(clippy::disallowed_methods, reason = "the server under test has a clock of its own, which is this one")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server under test has a clock of its own, which is this one"
+)]
 fn minute() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 60
 }

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 pub(crate) struct Fields<'a> {
     /// Where the object begins.
     pub(crate) at: Spot,
+    takes_snake_case: bool,
     members: Vec<(Cow<'a, str>, Node<'a>)>,
 }
 
@@ -17,22 +18,21 @@ impl<'a> Fields<'a> {
     /// The fields of a node that must be an object.
     pub(crate) fn of(node: Node<'a>) -> Result<Self, Malformed> {
         match node.value {
-            Value::Object(members) => Ok(Self { at: node.at, members }),
+            Value::Object(members) => Ok(Self { at: node.at, takes_snake_case: false, members }),
             _ => Err(Malformed::new(node.at, "an object")),
         }
     }
 
-    /// The same, with names in snake case taken as camel case: a parser of protocol buffers takes both.
+    /// The same, with names in snake case found by their camel case: a parser of protocol buffers takes both.
     pub(crate) fn in_camel_case(node: Node<'a>) -> Result<Self, Malformed> {
-        let mut fields = Self::of(node)?;
-        for (name, _) in fields.members.iter_mut().filter(|(name, _)| name.contains('_')) {
-            *name = Cow::Owned(camel_case(name));
-        }
-        Ok(fields)
+        Ok(Self { takes_snake_case: true, ..Self::of(node)? })
     }
 
     pub(crate) fn take(&mut self, name: &str) -> Option<Node<'a>> {
-        let index = self.members.iter().position(|(key, _)| key == name)?;
+        let is_named = |key: &str| {
+            key == name || (self.takes_snake_case && key.contains('_') && camel_case(key) == name)
+        };
+        let index = self.members.iter().position(|(key, _)| is_named(key))?;
         let (_, node) = self.members.swap_remove(index);
         (!matches!(node.value, Value::Null)).then_some(node)
     }

@@ -6,8 +6,15 @@ use std::borrow::Cow;
 /// The calls of a conversation that wait for their results.
 #[derive(Debug, Default)]
 pub(super) struct Calls<'a> {
-    waiting: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    waiting: Vec<Waiting<'a>>,
     made: usize,
+}
+
+#[derive(Debug)]
+struct Waiting<'a> {
+    id: Cow<'a, str>,
+    name: Cow<'a, str>,
+    has_made_id: bool,
 }
 
 impl<'a> Calls<'a> {
@@ -15,22 +22,25 @@ impl<'a> Calls<'a> {
     pub(super) fn take_up(&mut self, parts: &mut [AssistantPart<'a>]) {
         for part in parts {
             let AssistantPart::ToolCall(call) = part else { continue };
-            if call.id.is_empty() {
+            let has_made_id = call.id.is_empty();
+            if has_made_id {
                 call.id = self.made_id();
             }
-            self.waiting.push((call.id.clone(), call.name.clone()));
+            self.waiting.push(Waiting { id: call.id.clone(), name: call.name.clone(), has_made_id });
         }
     }
 
     /// The id of the call that a result answers: the one it names, else the first that waits for a result
-    /// of this name.
+    /// of this name, those first that have no id to be named by.
     pub(super) fn answered(&mut self, id: Option<Cow<'a, str>>, name: &str) -> Cow<'a, str> {
-        let position = self.waiting.iter().position(|(waiting, called)| match &id {
-            Some(id) => waiting == id,
-            None => called == name,
-        });
+        let find = |is: &dyn Fn(&Waiting<'_>) -> bool| self.waiting.iter().position(is);
+        let position = match &id {
+            Some(id) => find(&|call| call.id == *id),
+            None => find(&|call| call.name == name && call.has_made_id)
+                .or_else(|| find(&|call| call.name == name)),
+        };
         match (position, id) {
-            (Some(position), _) => self.waiting.remove(position).0,
+            (Some(position), _) => self.waiting.remove(position).id,
             (None, Some(id)) => id,
             (None, None) => self.made_id(),
         }

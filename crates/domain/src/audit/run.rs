@@ -7,7 +7,8 @@ use serde::Deserialize;
 use std::iter::{repeat, successors};
 
 /// Consecutive entries of one chain. A hash is kept once, as its entry's own and not again as the next one's
-/// previous, and a place not at all but for the last: so nothing can be said in two ways.
+/// previous, a place not at all but for the last, and a line that could be written otherwise is none: so nothing can be
+/// said in two ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRun {
     /// Whose chain.
@@ -61,7 +62,7 @@ impl AuditRun {
     pub fn entries(&self) -> Vec<AuditEntry> {
         let mut reader = BodyReader::default();
         let bodies: Vec<String> = self.bodies.split('\n').map(|line| reader.next(line)).collect();
-        let hashes: Vec<ChainHash> = self.hashes.chunks(32).map(padded).collect();
+        let hashes: Vec<ChainHash> = self.hashes.chunks(32).map(whole_hash).collect();
         let len = bodies.len().max(hashes.len());
         let first_seq = self.last_seq.saturating_add(1).saturating_sub(len as u64);
         let seqs = successors(Some(first_seq), |seq| seq.checked_add(1));
@@ -76,10 +77,9 @@ impl AuditRun {
     }
 }
 
-fn padded(bytes: &[u8]) -> ChainHash {
-    let mut hash = [0; 32];
-    hash.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    ChainHash(hash)
+/// The hash; no entry's, where bytes of it are missing.
+fn whole_hash(bytes: &[u8]) -> ChainHash {
+    bytes.try_into().map_or(ChainHash::GENESIS, ChainHash)
 }
 
 /// The id that a body says; the nil id, where it says none.
@@ -206,6 +206,59 @@ mod tests {
         with(&|run| run.hashes.push(0));
         with(&|run| run.hashes.truncate(127));
         with(&|run| run.hashes.rotate_left(32));
+    }
+
+    /// Inserted text that changes no field's value must be found too: whoever reads the table reads it.
+    #[test]
+    fn whatever_is_inserted_is_found() {
+        let sound = run_of_four();
+        let check_with = |place: usize, inserted: &str| {
+            let mut run = sound.clone();
+            run.bodies.insert_str(place, inserted);
+            assert!(check(&run).is_err(), "{inserted:?} at {place} of {}", sound.bodies);
+        };
+        for place in 0..=sound.bodies.len() {
+            for inserted in
+                [" ", "\t", "\r", "\n", "{}", "\0", "\u{feff}", "\"action\":\"forged\",", ",\"x\":1"]
+            {
+                check_with(place, inserted);
+            }
+        }
+        let line_starts: Vec<usize> = sound.bodies.match_indices('\n').map(|(end, _)| end + 1).collect();
+        let entries = sound.entries();
+        for (start, entry) in line_starts.into_iter().zip(&entries[1..]) {
+            let fields: std::collections::BTreeMap<&str, &serde_json::value::RawValue> =
+                serde_json::from_str(&entry.body).unwrap();
+            for (name, value) in fields {
+                check_with(start + 1, &format!("\"{name}\":{value},"));
+                check_with(start + 1, &format!(" \"{name}\":\"forged\","));
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_says_more_than_what_differs_is_found() {
+        let sound = run_of_four();
+        let wholes: Vec<String> = sound.entries().into_iter().map(|entry| entry.body).collect();
+        for line in 1..wholes.len() {
+            let mut lines: Vec<&str> = sound.bodies.split('\n').collect();
+            lines[line] = &wholes[line];
+            let run = AuditRun { bodies: lines.join("\n"), ..sound.clone() };
+            assert_eq!(check(&run), Err(ChainFault::Edited { seq: line as u64 + 1 }));
+        }
+    }
+
+    #[test]
+    fn a_hash_of_which_only_noughts_are_missing_is_found() {
+        let org = OrgId::new();
+        let ends_in_nought = |action: u32| {
+            let action = action.to_string();
+            let at = crate::Timestamp::from_micros(1);
+            run_of(&[AuditDraft::new(at, org, crate::audit::Actor::System, &action, "")])
+        };
+        let mut run = (0..).map(ends_in_nought).find(|run| run.hashes.ends_with(&[0])).unwrap();
+        run.hashes.pop();
+        assert_eq!(check(&run), Err(ChainFault::Edited { seq: 1 }));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What every test gives: a target, a context, and a few ways to call the translator.
 
+use crate::frames::to_text;
 use serde_json::Value;
 use topdog_wire::translate::{
     self, AnswerContext, Dialect, Loss, Mode, ModelTraits, StreamTranslator, Target, Translated,
@@ -59,7 +60,7 @@ pub(crate) fn stream(from: Dialect, to: Dialect, upstream: &[u8], size: usize) -
         translator.push(piece, b"sk-secret-of-the-customer", &mut out);
     }
     translator.finish(b"sk-secret-of-the-customer", &mut out);
-    (String::from_utf8(out).unwrap(), translator)
+    (to_text(to, &out), translator)
 }
 
 /// The data of a stream's events, `[DONE]` as a string.

@@ -2,6 +2,7 @@
 //! in every other dialect: `<case>.<dialect>`, with what was lost. `TOPDOG_WRITE_FIXTURES=1` writes what is
 //! expected anew.
 
+use crate::frames::to_wire;
 use crate::given::{CONTEXT, stream, target};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -95,7 +96,7 @@ fn errors() {
 fn streams_however_they_are_cut() {
     for (from, to) in pairs() {
         for case in cases(from, "streams", ".sse") {
-            let upstream = std::fs::read(&case).unwrap();
+            let upstream = to_wire(from, &std::fs::read(&case).unwrap());
             let (whole, translator) = stream(from, to, &upstream, usize::MAX);
             let mut text = whole.clone();
             writeln!(

@@ -1,6 +1,7 @@
 //! Nothing is lost: what a dialect says of a model is, read again, that model; what two dialects both can
 //! say crosses and returns as it was; and no bytes at all make a reader fall.
 
+use crate::frames::to_wire;
 use crate::given::{CONTEXT, stream, target};
 use crate::model::{answer, request};
 use crate::scope::Scope;
@@ -127,13 +128,15 @@ fn an_answer_streamed_says_what_it_says_whole() {
         for case in ["text", "tools", "thinking", "parallel_tools_interleaved", "azure_and_reasoning"] {
             let folder = format!("{}/tests/fixtures/{}", env!("CARGO_MANIFEST_DIR"), dialect.name());
             let Ok(upstream) = std::fs::read(format!("{folder}/streams/{case}.sse")) else { continue };
+            let upstream = to_wire(dialect, &upstream);
             for other in others(dialect) {
                 let (there, _) = stream(dialect, other, &upstream, usize::MAX);
-                let (back, translator) = stream(other, dialect, there.as_bytes(), usize::MAX);
+                let (back, translator) =
+                    stream(other, dialect, &to_wire(other, there.as_bytes()), usize::MAX);
                 assert!(translator.is_done(), "{case} by {other:?}: {back}");
                 let has_seals = Scope::shared_by(dialect, other).has_seals();
                 let said = |stream: &[u8]| joined(dialect, stream, has_seals);
-                assert_eq!(said(back.as_bytes()), said(&upstream), "{case} by {other:?}");
+                assert_eq!(said(&to_wire(dialect, back.as_bytes())), said(&upstream), "{case} by {other:?}");
             }
         }
     }
@@ -210,7 +213,10 @@ fn bodies() -> Vec<(Dialect, Vec<u8>)> {
                 std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
             paths.retain(|path| path.file_name().unwrap().to_str().unwrap().matches('.').count() == 1);
             paths.sort();
-            bodies.extend(paths.into_iter().map(|path| (dialect, std::fs::read(path).unwrap())));
+            bodies.extend(paths.into_iter().map(|path| {
+                let body = std::fs::read(path).unwrap();
+                (dialect, if kind == "streams" { to_wire(dialect, &body) } else { body })
+            }));
         }
     }
     bodies

@@ -16,7 +16,8 @@ use std::fmt::Write as _;
 
 /// A text, and the cache point behind it.
 pub(super) fn put_text(json: &mut Json, text: Text<'_>, losses: &mut Losses) {
-    let Text { text, citations, seal, cache, at: _ } = text;
+    let Text { text, mut citations, seal, cache, at } = text;
+    citations.retain(|citation| is_citation(citation, at, losses));
     if citations.is_empty() {
         json.open('{').key("text").string(&text).close('}');
     } else {
@@ -24,7 +25,7 @@ pub(super) fn put_text(json: &mut Json, text: Text<'_>, losses: &mut Losses) {
         json.key("content").open('[').open('{').key("text").string(&text).close('}').close(']');
         json.key("citations").open('[');
         for citation in &citations {
-            put_citation(json, citation, losses);
+            put_citation(json, citation);
         }
         json.close(']').close('}').close('}');
     }
@@ -32,15 +33,29 @@ pub(super) fn put_text(json: &mut Json, text: Text<'_>, losses: &mut Losses) {
     put_seal_of_last(json, seal.as_ref());
 }
 
-/// A citation; of another maker's, what Converse has fields for.
-pub(super) fn put_citation(json: &mut Json, citation: &Citation<'_>, losses: &mut Losses) {
+/// Is there anything of a citation that Converse has fields for? What else another maker's says is noted.
+pub(super) fn is_citation(citation: &Citation<'_>, at: Spot, losses: &mut Losses) -> bool {
     let Citation { url, title, cited_text, span, native } = citation;
+    if has_own(citation) {
+        return true;
+    }
+    if native.is_some() || span.is_some() {
+        losses.note(at, "where a citation stands is told in its provider's own way");
+    }
+    url.is_some() || title.is_some() || cited_text.is_some()
+}
+
+/// Is it one of Converse's own?
+pub(super) fn has_own(citation: &Citation<'_>) -> bool {
+    citation.native.as_ref().is_some_and(|native| native.owner == Maker::Bedrock)
+}
+
+/// A citation; of another maker's, what Converse has fields for.
+pub(super) fn put_citation(json: &mut Json, citation: &Citation<'_>) {
+    let Citation { url, title, cited_text, span: _, native } = citation;
     if let Some(native) = native.as_ref().filter(|native| native.owner == Maker::Bedrock) {
         json.raw(native.value.text());
         return;
-    }
-    if native.is_some() || span.is_some() {
-        losses.note(Spot::NOWHERE, "where a citation stands is told in its provider's own way");
     }
     json.open('{');
     if let Some(title) = title {

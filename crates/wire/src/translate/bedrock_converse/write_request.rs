@@ -1,7 +1,9 @@
 //! A request, written.
 
 use super::words;
-use super::write_parts::{put_assistant, put_cache, put_content, put_native, put_text, put_tool_result};
+use super::write_parts::{
+    has_own, put_assistant, put_cache, put_content, put_native, put_text, put_tool_result,
+};
 use super::write_settings::{Settings, put_settings};
 use crate::translate::codec::Target;
 use crate::translate::dialogue::{Dialogue, Message, alternate};
@@ -114,7 +116,13 @@ fn put_turns(json: &mut Json, turns: Vec<Turn<'_>>, target: &Target<'_>, losses:
             }
             Message::Assistant(parts) => {
                 json.open('{').key("role").string("assistant").key("content").open('[');
-                for part in parts {
+                for mut part in parts {
+                    if let AssistantPart::Text(text) = &mut part
+                        && text.citations.iter().any(|citation| !has_own(citation))
+                    {
+                        losses.note(text.at, "citations can be sent back to Bedrock only where it made them");
+                        text.citations.retain(has_own);
+                    }
                     put_assistant(json, part, losses);
                 }
                 json.close(']').close('}');

@@ -1,7 +1,7 @@
 //! A stream, written.
 
 use super::write_answer::{note_usage, put_metrics, put_stop};
-use super::write_parts::{put_citation, safe_id};
+use super::write_parts::{is_citation, put_citation, safe_id};
 use super::{failure, redacted, words};
 use crate::event_stream::{Decoder, HeaderValue, encode};
 use crate::redact::redact_error_body;
@@ -101,10 +101,13 @@ impl Writer {
             Delta::Arguments(text) => self.put_delta(out, |json| {
                 json.key("toolUse").open('{').key("input").string(&text).close('}');
             }),
-            Delta::Citation(citation) => self.put_delta(out, |json| {
-                json.key("citation");
-                put_citation(json, &citation, losses);
-            }),
+            Delta::Citation(citation) if is_citation(&citation, Spot::NOWHERE, losses) => {
+                self.put_delta(out, |json| {
+                    json.key("citation");
+                    put_citation(json, &citation);
+                });
+            }
+            Delta::Citation(_) => {}
             Delta::Native(native) if native.owner == Maker::Bedrock => {
                 let index = self.begun.saturating_sub(1);
                 event(out, "contentBlockDelta", |json| {

@@ -5,6 +5,7 @@ use super::losses::{Losses, Malformed};
 use super::model::{Answer, Event, Failure, Request};
 use super::sequence::Interleaving;
 use crate::redact::redact_event;
+use std::time::Duration;
 
 /// Where a request is going: what the body itself doesn't say and only who routes it knows.
 #[derive(Debug, Clone)]
@@ -26,7 +27,7 @@ pub struct ModelTraits {
     pub takes_instructions_anywhere: bool,
     /// How it is told to think.
     pub thinking: ThinkingStyle,
-    /// Does it take marks of what to cache (chat: `prompt_cache_breakpoint`)?
+    /// Does it take marks of what to cache (chat: `prompt_cache_breakpoint`; Converse: `cachePoint`)?
     pub takes_cache_marks: bool,
     /// Does it take reasoning back in `reasoning_details` (chat: OpenRouter and Top Dog do, OpenAI not)?
     pub takes_reasoning_details: bool,
@@ -68,6 +69,8 @@ pub struct AnswerContext<'t> {
     pub model: &'t str,
     /// Did the caller ask for usage in the stream ([`Translated::wants_usage`](super::Translated))?
     pub wants_usage: bool,
+    /// Is the caller's stream one JSON array (Gemini without `alt=sse`)?
+    pub is_json_array: bool,
 }
 
 /// One dialect: reading and writing everything that is exchanged in it.
@@ -89,6 +92,11 @@ pub(crate) trait Codec: Sync {
 
     /// The status and body that this dialect's clients understand.
     fn write_error(&self, failure: &Failure<'_>) -> (u16, Vec<u8>);
+
+    /// How long to wait before asking again, where an error's body tells it.
+    fn retry_after(&self, _body: &str) -> Option<Duration> {
+        None
+    }
 
     fn stream_reader(&self) -> Box<dyn StreamReader>;
 

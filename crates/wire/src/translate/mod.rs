@@ -30,16 +30,20 @@
 
 mod anthropic;
 mod bedrock_converse;
+mod call_id;
 mod codec;
+mod cohere;
 mod data_url;
 mod dialogue;
 mod effort;
 mod frames;
+mod gemini;
 mod json;
 mod losses;
 pub mod model;
 mod openai;
 mod openai_chat;
+mod openai_responses;
 pub mod prove;
 mod seal;
 mod sequence;
@@ -52,8 +56,10 @@ pub use stream::StreamTranslator;
 
 use crate::BadBody;
 use bytes::Bytes;
+use call_id::CallIds;
 use codec::Codec;
 use losses::Malformed;
+use std::time::Duration;
 use topdog_domain::usage::TokenUsage;
 
 /// The dialects that can be translated.
@@ -61,31 +67,43 @@ use topdog_domain::usage::TokenUsage;
 pub enum Dialect {
     /// `POST /v1/chat/completions`
     OpenAiChat,
+    /// `POST /v1/responses`
+    OpenAiResponses,
     /// `POST /v1/messages`
     Anthropic,
+    /// `POST /v2/chat`
+    Cohere,
     /// `POST /model/{id}/converse` and `/converse-stream`
     BedrockConverse,
+    /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`
+    Gemini,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::OpenAiChat, Self::Anthropic, Self::BedrockConverse];
+    pub const ALL: [Self; 6] = [Self::OpenAiChat, Self::OpenAiResponses, Self::Anthropic, Self::Cohere, Self::BedrockConverse, Self::Gemini];
 
     /// The stable name, as in configuration, metrics and the names of fixtures.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenAiChat => "openai_chat",
+            Self::OpenAiResponses => "openai_responses",
             Self::Anthropic => "anthropic",
+            Self::Cohere => "cohere",
             Self::BedrockConverse => "bedrock_converse",
+            Self::Gemini => "gemini",
         }
     }
 
     fn codec(self) -> &'static dyn Codec {
         match self {
             Self::OpenAiChat => &openai_chat::OpenAiChat,
+            Self::OpenAiResponses => &openai_responses::OpenAiResponses,
             Self::Anthropic => &anthropic::Anthropic,
+            Self::Cohere => &cohere::Cohere,
             Self::BedrockConverse => &bedrock_converse::BedrockConverse,
+            Self::Gemini => &gemini::Gemini,
         }
     }
 }
@@ -237,10 +255,11 @@ pub fn answer(
     let text = String::from_utf8_lossy(body);
     let root = json::parse(&text).map_err(|_| BadAnswer { path: String::new(), expected: "JSON" })?;
     let mut losses = Losses::default();
-    let answer = from.codec().read_answer(root, &mut losses).map_err(|fault| {
+    let mut answer = from.codec().read_answer(root, &mut losses).map_err(|fault| {
         let (path, expected) = fault.name(&text);
         BadAnswer { path, expected }
     })?;
+    CallIds::of(context.id).give(&mut answer);
     let usage = answer.usage.map(|usage| usage.tokens);
     let body = to.codec().write_answer(answer, context, &mut losses).into();
     Ok(TranslatedAnswer { body, dropped: losses.name(&text), usage })
@@ -256,6 +275,13 @@ pub fn error(from: Dialect, to: Dialect, status: u16, body: &[u8]) -> (u16, Byte
     // A failure of the provider's keeps its own status: every client knows them all.
     let keeps = failure.kind == model::FailureKind::Server && status >= 500;
     (if keeps { status } else { own_status }, body.into())
+}
+
+/// How long to wait before asking again, where a dialect tells it in an error's body (Gemini) and not in a
+/// header; none where the body doesn't tell.
+#[must_use]
+pub fn retry_after(from: Dialect, body: &[u8]) -> Option<Duration> {
+    from.codec().retry_after(&String::from_utf8_lossy(body))
 }
 
 /// Top Dog's own failure, as the client's dialect says it: the status and the body.

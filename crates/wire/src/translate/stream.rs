@@ -1,6 +1,7 @@
 //! A stream translated as it passes: pieces of the provider's in, whole frames of the client's out.
 
 use super::Dialect;
+use super::call_id::CallIds;
 use super::codec::{AnswerContext, StreamReader, StreamWriter};
 use super::losses::Losses;
 use super::model::{Delta, Event, Failure, FailureKind};
@@ -19,6 +20,7 @@ pub struct StreamTranslator {
 struct Passage {
     writer: Box<dyn StreamWriter>,
     sequencer: Option<Sequencer>,
+    call_ids: CallIds,
     losses: Losses,
     state: State,
     has_stopped: bool,
@@ -43,6 +45,7 @@ impl StreamTranslator {
             passage: Passage {
                 writer: codec.stream_writer(context),
                 sequencer: (codec.interleaving() == Interleaving::Sequential).then(Sequencer::default),
+                call_ids: CallIds::of(context.id),
                 losses: Losses::of_stream(),
                 state: State::Running,
                 has_stopped: false,
@@ -126,7 +129,8 @@ impl Passage {
             Event::Done => self.state = State::Done,
             _ => {}
         }
-        let Self { writer, losses, sequencer, .. } = self;
+        let Self { writer, losses, sequencer, call_ids, .. } = self;
+        let event = call_ids.give_in_stream(event);
         match sequencer {
             None => writer.write(event, losses, out),
             Some(sequencer) => sequencer.push(event, &mut |event| writer.write(event, losses, out)),

@@ -8,7 +8,7 @@ use topdog_wire::translate::{
 };
 
 pub(crate) const CONTEXT: AnswerContext<'_> =
-    AnswerContext { id: "req_1", created: 1_700_000_000, model: "asked-model", wants_usage: true };
+    AnswerContext { id: "req_1", created: 1_700_000_000, model: "asked-model", wants_usage: true, is_json_array: false };
 
 pub(crate) fn target() -> Target<'static> {
     Target {

@@ -130,7 +130,10 @@ fn an_answer_streamed_says_what_it_says_whole() {
             let Ok(upstream) = std::fs::read(format!("{folder}/streams/{case}.sse")) else { continue };
             let upstream = to_wire(dialect, &upstream);
             for other in others(dialect) {
-                let (there, _) = stream(dialect, other, &upstream, usize::MAX);
+                let (there, first) = stream(dialect, other, &upstream, usize::MAX);
+                if first.dropped().iter().any(|why| why.starts_with("why it stopped")) {
+                    continue;
+                }
                 let (back, translator) =
                     stream(other, dialect, &to_wire(other, there.as_bytes()), usize::MAX);
                 assert!(translator.is_done(), "{case} by {other:?}: {back}");
@@ -152,6 +155,8 @@ fn joined(dialect: Dialect, stream: &[u8], has_seals: bool) -> Vec<String> {
         match event {
             Event::PartStarted { index, part, .. } => {
                 if let PartStart::ToolCall { id, name, .. } = &part {
+                    // A provider that gives no id is given one of ours.
+                    let id = if id.starts_with("call_req1_") { "" } else { id };
                     rest.push_str(&format!("call {id} {name};"));
                 }
                 kinds.insert(index, (matches!(part, PartStart::Reasoning { .. }), String::new()));
@@ -159,7 +164,10 @@ fn joined(dialect: Dialect, stream: &[u8], has_seals: bool) -> Vec<String> {
             Event::Delta { index, delta, .. } => match delta {
                 Delta::Text(text) if kinds[&index].0 => rest.push_str(&text),
                 Delta::Text(text) => texts.push_str(&text),
-                Delta::Arguments(text) => kinds.get_mut(&index).unwrap().1.push_str(&text),
+                // White space in JSON may be any, and within one line of a stream it is.
+                Delta::Arguments(text) => {
+                    kinds.get_mut(&index).unwrap().1.push_str(&text.replace(['\n', '\r'], " "));
+                }
                 Delta::Seal(seal) if has_seals => seals.push_str(&seal.data),
                 Delta::Seal(_) | Delta::Citation(_) | Delta::Native(_) => {}
             },
@@ -168,7 +176,8 @@ fn joined(dialect: Dialect, stream: &[u8], has_seals: bool) -> Vec<String> {
             _ => {}
         }
     }
-    vec![texts, arguments, seals, rest]
+    // Where arguments are an object within an event, their line ends, which are white space, become spaces.
+    vec![texts, arguments.replace(['\n', '\r'], " "), seals, rest]
 }
 
 proptest! {

@@ -136,7 +136,7 @@ fn base64(media_type: &'static str) -> impl Strategy<Value = Source<'static>> {
 }
 
 fn stored(scope: Scope) -> impl Strategy<Value = Source<'static>> {
-    word().prop_map(move |id| Source::Stored { owner: scope.maker, id })
+    word().prop_map(move |id| Source::Stored { owner: scope.keeper(), id })
 }
 
 fn detail() -> impl Strategy<Value = Field<Detail>> {
@@ -152,6 +152,9 @@ fn content(scope: Scope) -> impl Strategy<Value = Content<'static>> {
 }
 
 fn reasoning(scope: Scope) -> BoxedStrategy<AssistantPart<'static>> {
+    if scope.has_summaries() {
+        return openais_reasoning().boxed();
+    }
     if !scope.has_seals() {
         return bare_reasoning(false).boxed();
     }
@@ -162,9 +165,14 @@ fn reasoning(scope: Scope) -> BoxedStrategy<AssistantPart<'static>> {
     let sealed = one_of(vec![(true, signed.boxed()), (scope.has_withheld_reasoning(), withheld.boxed())]);
     let sealed = sealed.prop_map(move |(text, kind, data): (Cow, _, String)| {
         let is_bedrocks = scope.maker == Maker::Bedrock && kind == SealKind::Encrypted;
-        let maker = if is_bedrocks { Maker::Bedrock } else { Maker::Anthropic };
+        let maker = match scope.is_geminis() {
+            true => Maker::Gemini,
+            false if is_bedrocks => Maker::Bedrock,
+            false => Maker::Anthropic,
+        };
+        let is_summary = scope.is_geminis() && kind == SealKind::Signature;
         let seal = Some(Seal { maker, kind, data: data.into() });
-        AssistantPart::Reasoning(Reasoning { text, is_summary: false, seal, id: None, at: Spot::NOWHERE })
+        AssistantPart::Reasoning(Reasoning { text, is_summary, seal, id: None, at: Spot::NOWHERE })
     });
     sealed.boxed()
 }
@@ -175,9 +183,19 @@ fn bare_reasoning(is_summary: bool) -> impl Strategy<Value = AssistantPart<'stat
     })
 }
 
+/// A summary or nothing, with the whole sealed beside it.
+fn openais_reasoning() -> impl Strategy<Value = AssistantPart<'static>> {
+    (of(text()), "[A-Za-z0-9+/]{4,12}={0,2}", of("rs_[a-z]{4}")).prop_map(|(text, data, id)| {
+        let is_summary = text.is_some();
+        let seal = Some(Seal { maker: Maker::OpenAi, kind: SealKind::Encrypted, data: data.into() });
+        let (text, id) = (text.unwrap_or_default(), id.map(Cow::from));
+        AssistantPart::Reasoning(Reasoning { text, is_summary, seal, id, at: Spot::NOWHERE })
+    })
+}
+
 /// Reasoning, where it can be sent back in any form.
 fn some_reasoning(scope: Scope, most: usize) -> BoxedStrategy<Vec<AssistantPart<'static>>> {
-    if scope.has_seals() || scope.has_bare_reasoning() {
+    if scope.has_summaries() || scope.has_seals() || scope.has_bare_reasoning() {
         vec(reasoning(scope), 0..=most).boxed()
     } else {
         Just(Vec::new()).boxed()
@@ -189,7 +207,7 @@ fn call(scope: Scope) -> impl Strategy<Value = AssistantPart<'static>> {
     let arguments = one_of(vec![
         (true, object().prop_map(Arguments::Object).boxed()),
         (true, broken.prop_map(|text| Arguments::Broken(text.into())).boxed()),
-        (scope.has_chats(), text().prop_map(Arguments::Free).boxed()),
+        (scope.has_custom_tools(), text().prop_map(Arguments::Free).boxed()),
     ]);
     let seal = "[A-Za-z0-9+/]{4,8}".prop_map(|data| Seal {
         maker: Maker::Gemini,
@@ -205,7 +223,10 @@ fn call(scope: Scope) -> impl Strategy<Value = AssistantPart<'static>> {
 
 /// Reasoning and texts in any order, calls behind them: the order that both dialects have.
 fn assistant(scope: Scope) -> impl Strategy<Value = Vec<AssistantPart<'static>>> {
-    let text = plain(scope).prop_map(AssistantPart::Text);
+    let text = plain(scope).prop_map(move |text| {
+        let cache = text.cache.filter(|_| scope.has_marks_on_answers());
+        AssistantPart::Text(Text { cache, ..text })
+    });
     let said = (text, some_reasoning(scope, 1), any::<bool>()).prop_map(|(text, reasoning, is_first)| {
         if is_first { [reasoning, vec![text]].concat() } else { [vec![text], reasoning].concat() }
     });
@@ -258,7 +279,8 @@ fn turns(scope: Scope) -> impl Strategy<Value = Vec<Turn<'static>>> {
 }
 
 fn tool(scope: Scope) -> impl Strategy<Value = Tool<'static>> {
-    let strict = only(scope.has_strict_tools(), any::<bool>().prop_map(made));
+    let strict = any::<bool>().prop_map(move |strict| made(strict || !scope.has_lax_tools()));
+    let strict = only(scope.has_strict_tools(), strict);
     let function = (word(), of(text()), object(), strict, mark(scope)).prop_map(
         |(name, description, schema, strict, cache)| {
             Tool::Function(FunctionTool {
@@ -276,7 +298,7 @@ fn tool(scope: Scope) -> impl Strategy<Value = Tool<'static>> {
     });
     one_of(vec![
         (true, function.boxed()),
-        (scope.has_chats(), custom.boxed()),
+        (scope.has_custom_tools(), custom.boxed()),
         (scope.is_own(), native(scope, "web_search").prop_map(Tool::Native).boxed()),
     ])
 }
@@ -292,15 +314,14 @@ fn choice(scope: Scope) -> impl Strategy<Value = Field<ToolChoice<'static>>> {
     one_of(vec![
         (true, usual.boxed()),
         (scope.has_every_choice(), more.boxed()),
-        (scope.has_chats(), chats.boxed()),
+        (scope.has_custom_tools(), chats.boxed()),
         (scope.has_own_choices(), native(scope, "own_choice").prop_map(ToolChoice::Native).boxed()),
     ])
     .prop_map(made)
 }
 
 fn format(scope: Scope) -> impl Strategy<Value = Field<OutputFormat<'static>>> {
-    let label =
-        if scope.dialect == Dialect::OpenAiChat { word().prop_map(Some).boxed() } else { Just(None).boxed() };
+    let label = if scope.has_labels() { word().prop_map(Some).boxed() } else { Just(None).boxed() };
     let description = only(scope.has_chats(), text().prop_map(made));
     let strict = only(scope.has_chats(), any::<bool>().prop_map(made));
     let schema = (label, description, object(), strict).prop_map(|(name, description, schema, strict)| {
@@ -350,7 +371,7 @@ fn sampling(scope: Scope) -> impl Strategy<Value = Sampling<'static>> {
             only(is_chat, tenths(20)),
             only(scope.has_seeds(), (if is_chat { i64::MIN } else { 0 }..=i64::MAX).prop_map(made)),
         ),
-        vec(text().prop_map(made), 0..4),
+        vec(text().prop_map(made), if scope.has_stop_texts() { 0..4 } else { 0..1 }),
         (
             only(is_chat, Just(made(2))),
             only(scope.has_logprobs(), Just(made(true))),
@@ -488,6 +509,17 @@ pub(crate) fn answer(scope: Scope) -> impl Strategy<Value = Answer<'static>> {
         Dialect::OpenAiChat => {
             vec![StopReason::End, StopReason::MaxTokens, StopReason::ToolCalls, StopReason::Filtered]
         }
+        Dialect::Cohere => vec![
+            StopReason::End,
+            StopReason::StopText(None),
+            StopReason::MaxTokens,
+            StopReason::ToolCalls,
+            StopReason::Malformed,
+            StopReason::Other("TIMEOUT".into()),
+        ],
+        Dialect::Gemini => {
+            vec![StopReason::End, StopReason::MaxTokens, StopReason::Filtered, StopReason::Malformed]
+        }
         Dialect::BedrockConverse => vec![
             StopReason::End,
             StopReason::StopText(None),
@@ -498,6 +530,7 @@ pub(crate) fn answer(scope: Scope) -> impl Strategy<Value = Answer<'static>> {
             StopReason::Filtered,
             StopReason::Malformed,
         ],
+        Dialect::OpenAiResponses => vec![StopReason::End, StopReason::MaxTokens, StopReason::Filtered],
         _ => vec![
             StopReason::End,
             StopReason::StopText(Some("END".into())),
@@ -510,23 +543,36 @@ pub(crate) fn answer(scope: Scope) -> impl Strategy<Value = Answer<'static>> {
     };
     let stop = prop::sample::select(reasons).prop_map(|reason| Stop { reason, explanation: None });
     let counts = prop::array::uniform6(0u64..1000);
+    let names_itself = scope.has_all_in_body() || scope.is_geminis();
     (word(), parts, stop, counts).prop_map(move |(id, parts, stop, [a, b, c, d, e, f])| Answer {
-        id: if scope.has_all_in_body() { id } else { "".into() },
-        model: if scope.has_all_in_body() { "m" } else { "" }.into(),
-        created: (scope.dialect == Dialect::OpenAiChat).then_some(7),
-        choices: vec![Choice { index: 0, parts, stop: Some(stop), logprobs: None }],
+        id: if names_itself { id } else { "".into() },
+        model: if scope.has_models_in_answers() || scope.is_geminis() { "m" } else { "" }.into(),
+        created: scope.has_dates().then_some(7),
+        choices: vec![Choice { index: 0, stop: Some(fitting(scope, stop, &parts)), parts, logprobs: None }],
         usage: Some(Usage {
             tokens: TokenUsage {
                 input: a,
                 cache_read: b,
-                cache_write_5m: c,
-                cache_write_1h: if scope.dialect == Dialect::OpenAiChat { 0 } else { d },
+                cache_write_5m: if scope.has_fine_usage() && !scope.is_geminis() { c } else { 0 },
+                cache_write_1h: if scope.has_dates() || !scope.has_fine_usage() || scope.is_geminis() { 0 } else { d },
                 output: e,
-                reasoning: if scope.dialect == Dialect::BedrockConverse { 0 } else { f },
+                reasoning: if scope.has_fine_usage() && scope.dialect != Dialect::BedrockConverse {
+                    f
+                } else {
+                    0
+                },
             },
             ..Usage::default()
         }),
         service_tier: None,
         natives: Vec::new(),
     })
+}
+
+/// Responses and Gemini say that an answer ended, and not why: it ended with calls or without.
+fn fitting(scope: Scope, stop: Stop<'static>, parts: &[AssistantPart<'_>]) -> Stop<'static> {
+    let has_calls = parts.iter().any(|part| matches!(part, AssistantPart::ToolCall(_)));
+    let is_silent = matches!(scope.dialect, Dialect::OpenAiResponses | Dialect::Gemini);
+    let is_over = is_silent && stop.reason == StopReason::End;
+    if is_over && has_calls { Stop { reason: StopReason::ToolCalls, ..stop } } else { stop }
 }

@@ -219,6 +219,24 @@ fn both_ways_to_fail_are_read() {
     assert!(translate(OpenAiResponses, OpenAiChat, &named(&[created(), silent])).1.has_failed());
 }
 
+/// tensorzero/tensorzero#475: a stream that failed half-way, its tokens unknown.
+#[test]
+fn what_a_failed_answer_used_is_known() {
+    let error = json!({"error": {"code": "server_error", "message": "m"}});
+    let failed = json!({"type": "response.failed", "response": response("failed", error)});
+    let (_, translator) = translate(OpenAiResponses, Anthropic, &named(&[created(), text("x"), failed]));
+    assert!(translator.has_failed());
+    assert_eq!(translator.usage().unwrap().output, 4);
+}
+
+#[test]
+fn a_done_that_some_add_says_nothing() {
+    let whole = named(&[created(), text("x"), completed(json!({}))]) + "data: [DONE]\n\n";
+    assert!(translate(OpenAiResponses, Anthropic, &whole).1.is_done());
+    let torn = named(&[created(), text("x")]) + "data: [DONE]\n\n";
+    assert!(translate(OpenAiResponses, Anthropic, &torn).1.has_failed());
+}
+
 #[test]
 fn what_only_the_last_event_tells_is_not_lost() {
     let output = json!([

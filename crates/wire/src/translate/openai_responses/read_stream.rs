@@ -52,9 +52,7 @@ impl State {
         match kind {
             "response.created" | "response.queued" | "response.in_progress" => self.start(&event, sink),
             "response.completed" | "response.incomplete" => self.end(&event, sink),
-            "response.failed" | "response.cancelled" => {
-                sink(Event::Failed(event.member("response").and_then(failed).unwrap_or_else(unnamed)));
-            }
+            "response.failed" | "response.cancelled" => fail(&event, sink),
             "error" => sink(Event::Failed(failure::read_node(None, &event).unwrap_or_else(unnamed))),
             "keepalive" => sink(Event::Ping),
             _ => {
@@ -160,6 +158,15 @@ impl State {
         }
         sink(Event::Done);
     }
+}
+
+/// What a failed answer used is told with it.
+fn fail(event: &Node<'_>, sink: Sink<'_>) {
+    let response = event.member("response");
+    if let Some(usage) = response.and_then(|response| response.member("usage")).and_then(words::usage) {
+        sink(Event::Usage(usage));
+    }
+    sink(Event::Failed(response.and_then(failed).unwrap_or_else(unnamed)));
 }
 
 /// The failure that a response tells.

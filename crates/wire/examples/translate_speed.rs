@@ -24,7 +24,7 @@ fn main() -> std::io::Result<()> {
         });
         writeln!(out, "{bytes:>7} B request: chat to Messages {forth:>7.2} us, back {back:>7.2} us")?;
     }
-    let context = AnswerContext { id: "r", created: 1, model: "m", wants_usage: true };
+    let context = AnswerContext { id: "r", created: 1, model: "m", wants_usage: true, is_json_array: false };
     for (from, to, event) in
         [(Dialect::OpenAiChat, Dialect::Anthropic, CHUNK), (Dialect::Anthropic, Dialect::OpenAiChat, DELTA)]
     {

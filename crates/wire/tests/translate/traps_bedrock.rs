@@ -217,6 +217,29 @@ fn cache_points_stand_behind_what_they_mark() {
     }
 }
 
+/// Models that cache nothing refuse a request for its cache points.
+#[test]
+fn models_without_a_cache_get_no_cache_points() {
+    let mark = json!({"type": "ephemeral"});
+    let body = json!({"max_tokens": 1,
+    "system": [{"type": "text", "text": "long", "cache_control": mark}],
+    "tools": [{"name": "f", "input_schema": {"type": "object"}, "cache_control": mark}],
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "a", "cache_control": mark}]},
+        {"role": "assistant", "content": [
+            {"type": "tool_use", "id": "1", "name": "f", "input": {}, "cache_control": mark}]},
+        {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "1", "content": "r", "cache_control": mark}]},
+    ]})
+    .to_string();
+    let traits = ModelTraits { takes_cache_marks: false, ..target().traits };
+    let target = Target { traits, ..target() };
+    let told =
+        translate::request(Anthropic, BedrockConverse, body.as_bytes(), Mode::Lenient, &target).unwrap();
+    assert!(!std::str::from_utf8(&told.body).unwrap().contains("cachePoint"));
+    assert_eq!(told.dropped.len(), 5, "{:?}", told.dropped);
+}
+
 #[test]
 fn thinking_returns_byte_for_byte_with_its_signature() {
     let signature = "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pkiMOYds+/=";

@@ -17,6 +17,7 @@
 //! to clients as [`seal`](super::seal) says; in `redactedContent`, which is bytes, in base64.
 
 mod failure;
+mod marks;
 mod read_answer;
 mod read_parts;
 mod read_request;

@@ -1,7 +1,7 @@
 //! Content blocks, read: unions, each an object of one member that says what it is.
 
-use super::redacted;
 use super::words::{media_kind, media_type};
+use super::{marks, redacted};
 use crate::translate::anthropic::{read_parts::arguments, words::cache_ttl};
 use crate::translate::json::{Fields, Node, Value};
 use crate::translate::losses::{Losses, Malformed};
@@ -98,7 +98,7 @@ pub(super) fn assistant<'a>(
             "citationsContent" => parts.push(AssistantPart::Text(cited(block.value, losses)?)),
             "cachePoint" => {
                 let mark = cache_point(value.clone(), losses)?;
-                if !has_marked(parts.last_mut().and_then(mark_of), mark) {
+                if !marks::has_marked(parts.last_mut().and_then(marks::of_assistant), mark) {
                     parts.push(AssistantPart::Native(whole.clone()));
                 }
             }
@@ -110,27 +110,6 @@ pub(super) fn assistant<'a>(
         }
     }
     Ok(parts)
-}
-
-/// Marks what stands before a cache point, if that can be marked and isn't yet.
-pub(super) fn has_marked(place: Option<&mut Option<CacheMark>>, mark: CacheMark) -> bool {
-    match place {
-        Some(place) if place.is_none() => {
-            *place = Some(mark);
-            true
-        }
-        _ => false,
-    }
-}
-
-/// The place of a part's cache mark, if it can have one.
-fn mark_of<'p>(part: &'p mut AssistantPart<'_>) -> Option<&'p mut Option<CacheMark>> {
-    match part {
-        AssistantPart::Text(text) | AssistantPart::Refusal(text) => Some(&mut text.cache),
-        AssistantPart::ToolCall(call) => Some(&mut call.cache),
-        AssistantPart::Media(media) => Some(&mut media.cache),
-        AssistantPart::Reasoning(_) | AssistantPart::Native(_) => None,
-    }
 }
 
 fn tool_call<'a>(value: Node<'a>, losses: &mut Losses) -> Result<ToolCall<'a>, Malformed> {

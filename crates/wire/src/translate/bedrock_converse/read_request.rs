@@ -1,15 +1,13 @@
 //! A request, read.
 
-use super::read_parts::{
-    Union, assistant, cache_point, content, has_marked, native, text_of, tool_result, union,
-};
-use super::words;
+use super::read_parts::{Union, assistant, cache_point, content, native, text_of, tool_result, union};
+use super::{marks, words};
 use crate::translate::anthropic::{read_request::read_thinking, words::effort};
 use crate::translate::json::{Fields, Json, Node, Value};
 use crate::translate::losses::{Losses, Malformed};
 use crate::translate::model::{
-    Authority, CacheMark, Content, Delivery, Effort, Field, FunctionTool, Maker, Native, OutputFormat, Raw,
-    Request, Sampling, SchemaFormat, Text, Thinking, Tool, ToolChoice, ToolResult, Turn,
+    Authority, Content, Delivery, Effort, Field, FunctionTool, Maker, Native, OutputFormat, Raw, Request,
+    Sampling, SchemaFormat, Text, Thinking, Tool, ToolChoice, ToolResult, Turn,
 };
 use std::borrow::Cow;
 
@@ -76,7 +74,7 @@ fn instructions<'a>(blocks: Vec<Node<'a>>, losses: &mut Losses) -> Result<Vec<Te
             "text" => texts.push(text_of(&value)?),
             "cachePoint" => {
                 let mark = cache_point(value, losses)?;
-                if !has_marked(texts.last_mut().map(|text| &mut text.cache), mark) {
+                if !marks::has_marked(texts.last_mut().map(|text| &mut text.cache), mark) {
                     losses.note(mark.at, "there is nothing before it that could be cached");
                 }
             }
@@ -128,9 +126,9 @@ fn read_user<'a>(
                 let before = if is_behind_result {
                     results.last_mut().map(|result| &mut result.cache)
                 } else {
-                    parts.last_mut().and_then(mark_of)
+                    parts.last_mut().and_then(marks::of_content)
                 };
-                if !has_marked(before, cache_point(block.value, losses)?) {
+                if !marks::has_marked(before, cache_point(block.value, losses)?) {
                     parts.push(Content::Native(block.whole));
                 }
             }
@@ -148,15 +146,6 @@ fn read_user<'a>(
     Ok(())
 }
 
-/// The place of a part's cache mark, if it can have one.
-fn mark_of<'p>(part: &'p mut Content<'_>) -> Option<&'p mut Option<CacheMark>> {
-    match part {
-        Content::Text(text) => Some(&mut text.cache),
-        Content::Media(media) => Some(&mut media.cache),
-        Content::Native(_) => None,
-    }
-}
-
 type Tools<'a> = (Vec<Tool<'a>>, Option<Field<ToolChoice<'a>>>);
 
 fn read_tools<'a>(fields: &mut Fields<'a>, losses: &mut Losses) -> Result<Tools<'a>, Malformed> {
@@ -167,11 +156,8 @@ fn read_tools<'a>(fields: &mut Fields<'a>, losses: &mut Losses) -> Result<Tools<
         match name.as_ref() {
             "toolSpec" => tools.push(Tool::Function(read_tool(value, losses)?)),
             "cachePoint" => {
-                let before = tools.last_mut().and_then(|tool| match tool {
-                    Tool::Function(function) => Some(&mut function.cache),
-                    Tool::Custom(_) | Tool::Native(_) => None,
-                });
-                if !has_marked(before, cache_point(value, losses)?) {
+                let before = tools.last_mut().and_then(marks::of_tool);
+                if !marks::has_marked(before, cache_point(value, losses)?) {
                     tools.push(Tool::Native(whole));
                 }
             }

@@ -1,10 +1,10 @@
 //! A request, written.
 
-use super::words;
 use super::write_parts::{
     has_own, put_assistant, put_cache, put_content, put_native, put_text, put_tool_result,
 };
 use super::write_settings::{Settings, put_settings};
+use super::{marks, words};
 use crate::translate::codec::Target;
 use crate::translate::dialogue::{Dialogue, Message, alternate};
 use crate::translate::json::Json;
@@ -19,8 +19,8 @@ use std::borrow::Cow;
 pub(super) fn write(request: Request<'_>, target: &Target<'_>, losses: &mut Losses) -> Vec<u8> {
     let Request {
         model: _,
-        turns,
-        tools,
+        mut turns,
+        mut tools,
         tool_choice,
         parallel_tool_calls,
         format,
@@ -34,6 +34,9 @@ pub(super) fn write(request: Request<'_>, target: &Target<'_>, losses: &mut Loss
     } = request;
     let mut json = Json::with_capacity(2048);
     json.open('{');
+    if !target.traits.takes_cache_marks {
+        marks::take_all(&mut turns, &mut tools, losses);
+    }
     let called = Called::of(&turns);
     put_turns(&mut json, turns, target, losses);
     if let Some(parallel) = parallel_tool_calls.filter(|parallel| !parallel.value) {

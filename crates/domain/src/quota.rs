@@ -2,7 +2,7 @@
 //!
 //! The ledger holds for each meter how much has been *granted*. A node leases a block and spends it
 //! from memory. A lease is spent at the grant, so no crash and no number of nodes can let in one too
-//! many; what a crashed node had not used is lost to the window, and [`lease_size`] bounds that.
+//! many; what a crashed node had not used is lost to the window: one lease, whose size is [`lease_size`].
 
 use crate::entitlement::Resource;
 use crate::ports::{PortError, QuotaLedger};
@@ -41,8 +41,8 @@ pub struct Lease {
 /// How many units to lease where `granted_in_all` of `limit` are out: a twentieth of what remains, at most 800, at
 /// least one; and one by one where the limit is small (FREE) or its end is near.
 ///
-/// A large lease is fetched ahead when a quarter of the last is left, so a node never has more than a sixteenth of
-/// what remains, or 1,000 units, that a crash could cost.
+/// This is also the most that a node is ever granted ahead of its use, and so what a crash can cost: see
+/// [`block_size`].
 #[must_use]
 pub const fn lease_size(limit: u64, granted_in_all: u64) -> u64 {
     let remaining = limit.saturating_sub(granted_in_all);
@@ -60,6 +60,15 @@ pub const fn lease_size(limit: u64, granted_in_all: u64) -> u64 {
 }
 
 const LARGEST_LEASE: u64 = 800;
+
+/// How many units a node is granted that still holds `held` of its last lease: what brings it back to one lease's
+/// size, never past the limit. A lease that is fetched ahead so adds nothing to what a crash can cost.
+#[must_use]
+pub const fn block_size(limit: u64, granted_in_all: u64, held: u64) -> u64 {
+    let block = lease_size(limit, granted_in_all).saturating_sub(held);
+    let remaining = limit.saturating_sub(granted_in_all);
+    if block < remaining { block } else { remaining }
+}
 
 /// The limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +108,7 @@ pub struct Meter {
     granted_in_all: AtomicU64,
     /// Until when not to ask the ledger again, microseconds: it has just said that all is granted.
     denied_until: AtomicI64,
-    /// How large the last lease was.
+    /// How many units were at hand after the last answer of the ledger.
     block: AtomicU64,
     /// Is the next lease being fetched ahead of its need?
     is_topping_up: AtomicBool,
@@ -172,13 +181,13 @@ impl Meter {
             && !self.is_topping_up.swap(true, Ordering::AcqRel)
     }
 
-    /// Fetches the next lease ahead of its need. What goes wrong shows when a unit is really needed.
+    /// Fetches ahead of its need what brings the lease back to its size. What goes wrong shows when a unit is really needed.
     pub async fn top_up(&self, limit: Limit, ledger: &dyn QuotaLedger, now: Timestamp) {
         let _ended = ToppingUp(&self.is_topping_up);
         if let (Limit::Of(size), _turn) = (limit, self.refill.lock().await)
             && self.is_leased_under(limit)
         {
-            let _ = self.lease_block(size, ledger, self.window(now)).await;
+            let _ = self.lease_block(size, ledger, self.window(now), self.unspent(now)).await;
         }
     }
 
@@ -255,7 +264,7 @@ impl Meter {
             self.return_lease_in_turn(ledger).await.map_err(NotTaken::Unavailable)?;
         }
         let granted_in_all = loop {
-            let lease = self.lease_block(size, ledger, day).await.map_err(NotTaken::Unavailable)?;
+            let lease = self.lease_block(size, ledger, day, 0).await.map_err(NotTaken::Unavailable)?;
             if self.take_leased(day) {
                 return Ok(Unit { day: Some(day) });
             }
@@ -268,16 +277,17 @@ impl Meter {
         Err(exhausted(granted_in_all))
     }
 
-    /// One more block from the ledger. Only with the refill's turn in hand.
+    /// One more block from the ledger, for a node that still has `held` units. Only with the refill's turn in hand.
     async fn lease_block(
         &self,
         size: u64,
         ledger: &dyn QuotaLedger,
         day: UtcDay,
+        held: u64,
     ) -> Result<Lease, PortError> {
-        let lease = ledger.lease(&self.key, day, size).await?;
+        let lease = ledger.lease(&self.key, day, size, held).await?;
         self.granted_in_all.store(lease.granted_in_all, Ordering::Release);
-        self.block.store(lease.granted, Ordering::Relaxed);
+        self.block.store(held.saturating_add(lease.granted), Ordering::Relaxed);
         self.leased_under.store(Limit::Of(size).to_column(), Ordering::Release);
         if lease.granted > 0 {
             self.denied_until.store(i64::MIN, Ordering::Release);

@@ -1,6 +1,6 @@
 use super::away;
 use crate::ports::{MeterUse, MinuteLedger, PortError, QuotaLedger};
-use crate::quota::{Exhausted, Lease, MeterKey, NotTaken, lease_size};
+use crate::quota::{Exhausted, Lease, MeterKey, NotTaken, block_size};
 use crate::{OrgId, Timestamp, UtcDay, UtcMinute};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -47,10 +47,10 @@ impl MemoryLedger {
 
 #[async_trait]
 impl QuotaLedger for MemoryLedger {
-    async fn lease(&self, meter: &MeterKey, day: UtcDay, limit: u64) -> Result<Lease, PortError> {
+    async fn lease(&self, meter: &MeterKey, day: UtcDay, limit: u64, held: u64) -> Result<Lease, PortError> {
         let mut grants = self.grants()?;
         let in_all = grants.entry((meter.clone(), day)).or_default();
-        let granted = lease_size(limit, *in_all).min(limit.saturating_sub(*in_all));
+        let granted = block_size(limit, *in_all, held);
         *in_all = in_all.saturating_add(granted);
         Ok(Lease { granted, granted_in_all: *in_all })
     }

@@ -15,9 +15,10 @@ pub struct MeterUse {
 /// The ledger of daily limits, shared by all nodes.
 #[async_trait]
 pub trait QuotaLedger: Send + Sync {
-    /// Grants a block of at most [`lease_size`](crate::quota::lease_size) units: atomically `granted += n`,
-    /// never past `limit`, whatever other nodes do at the same time. Grants 0 where the limit is reached.
-    async fn lease(&self, meter: &MeterKey, day: UtcDay, limit: u64) -> Result<Lease, PortError>;
+    /// Grants what brings the `held` units of the node that asks to at most
+    /// [`lease_size`](crate::quota::lease_size): atomically `granted += n`, never past `limit`, whatever other nodes
+    /// do at the same time. Grants 0 where the limit is reached, or where the node holds as much already.
+    async fn lease(&self, meter: &MeterKey, day: UtcDay, limit: u64, held: u64) -> Result<Lease, PortError>;
 
     /// Takes back units of a lease that were not used; never below 0.
     async fn give_back(&self, meter: &MeterKey, day: UtcDay, units: u64) -> Result<(), PortError>;

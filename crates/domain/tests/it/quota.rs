@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use topdog_domain::entitlement::Resource;
 use topdog_domain::ports::{MeterUse, PortError, QuotaLedger};
-use topdog_domain::quota::{Lease, Meter, MeterKey, MinuteWindow, NotTaken, Unit, lease_size};
+use topdog_domain::quota::{Lease, Meter, MeterKey, MinuteWindow, NotTaken, Unit, block_size, lease_size};
 use topdog_domain::tier::Limit;
 use topdog_domain::{OrgId, Timestamp, UtcDay};
 
@@ -20,7 +20,7 @@ struct Ledger {
 
 #[async_trait]
 impl QuotaLedger for Ledger {
-    async fn lease(&self, meter: &MeterKey, day: UtcDay, limit: u64) -> Result<Lease, PortError> {
+    async fn lease(&self, meter: &MeterKey, day: UtcDay, limit: u64, held: u64) -> Result<Lease, PortError> {
         tokio::task::yield_now().await;
         if self.is_away.load(Ordering::Relaxed) {
             return Err(PortError::Unavailable("away".into()));
@@ -28,7 +28,7 @@ impl QuotaLedger for Ledger {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let mut all = self.granted.lock().unwrap();
         let granted = all.entry((meter.clone(), day)).or_default();
-        let block = lease_size(limit, *granted).min(limit.saturating_sub(*granted));
+        let block = block_size(limit, *granted, held);
         *granted += block;
         Ok(Lease { granted: block, granted_in_all: *granted })
     }
@@ -156,7 +156,7 @@ async fn a_large_lease_is_fetched_ahead_and_a_small_one_never() {
     assert!(!meter.wants_top_up(limit), "one fetches");
     meter.top_up(limit, &ledger, NOON).await;
     assert_eq!(ledger.asked.load(Ordering::Relaxed), 2);
-    for _ in 0..199 + 800 {
+    for _ in 0..800 {
         assert!(meter.try_take(limit, NOON).is_some(), "no request waited for the ledger");
     }
     assert!(meter.try_take(limit, NOON).is_none());
@@ -169,11 +169,11 @@ async fn a_large_lease_is_fetched_ahead_and_a_small_one_never() {
 }
 
 #[tokio::test]
-async fn a_crash_never_costs_more_than_a_sixteenth() {
-    for limit in [100u64, 1_000, 10_000, 50_000, 1_000_000] {
+async fn a_crash_never_costs_more_than_a_lease() {
+    for limit in [100u64, 1_000, 10_000, 20_000, 50_000, 1_000_000] {
         let (_, meter) = meter();
         let ledger = Ledger::default();
-        let most = (limit / 16).clamp(1, 1000);
+        let (mut most, mut granted) = (0, 0);
         for used in 1..=limit.min(3000) {
             if meter.try_take(Limit::Of(limit), NOON).is_none() {
                 let _ = meter.take(Limit::Of(limit), &ledger, NOON).await.unwrap();
@@ -181,7 +181,11 @@ async fn a_crash_never_costs_more_than_a_sixteenth() {
             if meter.wants_top_up(Limit::Of(limit)) {
                 meter.top_up(Limit::Of(limit), &ledger, NOON).await;
             }
-            let granted = ledger.granted.lock().unwrap().values().sum::<u64>();
+            let before = granted;
+            granted = ledger.granted.lock().unwrap().values().sum::<u64>();
+            if granted > before {
+                most = lease_size(limit, before);
+            }
             assert!(granted - used <= most, "{} of {limit} at {used}", granted - used);
         }
     }
@@ -278,11 +282,17 @@ proptest! {
     }
 
     #[test]
-    fn a_block_never_passes_what_remains(limit in 0u64..10_000_000, granted in 0u64..10_000_000) {
-        let block = lease_size(limit, granted);
-        prop_assert!((1..=800).contains(&block));
+    fn a_block_passes_neither_what_remains_nor_a_lease(
+        limit in 0u64..10_000_000,
+        granted in 0u64..10_000_000,
+        held in 0u64..1_000,
+    ) {
+        let lease = lease_size(limit, granted);
+        prop_assert!((1..=800).contains(&lease));
+        prop_assert!(limit > 64 || lease == 1);
+        let block = block_size(limit, granted, held);
         prop_assert!(granted >= limit || block <= limit - granted);
-        prop_assert!(limit > 64 || block == 1);
+        prop_assert!(block == 0 || block + held <= lease);
     }
 }
 

@@ -5,18 +5,18 @@ use super::columns::{count, unsigned};
 use super::engine::{on_engine, statements};
 use async_trait::async_trait;
 use topdog_domain::ports::{MeterUse, PortError, QuotaLedger};
-use topdog_domain::quota::{Lease, MeterKey, lease_size};
+use topdog_domain::quota::{Lease, MeterKey, block_size};
 use topdog_domain::{OrgId, UtcDay};
 
 #[async_trait]
 impl QuotaLedger for Store {
-    async fn lease(&self, meter: &MeterKey, day: UtcDay, limit: u64) -> Result<Lease, PortError> {
+    async fn lease(&self, meter: &MeterKey, day: UtcDay, limit: u64, held: u64) -> Result<Lease, PortError> {
         // Who asks at an exhausted limit writes nothing and waits for nobody.
         let granted = self.granted_now(meter, day).await?;
         if granted >= limit {
             return Ok(refused(granted));
         }
-        self.lease_in_turn(meter, day, limit).await
+        self.lease_in_turn(meter, day, limit, held).await
     }
 
     async fn give_back(&self, meter: &MeterKey, day: UtcDay, units: u64) -> Result<(), PortError> {
@@ -58,7 +58,13 @@ impl Store {
         unsigned("quota_ledger.granted", granted.unwrap_or(0))
     }
 
-    async fn lease_in_turn(&self, meter: &MeterKey, day: UtcDay, limit: u64) -> Result<Lease, PortError> {
+    async fn lease_in_turn(
+        &self,
+        meter: &MeterKey,
+        day: UtcDay,
+        limit: u64,
+        held: u64,
+    ) -> Result<Lease, PortError> {
         let org = meter.org.to_string();
         let mut tx = self.pools().begin().await?;
         let granted: i64 = on_engine!(tx.conn(), |db| sqlx::query_scalar(LOCK)
@@ -68,7 +74,7 @@ impl Store {
             .fetch_one(db)
             .await)?;
         let granted: u64 = unsigned("quota_ledger.granted", granted)?;
-        let units = lease_size(limit, granted).min(limit.saturating_sub(granted));
+        let units = block_size(limit, granted, held);
         if units == 0 {
             tx.roll_back().await?;
             return Ok(refused(granted));

@@ -24,7 +24,7 @@ on_both! {
             let meter = meter();
             let tasks = (0..1_000).map(|i| {
                 let (store, meter) = (stores[i % 2].clone(), meter.clone());
-                tokio::spawn(async move { store.lease(&meter, DAY, limit).await.unwrap() })
+                tokio::spawn(async move { store.lease(&meter, DAY, limit, 0).await.unwrap() })
             });
             let leases: Vec<_> = join_all(tasks).await.into_iter().map(Result::unwrap).collect();
             assert_eq!(leases.iter().map(|lease| lease.granted).sum::<u64>(), limit);
@@ -43,7 +43,7 @@ on_both! {
         let tasks = (0..200).map(|_| {
             let (store, meter) = (bed.store.clone(), meter.clone());
             tokio::spawn(async move {
-                let lease = store.lease(&meter, DAY, 100).await.unwrap();
+                let lease = store.lease(&meter, DAY, 100, 0).await.unwrap();
                 store.give_back(&meter, DAY, lease.granted).await.unwrap();
             })
         });

@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 mod client_body;
+mod departure;
 mod h1;
 mod opening;
 mod stall;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -139,11 +140,14 @@ async fn cleartext(edge: &Edge, stream: TcpStream, peer: SocketAddr) {
     speak_h1(edge, stream, peer).await;
 }
 
-/// Does the client begin with HTTP/2's preface (RFC 9113, 3.4)? Looks without taking.
+/// Does the client begin with HTTP/2's preface (RFC 9113, 3.4)? Looks without taking. What it has begun and will not
+/// end, since it sends no more, is none.
 async fn begins_with_h2_preface(stream: &TcpStream) -> std::io::Result<bool> {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0";
     let mut seen = [0; PREFACE.len()];
     loop {
+        // Looked at before the bytes, so that an end which comes between the two hides none of them.
+        let has_ended = stream.ready(Interest::READABLE).await?.is_read_closed();
         let length = stream.peek(&mut seen).await?;
         let so_far = seen.get(..length).unwrap_or_default();
         if length == 0 || !PREFACE.starts_with(so_far) {
@@ -151,6 +155,9 @@ async fn begins_with_h2_preface(stream: &TcpStream) -> std::io::Result<bool> {
         }
         if length == PREFACE.len() {
             return Ok(true);
+        }
+        if has_ended {
+            return Ok(false);
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -68,6 +68,82 @@ fn a_client_that_sends_no_more_counts_as_gone() {
 }
 
 #[test]
+fn a_client_that_leaves_behind_what_nobody_reads_counts_as_gone() {
+    run(async {
+        let rig = Rig::start(Wish { script: Script::Silence, ..Wish::default() }).await;
+        for (asked, is_reset) in [(1, false), (2, true)] {
+            let mut stream = rig.connect().await;
+            // More than is kept of what comes too early.
+            let early = "G".repeat(70_000);
+            let ask = chat(&rig, "HTTP/1.1", ASK.len()) + ASK + &early;
+            stream.write_all(ask.as_bytes()).await.unwrap();
+            until("the provider is asked", || rig.upstream.count() == asked).await;
+            if is_reset {
+                stream.set_zero_linger().unwrap();
+            }
+            drop(stream);
+            until("it is cancelled", || rig.upstream.seen.borrow().closed_at.len() == asked).await;
+            assert_eq!(rig.records(asked).await.last().unwrap().outcome, Outcome::ClientGone);
+        }
+    });
+}
+
+#[test]
+fn a_client_that_leaves_an_upload_which_the_provider_does_not_read_counts_as_gone() {
+    run(async {
+        let config = |c: &mut topdog_gateway::GatewayConfig| c.max_body_bytes = 1 << 30;
+        let rig = Rig::start(Wish { script: Script::Deaf, config, ..Wish::default() }).await;
+        let mut stream = rig.connect().await;
+        let head = chat(&rig, "HTTP/1.1", 1 << 29).replace("chat/completions", "audio/transcriptions").replace(
+            "\r\n\r\n",
+            "\r\ncontent-type: multipart/form-data; boundary=B\r\n\r\n--B\r\ncontent-disposition: form-data; \
+             name=\"model\"\r\n\r\nwhisper-1\r\n--B\r\ncontent-disposition: form-data; name=\"file\"; \
+             filename=\"a.wav\"\r\n\r\n",
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let piece = vec![b'a'; 256 * 1024];
+        let pause = Duration::from_millis(200);
+        while let Ok(written) = tokio::time::timeout(pause, stream.write(&piece)).await {
+            written.expect("it is not refused");
+        }
+        assert!(rig.admitted().is_empty(), "it is under way: {:?}", rig.admitted());
+        stream.set_zero_linger().unwrap();
+        drop(stream);
+        let since = Instant::now();
+        assert_eq!(rig.records(1).await[0].outcome, Outcome::ClientGone);
+        assert!(since.elapsed() < Duration::from_secs(1), "not when the provider's time is up");
+    });
+}
+
+#[test]
+fn a_client_that_leaves_within_what_could_become_http_2_gives_its_place_back() {
+    run(async {
+        let config = |c: &mut topdog_gateway::GatewayConfig| {
+            c.max_connections = 3;
+            c.header_timeout = Duration::from_secs(30);
+        };
+        let rig = Rig::start(Wish { config, ..Wish::default() }).await;
+        for begun in ["P", "PRI * HTTP/2.", "PR"] {
+            let mut stream = rig.connect().await;
+            stream.write_all(begun.as_bytes()).await.unwrap();
+            drop(stream);
+        }
+        let since = Instant::now();
+        loop {
+            let mut stream = rig.connect().await;
+            let ask = "GET /v1/nowhere HTTP/1.1\r\nhost: td\r\nconnection: close\r\n\r\n";
+            let _ = stream.write_all(ask.as_bytes()).await;
+            let (text, _) = to_the_end(&mut stream).await;
+            if text.starts_with("HTTP/1.1 404 ") {
+                break;
+            }
+            assert!(since.elapsed() < Duration::from_secs(5), "all places are taken: {text}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+}
+
+#[test]
 fn a_client_that_breaks_off_its_body_hears_so() {
     run(async {
         let rig = Rig::start(Wish::default()).await;

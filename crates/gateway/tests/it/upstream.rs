@@ -26,6 +26,8 @@ pub(crate) enum Script {
     HangingError,
     /// No answer at all.
     Silence,
+    /// Nothing is read, not even the request.
+    Deaf,
     /// The connection is closed at once.
     Close,
 }
@@ -52,6 +54,8 @@ impl Script {
 pub(crate) struct Seen {
     /// Heads and bodies, as they came.
     pub(crate) requests: Vec<(String, String)>,
+    /// Chunks that have been written whole.
+    pub(crate) chunks: usize,
     /// When connections were closed by the other side.
     pub(crate) closed_at: Vec<Instant>,
 }
@@ -93,6 +97,18 @@ impl Upstream {
         *self.hook.borrow_mut() = Some(Box::new(hook));
     }
 
+    /// Waits until nothing more can be written: in forty turns of all tasks no chunk was.
+    pub(crate) async fn is_held_back(&self) {
+        let (mut written, mut turns) = (0, 0);
+        while turns < 40 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let chunks = self.seen.borrow().chunks;
+            turns = if chunks == written { turns + 1 } else { 0 };
+            turns *= usize::from(chunks > 0);
+            written = chunks;
+        }
+    }
+
     pub(crate) fn last(&self) -> (String, String) {
         self.seen.borrow().requests.last().cloned().expect("a request came")
     }
@@ -103,13 +119,16 @@ impl Upstream {
 }
 
 async fn serve(mut stream: TcpStream, seen: Rc<RefCell<Seen>>, script: Rc<RefCell<Script>>, hook: Hook) {
+    if matches!(*script.borrow(), Script::Deaf) {
+        return std::future::pending().await;
+    }
     while let Some(request) = read_request(&mut stream).await {
         seen.borrow_mut().requests.push(request);
         if let Some(hook) = hook.borrow().as_ref() {
             hook();
         }
         let script = script.borrow().clone();
-        let is_open = play(&mut stream, script).await;
+        let is_open = play(&mut stream, script, &seen).await;
         if !is_open {
             break;
         }
@@ -117,7 +136,7 @@ async fn serve(mut stream: TcpStream, seen: Rc<RefCell<Seen>>, script: Rc<RefCel
     seen.borrow_mut().closed_at.push(Instant::now());
 }
 
-async fn play(stream: &mut TcpStream, script: Script) -> bool {
+async fn play(stream: &mut TcpStream, script: Script, seen: &RefCell<Seen>) -> bool {
     match script {
         Script::Answer { status, content_type, body } => {
             let head = format!(
@@ -135,7 +154,11 @@ async fn play(stream: &mut TcpStream, script: Script) -> bool {
             }
             for piece in pieces {
                 let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), &piece, b"\r\n"].concat();
-                if stream.write_all(&chunk).await.is_err() || is_closed_within(stream, pause).await {
+                if stream.write_all(&chunk).await.is_err() {
+                    return false;
+                }
+                seen.borrow_mut().chunks += 1;
+                if is_closed_within(stream, pause).await {
                     return false;
                 }
             }
@@ -182,7 +205,7 @@ async fn play(stream: &mut TcpStream, script: Script) -> bool {
             let _ = stream.read(&mut [0; 1]).await;
             false
         }
-        Script::Close => false,
+        Script::Close | Script::Deaf => false,
     }
 }
 

@@ -47,8 +47,9 @@ impl<S: Transport> Connection<S> {
         }
     }
 
-    /// Reads what the body still has to say, or else what comes too early. Where so much has come too early that it
-    /// fills a head's room, nothing more is read: the client's leaving is then seen at the next write.
+    /// Reads what the body still has to say, or else what comes too early. Where the body's reader has enough, or so
+    /// much has come too early that it fills a head's room, nothing more is read: the client's leaving is then seen by
+    /// its connection's state.
     pub(super) fn poll_listen(&mut self, upload: &mut Upload, cx: &mut Context<'_>) -> Poll<Heard> {
         if upload.is_coming() {
             return self.poll_body(upload, cx);
@@ -64,7 +65,7 @@ impl<S: Transport> Connection<S> {
                 return Poll::Ready(Heard::End);
             }
         }
-        Poll::Pending
+        self.wire.poll_gone(cx).map(|()| Heard::End)
     }
 
     fn poll_body(&mut self, upload: &mut Upload, cx: &mut Context<'_>) -> Poll<Heard> {
@@ -74,7 +75,8 @@ impl<S: Transport> Connection<S> {
             return Poll::Ready(Heard::More);
         }
         if !upload.wants_more(cx) {
-            return Poll::Pending;
+            // What is in the inbox stays good: whoever reads it hears of the end when this connection is dropped.
+            return self.wire.poll_gone(cx).map(|()| Heard::End);
         }
         let read = self.wire.poll_read(usize::MAX, cx, |unread, bytes, cx| {
             let used = upload.feed(bytes, cx);

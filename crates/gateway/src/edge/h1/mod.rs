@@ -5,9 +5,10 @@
 //! is one read and its answer one write, buffers are the thread's, and every refusal is in the caller's dialect. It
 //! is at least as strict as hyper where two readers could take a request in two ways (RFC 9112).
 //!
-//! [`Connection::run`] is a connection's life: a head ([`arrival`], [`head`]), its body on the way to whoever reads it ([`upload`],
-//! [`inbox`], [`framing`]), the answer ([`answer`]). While an answer is awaited or sent, the client is listened to:
-//! its leaving drops everything. There is no upgrade to another protocol yet; it would end [`Connection::exchange`].
+//! [`Connection::run`] is a connection's life: a head ([`arrival`], [`head`]), its body on the way to whoever reads it
+//! ([`upload`], [`inbox`], [`framing`]), the answer ([`answer`]). While an answer is awaited or sent, the client is
+//! listened to ([`listen`]), even where it has sent more than anyone takes yet: its leaving drops everything. There is
+//! no upgrade to another protocol yet; it would end [`Connection::exchange`].
 
 mod answer;
 mod arrival;
@@ -96,6 +97,7 @@ impl<S: Transport> Connection<S> {
                 Err(NoRequest::Refused(refused)) => self.refuse(refused).await,
                 Err(NoRequest::End) => Then::Close,
             };
+            self.wire.end_watch();
             match then {
                 Then::Next => {}
                 Then::Close => return self.close(0).await,

@@ -1,6 +1,7 @@
 //! The bytes of a client's connection, in the clear or not.
 
 use super::thread::Thread;
+use crate::edge::departure::Departure;
 use crate::edge::stall::StallGuard;
 use bytes::Bytes;
 use std::io::{self, IoSlice};
@@ -14,26 +15,33 @@ use tokio_rustls::server::TlsStream;
 
 /// A stream that can be cut off, so that its end can't be taken for an orderly one.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// What its bytes come over.
+    fn socket(&self) -> &TcpStream;
+
     /// Makes its drop a reset.
-    fn cut(&self);
+    fn cut(&self) {
+        // Where it fails the connection is dead already.
+        let _ = self.socket().set_zero_linger();
+    }
 }
 
 impl Transport for TcpStream {
-    fn cut(&self) {
-        // Where it fails the connection is dead already.
-        let _ = self.set_zero_linger();
+    fn socket(&self) -> &TcpStream {
+        self
     }
 }
 
 impl Transport for TlsStream<TcpStream> {
-    fn cut(&self) {
-        self.get_ref().0.cut();
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
     }
 }
 
 /// A connection with what has been read and not used, and what is to be written.
 pub(super) struct Wire<S> {
     stream: StallGuard<S>,
+    /// Watched since it was first left unread, until the end of the exchange.
+    departure: Option<Departure>,
     /// Read, and not used yet: the beginning of a head, or what the client sent ahead.
     pub(super) unread: Vec<u8>,
     out: Vec<u8>,
@@ -53,6 +61,7 @@ impl<S: Transport> Wire<S> {
         let stream = StallGuard::new(stream, send_idle_timeout);
         Self {
             stream,
+            departure: None,
             unread: Vec::new(),
             out: Vec::new(),
             piece: Bytes::new(),
@@ -83,6 +92,24 @@ impl<S: Transport> Wire<S> {
         let mut into = ReadBuf::new(incoming.get_mut(..most).unwrap_or_default());
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut into))?;
         Poll::Ready(Ok(take(&mut self.unread, into.filled(), cx)))
+    }
+
+    /// Waits for the client's end without reading; ready where it has left.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.departure.is_none() {
+            // Without a file handle to watch it by, the client's leaving is seen at the next read or write.
+            self.departure = Departure::of(self.stream.get_ref().socket()).ok();
+        }
+        let Some(departure) = &mut self.departure else { return Poll::Pending };
+        ready!(departure.poll(cx));
+        // Who asks again is told again, by a new watch.
+        self.departure = None;
+        Poll::Ready(())
+    }
+
+    /// The client is read again.
+    pub(super) fn end_watch(&mut self) {
+        self.departure = None;
     }
 
     /// Uses the first bytes of what is unread.

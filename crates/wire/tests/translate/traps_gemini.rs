@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use topdog_domain::usage::TokenUsage;
 use topdog_wire::translate::Dialect::{Anthropic, Gemini, OpenAiChat};
-use topdog_wire::translate::{self, Mode, ModelTraits, Target, ThinkingStyle};
+use topdog_wire::translate::{self, Mode, ModelTraits, Target, ThinkingStyle, prove};
 
 fn gemini(parts: Value) -> String {
     json!({"contents": [{"role": "user", "parts": [{"text": "go"}]}, {"role": "model", "parts": parts}]})
@@ -426,4 +426,18 @@ fn pictures_that_a_model_made_are_told_as_what_they_are() {
         &gemini(json!([{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}])),
     );
     assert_eq!(lost[0].path, "contents[1].parts[0]");
+}
+
+#[test]
+fn what_only_gemini_understands_is_kept_whole_with_its_signature() {
+    let picture =
+        json!({"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thoughtSignature": "Ab+/="});
+    let code = json!({"executableCode": {"language": "PYTHON", "code": "1"}, "thoughtSignature": "Cd+/="});
+    let body = gemini(json!([picture, code, {"text": "x"}])).replace("},{", "},\n{");
+    let (request, _) = prove::read_request(Gemini, &body).unwrap();
+    let (written, is_whole) = prove::write_request(Gemini, request, &target());
+    assert!(is_whole);
+    let written: Value = serde_json::from_slice(&written).unwrap();
+    assert_eq!(written["contents"], serde_json::from_str::<Value>(&body).unwrap()["contents"]);
+    assert_eq!(refused(Gemini, OpenAiChat, &body), ["contents[1].parts[0]", "contents[1].parts[1]"]);
 }

@@ -66,6 +66,8 @@ pub(crate) struct Facts {
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) waited: Duration,
+    /// Since when something is waited for that is not in `waited` yet.
+    waiting_since: Option<Instant>,
     pub(crate) first_byte: Option<Duration>,
     pub(crate) error_code: Option<Cow<'static, str>>,
 }
@@ -104,6 +106,7 @@ impl Settlement {
             bytes_in: entitled.outgoing.len() as u64,
             bytes_out: 0,
             waited: entitled.client_wait,
+            waiting_since: None,
             first_byte: None,
             error_code: None,
         };
@@ -126,12 +129,11 @@ impl Settlement {
         self.change(|open| open.stage = Stage::Sent);
     }
 
-    /// The provider has answered with that status, after that wait. What it was sent is held no longer.
-    pub(crate) fn answered(&mut self, status: u16, waited: Duration) {
+    /// The provider has answered with that status. What it was sent is held no longer.
+    pub(crate) fn answered(&mut self, status: u16) {
         self.change(|open| {
             open.share.let_go();
             open.facts.status = status;
-            open.facts.waited += waited;
             open.stage = if status < 400 { Stage::Accepted } else { Stage::Rejected };
         });
     }
@@ -165,6 +167,18 @@ impl Settlement {
     /// So long was waited for the provider or the client.
     pub(crate) fn waited(&mut self, waited: Duration) {
         self.change(|open| open.facts.waited += waited);
+    }
+
+    /// From now on, or from the moment that it gives, the provider is waited for. A request that ends meanwhile has
+    /// waited until then.
+    pub(crate) fn waits(&mut self) -> Instant {
+        let now = Instant::now();
+        self.0.as_mut().map_or(now, |open| *open.facts.waiting_since.get_or_insert(now))
+    }
+
+    /// What was waited for has come, or will not.
+    pub(crate) fn waits_no_more(&mut self) {
+        self.change(|open| open.facts.waits_no_more());
     }
 
     /// Holds so many bytes of the answer in memory from now on, if there is room for them.
@@ -243,7 +257,8 @@ impl Settlement {
     }
 
     fn close(&mut self, outcome: Outcome) -> Option<Share> {
-        let Open { worker, share, reservation, stage, facts } = *self.0.take()?;
+        let Open { worker, share, reservation, stage, mut facts } = *self.0.take()?;
+        facts.waits_no_more();
         let is_counted = matches!(stage, Stage::Sent | Stage::Accepted);
         let source = match (facts.tokens, is_counted) {
             (Some(_), _) => UsageSource::Provider,
@@ -261,6 +276,10 @@ impl Settlement {
 }
 
 impl Facts {
+    fn waits_no_more(&mut self) {
+        self.waited += self.waiting_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+    }
+
     /// The tokens to record: the provider's, else an estimate of four bytes a token, else none.
     pub(crate) fn tokens_from(&self, source: UsageSource) -> TokenUsage {
         match source {

@@ -44,7 +44,7 @@ pub(crate) fn answer(
     };
     settlement.sent();
     let status = if can_echo(operation) { 200 } else { 400 };
-    settlement.answered(status, Duration::ZERO);
+    settlement.answered(status);
     let content_type = HeaderValue::from_static(content_type);
     let watch = shape.watch(Some(&content_type));
     let mut headers = HeaderMap::new();

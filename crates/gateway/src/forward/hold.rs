@@ -9,7 +9,6 @@ use http_body::{Body as _, Frame};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
 use topdog_domain::Refusal;
 use topdog_egress::{BodyError, UpstreamBody};
 
@@ -105,17 +104,16 @@ impl Wait {
         settlement: &mut Settlement,
         body: &mut UpstreamBody,
     ) -> Result<Option<Result<Frame<Bytes>, BodyError>>, Refusal> {
-        let mut since = None;
         let frame = poll_fn(|cx| {
             if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
                 return Poll::Ready(Ok(frame));
             }
             // What has come already needs no clock.
-            let since = *since.get_or_insert_with(Instant::now);
+            let since = settlement.waits();
             if self.0.poll_too_long(since, cx) { Poll::Ready(Err(())) } else { Poll::Pending }
         })
         .await;
-        settlement.waited(since.map_or(Duration::ZERO, |since| since.elapsed()));
+        settlement.waits_no_more();
         frame.map_err(|()| Refusal::UpstreamTimeout(settlement.provider()))
     }
 }

@@ -26,7 +26,7 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use topdog_domain::Refusal;
 use topdog_domain::provider::Operation;
 use topdog_domain::usage::Outcome;
@@ -46,12 +46,14 @@ pub(crate) async fn forward(worker: &Rc<Worker>, trail: &Trail, opened: Opened) 
         Err(refusal) => return Err(given_up(settlement, refusal, Outcome::InternalError)),
     };
     settlement.sent();
-    let asked = Instant::now();
-    let response = match worker.pool.send(target.origin(), request).await {
+    settlement.waits();
+    let sent = worker.pool.send(target.origin(), request).await;
+    settlement.waits_no_more();
+    let response = match sent {
         Ok(response) => response,
         Err(error) => return Err(failed(trail, settlement, &error)),
     };
-    settlement.answered(response.status().as_u16(), asked.elapsed());
+    settlement.answered(response.status().as_u16());
     let to = To { worker, trail, shape, key };
     match response.status() {
         // Nobody asked for an encoding: behind one neither usage nor a repeated key can be seen.

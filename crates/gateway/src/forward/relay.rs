@@ -324,6 +324,7 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.count_reading();
         if let Some(mut settlement) = self.settlement.take() {
+            settlement.waited(self.waiting_since.map_or(Duration::ZERO, |since| since.elapsed()));
             let (tokens, text_bytes) = self.watch.learnt();
             settlement.learnt(tokens, text_bytes);
             settlement.abandoned();

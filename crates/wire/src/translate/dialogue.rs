@@ -123,11 +123,7 @@ fn note_name(name: Option<Field<Cow<'_, str>>>, losses: &mut Losses) {
 
 /// What of an assistant's words can be sent back: texts that say anything, and reasoning only where its
 /// maker's seal shows that it is its own, since it takes no other.
-fn replayed<'a>(
-    part: AssistantPart<'a>,
-    returns: Returns,
-    losses: &mut Losses,
-) -> Option<AssistantPart<'a>> {
+fn replayed<'a>(part: AssistantPart<'a>, returns: Returns, losses: &mut Losses) -> Option<AssistantPart<'a>> {
     let mut part = part;
     if let AssistantPart::Text(text) | AssistantPart::Refusal(text) = &part
         && !says_anything(text, losses)

@@ -7,8 +7,13 @@ use topdog_wire::translate::{
     Untranslatable,
 };
 
-pub(crate) const CONTEXT: AnswerContext<'_> =
-    AnswerContext { id: "req_1", created: 1_700_000_000, model: "asked-model", wants_usage: true, is_json_array: false };
+pub(crate) const CONTEXT: AnswerContext<'_> = AnswerContext {
+    id: "req_1",
+    created: 1_700_000_000,
+    model: "asked-model",
+    wants_usage: true,
+    is_json_array: false,
+};
 
 pub(crate) fn target() -> Target<'static> {
     Target {

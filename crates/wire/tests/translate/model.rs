@@ -554,7 +554,11 @@ pub(crate) fn answer(scope: Scope) -> impl Strategy<Value = Answer<'static>> {
                 input: a,
                 cache_read: b,
                 cache_write_5m: if scope.has_fine_usage() && !scope.is_geminis() { c } else { 0 },
-                cache_write_1h: if scope.has_dates() || !scope.has_fine_usage() || scope.is_geminis() { 0 } else { d },
+                cache_write_1h: if scope.has_dates() || !scope.has_fine_usage() || scope.is_geminis() {
+                    0
+                } else {
+                    d
+                },
                 output: e,
                 reasoning: if scope.has_fine_usage() && scope.dialect != Dialect::BedrockConverse {
                     f

@@ -24,8 +24,9 @@
 //! 5. A stream reader gives events as `Event` says, never `Done` before its provider said so; a stream
 //!    writer writes whole frames, and of `Failed` its family's own failure event. Whether parts must be in
 //!    sequence for its clients, `Codec::interleaving` says.
-//! 6. Tests: `tests/translate` has golden files a pair and the property `read(write(x)) == x`, over
-//!    generators of the model: add the dialect to both lists.
+//! 6. Tests: `tests/translate` has golden files a pair, written once the dialect has cases of its own in
+//!    `fixtures`, and the property `read(write(x)) == x`, over generators of the model: what the dialect
+//!    can say is listed in `scope.rs`.
 #![deny(unused_variables)]
 
 mod anthropic;

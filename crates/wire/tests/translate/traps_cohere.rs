@@ -2,7 +2,7 @@
 
 use crate::given::{answer, lenient, refused, strict, target};
 use serde_json::{Value, json};
-use topdog_wire::translate::Dialect::{Anthropic, Cohere, OpenAiChat};
+use topdog_wire::translate::Dialect::{Anthropic, Cohere, Gemini, OpenAiChat};
 use topdog_wire::translate::model::{Failure, FailureKind};
 use topdog_wire::translate::{self, Mode, ModelTraits, Target};
 
@@ -298,6 +298,16 @@ fn citations_are_of_characters_of_their_block_here_and_of_the_message_there() {
     assert_eq!((&cited["start"], &cited["end"], &cited["text"]), (&json!(4), &json!(6), &json!("éb")));
     assert_eq!(cited["sources"][0]["document"]["url"], "https://e.com");
     assert_eq!((&cited["content_index"], &cited["type"]), (&json!(1), &json!("TEXT_CONTENT")));
+}
+
+/// Gemini and chat tell the citations of all texts in one list.
+#[test]
+fn a_citation_is_told_of_the_text_that_its_span_is_in() {
+    let told = json!({"candidates": [{"content": {"role": "model", "parts": [
+        {"text": "Spain won. "}, {"text": "x", "thought": true}, {"text": "The end."}]}, "finishReason": "STOP",
+        "citationMetadata": {"citationSources": [{"startIndex": 0, "endIndex": 5, "uri": "https://e.com"}]}}]});
+    let cited = &answer(Gemini, Cohere, &told.to_string())["message"]["citations"][0];
+    assert_eq!((&cited["content_index"], &cited["text"]), (&json!(0), &json!("Spain")));
 }
 
 #[test]

@@ -61,8 +61,10 @@ pub(super) fn put(json: &mut Json, citation: &Citation<'_>, of: &Cited<'_>, loss
         Some(native) => losses.note(native.at, "of a citation, what is cited is told, and not its place"),
         None => {}
     }
-    let (start, end) = match span {
-        Some((start, end)) => (start.saturating_sub(of.before), end.saturating_sub(of.before)),
+    // In a stream a span may be of a block that has been closed: then this one is all that can be told.
+    let within = span.filter(|(start, _)| *start >= of.before);
+    let (start, end) = match within {
+        Some((start, end)) => (start - of.before, end.saturating_sub(of.before)),
         None => (0, of.text.chars().count() as u64),
     };
     let at = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);

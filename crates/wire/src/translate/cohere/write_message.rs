@@ -324,22 +324,27 @@ impl<'a> Sorted<'a> {
 }
 
 fn put_citations(json: &mut Json, content: &[Block<'_>], losses: &mut Losses) {
-    let mut is_open = false;
+    let mut texts: Vec<Cited<'_>> = Vec::new();
+    let mut told = Vec::new();
     let mut before = 0;
     for (block, said) in (0..).zip(content) {
         let Block::Text(text) = said else { continue };
-        for citation in &text.citations {
-            if !is_open {
-                json.key("citations").open('[');
-                is_open = true;
-            }
-            citations::put(json, citation, &Cited { text: &text.text, block, before }, losses);
-        }
+        told.extend(text.citations.iter().map(|citation| (citation, texts.len())));
+        texts.push(Cited { text: &text.text, block, before });
         before += text.text.chars().count() as u64;
     }
-    if is_open {
-        json.close(']');
+    if told.is_empty() {
+        return;
     }
+    json.key("citations").open('[');
+    for (citation, own) in told {
+        // Others tell the citations of all texts on the last one; where they are, their span says.
+        let spanned = citation.span.and_then(|(start, _)| texts.iter().rfind(|text| text.before <= start));
+        if let Some(text) = spanned.or_else(|| texts.get(own)) {
+            citations::put(json, citation, text, losses);
+        }
+    }
+    json.close(']');
 }
 
 fn put_call(json: &mut Json, call: ToolCall<'_>, losses: &mut Losses) {

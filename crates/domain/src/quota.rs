@@ -403,6 +403,10 @@ impl OrgMeters {
     }
 }
 
+/// How far ahead of a node's clock, in seconds, a minute may be that another node has counted in: what lies further
+/// ahead was counted by a wrong clock.
+pub const CLOCK_AHEAD_SECONDS: i64 = 120;
+
 /// A counter of one clock minute, for limits where a restart may begin anew.
 #[derive(Default)]
 pub struct MinuteWindow(AtomicU64);

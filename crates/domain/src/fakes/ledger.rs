@@ -1,6 +1,6 @@
 use super::away;
 use crate::ports::{MeterUse, MinuteLedger, PortError, QuotaLedger};
-use crate::quota::{Exhausted, Lease, MeterKey, NotTaken, block_size};
+use crate::quota::{CLOCK_AHEAD_SECONDS, Exhausted, Lease, MeterKey, NotTaken, block_size};
 use crate::{OrgId, Timestamp, UtcDay, UtcMinute};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -78,6 +78,9 @@ impl MinuteLedger for MemoryLedger {
         let (minute, used) = minutes.entry(meter.clone()).or_insert((now.minute(), 0));
         if *minute < now.minute() {
             (*minute, *used) = (now.minute(), 0);
+        }
+        if *minute > now.plus_seconds(CLOCK_AHEAD_SECONDS).minute() {
+            *minute = now.minute();
         }
         if *used >= limit {
             return Err(NotTaken::Exhausted(Exhausted { limit, used: *used, resets_at: minute.end() }));

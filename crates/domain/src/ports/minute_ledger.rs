@@ -8,7 +8,9 @@ use async_trait::async_trait;
 pub trait MinuteLedger: Send + Sync {
     /// Takes one of the meter's units in the minute of `now`, whatever other nodes do at the same time. A meter's
     /// minute never goes back: a `now` from before it (a clock that was set back, or a node behind the others)
-    /// counts in the newest minute that was counted in.
+    /// counts in the newest minute that was counted in. But one further ahead than
+    /// [`CLOCK_AHEAD_SECONDS`](crate::quota::CLOCK_AHEAD_SECONDS) becomes the minute of `now`, with what is counted in
+    /// it: a wrong clock holds nobody up for longer than that minute.
     ///
     /// # Errors
     /// [`NotTaken::Exhausted`] where `limit` is reached; that counts nothing.

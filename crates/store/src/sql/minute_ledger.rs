@@ -5,7 +5,7 @@ use super::columns::{count, unsigned};
 use super::engine::{on_engine, statements};
 use async_trait::async_trait;
 use topdog_domain::ports::{MinuteLedger, PortError};
-use topdog_domain::quota::{Exhausted, MeterKey, NotTaken};
+use topdog_domain::quota::{CLOCK_AHEAD_SECONDS, Exhausted, MeterKey, NotTaken};
 use topdog_domain::{Timestamp, UtcMinute};
 
 #[async_trait]
@@ -39,7 +39,11 @@ impl Store {
         let found = self.newest_minute(meter).await.map_err(NotTaken::Unavailable)?;
         match found {
             Some((minute, used)) if minute >= now.minute() && used >= limit => {
-                Err(exhausted(limit, used, minute))
+                let is_wrong = minute > furthest(now);
+                if is_wrong {
+                    self.set_back(meter, now).await.map_err(NotTaken::Unavailable)?;
+                }
+                Err(exhausted(limit, used, if is_wrong { now.minute() } else { minute }))
             }
             _ => Ok(()),
         }
@@ -56,6 +60,19 @@ impl Store {
         Ok(Some((UtcMinute::from_number(minute), unsigned("minute_ledger.used", used)?)))
     }
 
+    /// Makes a minute that a wrong clock has left far ahead the minute of `now`, so that it ends.
+    async fn set_back(&self, meter: &MeterKey, now: Timestamp) -> Result<(), PortError> {
+        let org = meter.org.to_string();
+        on_engine!(self.pools().writer(), |db| sqlx::query(SET_BACK)
+            .bind(org)
+            .bind(&meter.resource)
+            .bind(now.minute().number())
+            .bind(furthest(now).number())
+            .execute(db)
+            .await
+            .map(|_| ()))
+    }
+
     /// Counts one more, where the limit lets it; was it?
     async fn counted(&self, meter: &MeterKey, limit: u64, now: Timestamp) -> Result<bool, PortError> {
         if limit == 0 {
@@ -67,10 +84,15 @@ impl Store {
             .bind(&meter.resource)
             .bind(now.minute().number())
             .bind(count(limit))
+            .bind(furthest(now).number())
             .execute(db)
             .await
             .map(|done| done.rows_affected() > 0))
     }
+}
+
+fn furthest(now: Timestamp) -> UtcMinute {
+    now.plus_seconds(CLOCK_AHEAD_SECONDS).minute()
 }
 
 const fn exhausted(limit: u64, used: u64, minute: UtcMinute) -> NotTaken {
@@ -79,12 +101,14 @@ const fn exhausted(limit: u64, used: u64, minute: UtcMinute) -> NotTaken {
 
 statements! {
     FIND = "SELECT minute, used FROM minute_ledger WHERE org = $1 AND resource = $2";
-    // A new minute begins at one; an old one, of a clock that is behind, goes on counting in the newest.
+    // A new minute begins at one; an old one, of a clock that is behind, goes on counting in the newest. A minute that
+    // is too far ahead becomes this one, with its count.
     TAKE = "INSERT INTO minute_ledger (org, resource, minute, used) VALUES ($1, $2, $3, 1)
         ON CONFLICT (org, resource) DO UPDATE SET
             used = CASE WHEN minute_ledger.minute < excluded.minute THEN 1 ELSE minute_ledger.used + 1 END,
-            minute = CASE WHEN minute_ledger.minute < excluded.minute THEN excluded.minute
-                ELSE minute_ledger.minute END
+            minute = CASE WHEN minute_ledger.minute BETWEEN excluded.minute AND $5 THEN minute_ledger.minute
+                ELSE excluded.minute END
         WHERE minute_ledger.minute < excluded.minute OR minute_ledger.used < $4";
+    SET_BACK = "UPDATE minute_ledger SET minute = $3 WHERE org = $1 AND resource = $2 AND minute > $4";
     PRUNE = "DELETE FROM minute_ledger WHERE minute < $1 OR minute > $2";
 }

@@ -9,6 +9,7 @@ contract! {
     nodes_at_once_take_the_limit_between_them,
     meters_are_apart,
     a_clock_that_is_set_back_begins_nothing_anew,
+    a_clock_far_ahead_holds_the_others_up_for_one_minute,
     a_limit_that_changes_holds_at_once,
     pruning_forgets_what_is_an_hour_away,
 }
@@ -83,12 +84,34 @@ async fn meters_are_apart(ports: &Ports) {
 
 async fn a_clock_that_is_set_back_begins_nothing_anew(ports: &Ports) {
     let meter = meter();
-    assert_eq!(take(ports, &meter, 2, after(300)).await, None);
+    assert_eq!(take(ports, &meter, 2, after(120)).await, None);
     assert_eq!(take(ports, &meter, 2, after(0)).await, None);
-    let spent = take(ports, &meter, 2, after(120)).await.unwrap();
-    assert_eq!((spent.used, spent.resets_at), (2, after(360)));
-    assert!(take(ports, &meter, 2, after(300)).await.is_some());
-    assert_eq!(take(ports, &meter, 2, after(360)).await, None);
+    let spent = take(ports, &meter, 2, after(60)).await.unwrap();
+    assert_eq!((spent.used, spent.resets_at), (2, after(180)));
+    assert!(take(ports, &meter, 2, after(120)).await.is_some());
+    assert_eq!(take(ports, &meter, 2, after(180)).await, None);
+}
+
+async fn a_clock_far_ahead_holds_the_others_up_for_one_minute(ports: &Ports) {
+    let (spent, begun) = (meter(), meter());
+    for _ in 0..2 {
+        assert_eq!(take(ports, &spent, 2, after(1_200)).await, None);
+    }
+    assert_eq!(take(ports, &begun, 2, after(1_200)).await, None);
+    assert_eq!(take(ports, &begun, 2, after(0)).await, None, "what is counted goes on");
+    let refusal = Exhausted { limit: 2, used: 2, resets_at: after(60) };
+    for meter in [&spent, &begun] {
+        for second in [1, 59] {
+            assert_eq!(take(ports, meter, 2, after(second)).await, Some(refusal));
+        }
+        for _ in 0..2 {
+            assert_eq!(take(ports, meter, 2, after(60)).await, None, "the next minute has its own");
+        }
+        assert_eq!(
+            take(ports, meter, 2, after(60)).await,
+            Some(Exhausted { resets_at: after(120), ..refusal })
+        );
+    }
 }
 
 async fn a_limit_that_changes_holds_at_once(ports: &Ports) {

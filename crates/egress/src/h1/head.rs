@@ -83,7 +83,12 @@ fn read(buffer: &[u8]) -> Result<Option<(usize, Read)>, Lost> {
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut fields);
     let length = match parsed.parse(buffer) {
-        Ok(httparse::Status::Complete(length)) if length <= MOST_BYTES => length,
+        Ok(httparse::Status::Complete(length)) if length <= MOST_BYTES => {
+            if has_bare_line_feed(buffer.get(..length).unwrap_or_default()) {
+                return Err(Lost::Malformed);
+            }
+            length
+        }
         Ok(httparse::Status::Partial) if buffer.len() <= MOST_BYTES => return Ok(None),
         _ => return Err(Lost::Malformed),
     };
@@ -96,6 +101,11 @@ fn read(buffer: &[u8]) -> Result<Option<(usize, Read)>, Lost> {
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Lost::Malformed)?;
     let fields = parsed.headers.iter().map(field).collect::<Result<_, Lost>>()?;
     Ok(Some((length, Read { status, is_1_1: parsed.version == Some(1), fields })))
+}
+
+/// httparse takes a line feed alone for a line's end; others see one line there, and no field of its own.
+fn has_bare_line_feed(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head.get(at - 1) != Some(&b'\r'))
 }
 
 fn finish(head: &Bytes, read: Read) -> Result<AnswerHead, Lost> {

@@ -50,12 +50,19 @@ fn what_two_readers_could_frame_in_two_ways_is_refused() {
         "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
         "no colon\r\n",
         "a b: c\r\n",
+        "x-bad: a\nx-injected: y\r\n",
+        "x: y\n",
     ] {
         assert_eq!(take(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n")), Err(Lost::Malformed), "{fields:?}");
     }
     assert_eq!(take("HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"), Err(Lost::Malformed));
     assert_eq!(take("HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n"), Err(Lost::Malformed));
     assert_eq!(take("SSH-2.0-x\r\n\r\n"), Err(Lost::Malformed));
+    for bare in
+        ["HTTP/1.1 200 OK\nx: y\r\n\r\n", "HTTP/1.1 200 OK\r\nx: y\r\n\n", "\nHTTP/1.1 200 OK\r\n\r\n"]
+    {
+        assert_eq!(take(bare), Err(Lost::Malformed), "{bare:?}");
+    }
     let long = "y".repeat(70_000);
     assert_eq!(take(&format!("HTTP/1.1 200 OK\r\nx: {long}")), Err(Lost::Malformed));
     assert_eq!(take(&format!("HTTP/1.1 200 OK\r\nx: {long}\r\n\r\n")), Err(Lost::Malformed));

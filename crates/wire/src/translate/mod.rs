@@ -82,7 +82,14 @@ pub enum Dialect {
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::OpenAiChat, Self::OpenAiResponses, Self::Anthropic, Self::Cohere, Self::BedrockConverse, Self::Gemini];
+    pub const ALL: [Self; 6] = [
+        Self::OpenAiChat,
+        Self::OpenAiResponses,
+        Self::Anthropic,
+        Self::Cohere,
+        Self::BedrockConverse,
+        Self::Gemini,
+    ];
 
     /// The stable name, as in configuration, metrics and the names of fixtures.
     #[must_use]

@@ -8,6 +8,7 @@ use crate::tier::Limit;
 use crate::{ApiKeyId, OrgId, Timestamp, WorkspaceId};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -297,5 +298,45 @@ impl ApiKey {
                 Some((p, m)) => p == provider && m == model,
                 None => allowed == model,
             })
+    }
+}
+
+/// The live keys beyond the number that is allowed: the oldest stay, those made after them are too many.
+#[must_use]
+pub fn beyond(limit: Limit, live: &[ApiKey]) -> HashSet<ApiKeyId> {
+    let most = match limit {
+        Limit::Of(most) => usize::try_from(most).unwrap_or(usize::MAX),
+        Limit::Unlimited => usize::MAX,
+    };
+    let mut ages: Vec<_> = live.iter().map(|key| (key.created_at, key.id)).collect();
+    ages.sort_unstable();
+    ages.into_iter().skip(most).map(|(_, id)| id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::samples;
+
+    #[test]
+    fn the_oldest_keys_stay_whatever_order_they_are_read_in() {
+        let org = OrgId::new();
+        let made_at =
+            |micros| ApiKey { created_at: Timestamp::from_micros(micros), ..samples::api_key(org, "k") };
+        let keys = [made_at(30), made_at(10), made_at(20), made_at(20)];
+        let (first, second) = if keys[2].id < keys[3].id { (2, 3) } else { (3, 2) };
+        let too_many = |limit, expected: &[usize]| {
+            assert_eq!(
+                beyond(limit, &keys),
+                expected.iter().map(|place| keys[*place].id).collect(),
+                "{limit}"
+            );
+        };
+        too_many(Limit::Unlimited, &[]);
+        too_many(Limit::Of(4), &[]);
+        too_many(Limit::Of(3), &[0]);
+        too_many(Limit::Of(2), &[0, second]);
+        too_many(Limit::Of(1), &[0, second, first]);
+        too_many(Limit::Of(0), &[0, 1, 2, 3]);
     }
 }

@@ -1,15 +1,15 @@
 //! What a node knows of all tenants: an immutable snapshot behind an atomic pointer, so that finding a
 //! caller is a look-up without a lock, and a change is there for the very next request.
 
-use crate::api_key::{ApiKey, KeySecret, PublicId};
+use crate::api_key::{ApiKey, KeySecret, PublicId, beyond};
 use crate::occupancy::Occupancy;
 use crate::ports::{ChangeFeed, PortError, Tiers};
 use crate::quota::{Meter, OrgMeters};
 use crate::tenant::{Endpoint, Organisation, ProviderKey, Workspace};
 use crate::tier::{Limit, Tier, TierCatalogue};
-use crate::{OrgId, ProviderKeyId};
+use crate::{ApiKeyId, OrgId, ProviderKeyId, Refusal};
 use arc_swap::{ArcSwap, Guard};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Everything stored about an organisation that the path of a request needs.
@@ -37,6 +37,8 @@ pub struct OrgView {
     pub meters: Arc<OrgMeters>,
     /// What it takes of this node: the same through all changes.
     pub occupancy: Arc<Occupancy>,
+    /// Keys beyond the number that the tier allows: few tenants have any.
+    keys_over_limit: HashSet<ApiKeyId>,
 }
 
 /// A known key with the organisation it belongs to.
@@ -202,10 +204,30 @@ fn view(old: &Snapshot, tiers: &TierCatalogue, facts: OrgFacts) -> Option<Arc<Or
         || (Arc::new(OrgMeters::new(id)), Arc::default()),
         |view| (view.meters.clone(), view.occupancy.clone()),
     );
-    Some(Arc::new(OrgView { facts, tier, meters, occupancy }))
+    let keys_over_limit = beyond(tier.api_keys_limit, &facts.api_keys);
+    Some(Arc::new(OrgView { facts, tier, meters, occupancy, keys_over_limit }))
+}
+
+impl Caller {
+    /// The key is among as many as the tier allows. More can be there since the organisation came to a lower tier.
+    ///
+    /// # Errors
+    /// [`Refusal::KeyOverLimit`] where it is one too many.
+    pub fn require_place(&self, tiers: &TierCatalogue) -> Result<(), Refusal> {
+        if !self.org.is_over_limit(self.key.id) {
+            return Ok(());
+        }
+        Err(tiers.key_over_limit(&self.org.tier, self.org.facts.api_keys.len() as u64))
+    }
 }
 
 impl OrgView {
+    /// Is that key one more than the tier allows?
+    #[must_use]
+    pub fn is_over_limit(&self, key: ApiKeyId) -> bool {
+        self.keys_over_limit.contains(&key)
+    }
+
     /// The newest live key for a provider; where there are several, the one made last.
     #[must_use]
     pub fn provider_key(&self, provider: &str) -> Option<&ProviderKey> {

@@ -228,4 +228,18 @@ impl TierCatalogue {
             lifted_by,
         }))
     }
+
+    /// The refusal of a key beyond the number that the tier allows, where the organisation has `live` of them.
+    #[must_use]
+    pub fn key_over_limit(&self, tier: &Tier, live: u64) -> Refusal {
+        let others = live.saturating_sub(1);
+        Refusal::KeyOverLimit(Box::new(TierRefusal {
+            limit: Resource::ApiKeys.name().into(),
+            tier: tier.name.clone(),
+            allowed: tier.api_keys_limit,
+            used: Some(live),
+            resets_at: None,
+            lifted_by: self.lifting(tier, |t| t.api_keys_limit.allows_one_more(others)),
+        }))
+    }
 }

@@ -99,6 +99,8 @@ pub enum Refusal {
     ModelNotAllowed(String),
     /// The tier does not allow it.
     Tier(Box<TierRefusal>),
+    /// The organisation has more keys than its tier allows, and this is none of the oldest, which stay.
+    KeyOverLimit(Box<TierRefusal>),
     /// No model has that plain name.
     UnknownModel {
         /// As asked for.
@@ -143,6 +145,15 @@ impl Refusal {
         Self::Tier(Box::new(refusal))
     }
 
+    /// What the tier does not allow, where it is the tier that refuses.
+    #[must_use]
+    pub fn by_tier(&self) -> Option<&TierRefusal> {
+        match self {
+            Self::Tier(refusal) | Self::KeyOverLimit(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
     /// The stable code, part of the API.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -165,7 +176,7 @@ impl Refusal {
             Self::IpNotAllowed => "ip_not_allowed",
             Self::ScopeMissing(_) => "scope_missing",
             Self::ModelNotAllowed(_) => "model_not_allowed",
-            Self::Tier(_) => "tier_limit",
+            Self::Tier(_) | Self::KeyOverLimit(_) => "tier_limit",
             Self::UnknownModel { .. } => "model_not_found",
             Self::OperationUnsupported(_) => "operation_unsupported",
             Self::NoProviderKey(_) => "no_provider_key",
@@ -197,6 +208,7 @@ impl Refusal {
             Self::IpNotAllowed
             | Self::ScopeMissing(_)
             | Self::ModelNotAllowed(_)
+            | Self::KeyOverLimit(_)
             | Self::NoProviderKey(_) => 403,
             Self::Tier(t) if t.used.is_some() => 429,
             Self::Tier(_) => 403,
@@ -259,6 +271,7 @@ impl fmt::Display for Refusal {
             Self::ScopeMissing(scope) => write!(f, "this Top Dog API key lacks the scope `{}`; use a key that has it", scope.name()),
             Self::ModelNotAllowed(model) => write!(f, "this Top Dog API key may not use the model `{model}`; GET /v1/models lists those it may"),
             Self::Tier(refusal) => write_tier(f, refusal),
+            Self::KeyOverLimit(refusal) => write_key_over_limit(f, refusal),
             Self::UnknownModel { model, nearest } => {
                 write!(f, "no model is called `{model}`")?;
                 if nearest.is_empty() {
@@ -295,6 +308,19 @@ fn write_tier(f: &mut fmt::Formatter<'_>, r: &TierRefusal) -> fmt::Result {
     if let Some(at) = r.resets_at {
         write!(f, "; it resets at {at}")?;
     }
+    match &r.lifted_by {
+        Some(tier) => write!(f, "; tier {tier} allows more"),
+        None => Ok(()),
+    }
+}
+
+fn write_key_over_limit(f: &mut fmt::Formatter<'_>, r: &TierRefusal) -> fmt::Result {
+    let live = r.used.unwrap_or_default();
+    write!(
+        f,
+        "your organisation has {live} live Top Dog API keys and tier {} allows {}: the oldest work, and this is none of them; have keys that are not needed revoked",
+        r.tier, r.allowed
+    )?;
     match &r.lifted_by {
         Some(tier) => write!(f, "; tier {tier} allows more"),
         None => Ok(()),

@@ -178,7 +178,7 @@ const fn kind(status: u16) -> &'static str {
 }
 
 fn details(refusal: &Refusal) -> Option<LimitDetails> {
-    let Refusal::Tier(tier) = refusal else { return None };
+    let tier = refusal.by_tier()?;
     Some(LimitDetails {
         limit: tier.limit.clone(),
         allowed: match tier.allowed {
@@ -195,7 +195,7 @@ fn details(refusal: &Refusal) -> Option<LimitDetails> {
 /// When, and whether, to try again.
 fn advise(headers: &mut HeaderMap, refusal: &Refusal, now: Timestamp) {
     match refusal {
-        Refusal::Tier(tier) => {
+        Refusal::Tier(tier) | Refusal::KeyOverLimit(tier) => {
             if let Some(resets_at) = tier.resets_at {
                 headers.insert(RETRY_AFTER, HeaderValue::from(now.seconds_until(resets_at)));
             }

@@ -52,6 +52,7 @@ pub(crate) fn authenticate(
     if !caller.key.allows_ip(arrived.client_ip) {
         return Err(Refusal::IpNotAllowed);
     }
+    caller.require_place(&worker.parts().directory.tiers())?;
     if !caller.key.has(Scope::Llm) {
         return Err(Refusal::ScopeMissing(Scope::Llm));
     }

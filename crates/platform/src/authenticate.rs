@@ -56,7 +56,11 @@ pub(crate) fn authenticate(
         Some(ip) => caller.key.allows_ip(ip),
         None => caller.key.ip_allow.is_empty(),
     };
-    if is_allowed { Ok(Principal::Key(Box::new(caller))) } else { Err(Refusal::IpNotAllowed) }
+    if !is_allowed {
+        return Err(Refusal::IpNotAllowed);
+    }
+    caller.require_place(&platform.parts.directory.tiers())?;
+    Ok(Principal::Key(Box::new(caller)))
 }
 
 static KEY_HEADERS: [HeaderName; 3] = [

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use topdog_domain::delegation::Excess;
 use topdog_domain::ports::PortError;
+use topdog_domain::refusal::TierRefusal;
 use topdog_domain::{Refusal, Timestamp};
 use topdog_vault::VaultError;
 
@@ -104,7 +105,14 @@ impl Problem {
 
     /// Was it the tier that refused? Such a request counts nothing.
     pub(crate) fn is_by_tier(&self) -> bool {
-        matches!(self, Self::Refused(Refusal::Tier(_)))
+        self.tier_refusal().is_some()
+    }
+
+    fn tier_refusal(&self) -> Option<&TierRefusal> {
+        match self {
+            Self::Refused(refusal) => refusal.by_tier(),
+            _ => None,
+        }
     }
 
     /// The whole answer, in the course of the request with that id.
@@ -114,9 +122,7 @@ impl Problem {
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Self::Refused(Refusal::Tier(tier)) = self
-            && let Some(at) = tier.resets_at
-        {
+        if let Some(at) = self.tier_refusal().and_then(|tier| tier.resets_at) {
             headers.insert(RETRY_AFTER, now.seconds_until(at).max(1).into());
         }
         if status == StatusCode::UNAUTHORIZED {
@@ -149,7 +155,7 @@ impl Problem {
             lifted_by: None,
             plans_url: None,
         };
-        if let Self::Refused(Refusal::Tier(tier)) = self {
+        if let Some(tier) = self.tier_refusal() {
             body.limit = Some(tier.limit.clone().into_owned());
             body.tier = Some(tier.tier.clone());
             body.allowed = Some(tier.allowed);

@@ -163,3 +163,26 @@ fn what_is_not_a_model_request_goes_to_the_control_plane() {
         assert_eq!(rig.get("/").await.body, "control");
     });
 }
+
+#[test]
+fn a_key_beyond_the_tiers_number_is_refused_until_an_older_one_goes() {
+    run(async {
+        let older = |facts: &mut topdog_domain::directory::OrgFacts| {
+            let mut key = topdog_domain::fakes::samples::api_key(facts.organisation.id, "older");
+            key.created_at = topdog_domain::Timestamp::from_micros(0);
+            facts.api_keys.push(key);
+        };
+        let mut rig = Rig::start(Wish { tier: "FREE", facts: older, ..answering() }).await;
+        let body = r#"{"model":"gpt-4o-mini","messages":[]}"#;
+        let reply = rig.chat(body).await;
+        assert_eq!(reply.status, 403, "{}", reply.body);
+        let error = serde_json::from_str::<serde_json::Value>(&reply.body).unwrap()["error"].clone();
+        assert_eq!(error["code"], "tier_limit", "{error}");
+        assert_eq!((&error["allowed"], &error["used"]), (&1.into(), &2.into()), "{error}");
+        assert_eq!((&error["limit"], &error["lifted_by"]), (&"api_keys".into(), &"PRO".into()), "{error}");
+        assert_eq!(rig.upstream.count(), 0);
+        rig.change(|facts| facts.api_keys.truncate(1));
+        assert_ne!(rig.chat(body).await.status, 403);
+        assert_eq!(rig.upstream.count(), 1);
+    });
+}

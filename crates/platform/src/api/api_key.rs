@@ -1,6 +1,7 @@
 use super::{Secret, UtcTime, schema};
 use serde::{Deserialize, Serialize};
 use topdog_domain::api_key::{self, KeyMode, Scope};
+use topdog_domain::directory::OrgView;
 use topdog_domain::tier::Limit;
 use topdog_domain::{ApiKeyId, WorkspaceId};
 use utoipa::ToSchema;
@@ -104,6 +105,8 @@ pub struct ApiKey {
     pub created_at: UtcTime,
     /// When it was revoked.
     pub revoked_at: Option<UtcTime>,
+    /// Is it one more than the tier allows, and refused until older ones are revoked or the tier rises?
+    pub over_limit: bool,
     /// Its live secrets, newest first: what is public of them.
     pub secrets: Vec<SecretInfo>,
 }
@@ -128,8 +131,9 @@ pub struct IssuedApiKey {
     pub note: String,
 }
 
-impl From<api_key::ApiKey> for ApiKey {
-    fn from(key: api_key::ApiKey) -> Self {
+impl ApiKey {
+    /// The key of that organisation.
+    pub(crate) fn of(org: &OrgView, key: api_key::ApiKey) -> Self {
         let secrets = key.secrets.iter().map(|secret| SecretInfo {
             begins_with: format!("{}{}", key.mode.prefix(), secret.public_id),
             not_after: secret.not_after.map(UtcTime),
@@ -147,6 +151,7 @@ impl From<api_key::ApiKey> for ApiKey {
             expires_at: key.expires_at.map(UtcTime),
             created_at: key.created_at.into(),
             revoked_at: key.revoked_at.map(UtcTime),
+            over_limit: key.revoked_at.is_none() && org.is_over_limit(key.id),
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn list(
     PageParams { wish, .. }: PageParams<ApiKeyId>,
 ) -> Result<Answer<Page<ApiKey>>, Problem> {
     let rows = platform.parts.api_keys.api_key_list(caller.org_id(), &wish).await?;
-    Ok(Answer(page(rows, ApiKey::from)))
+    Ok(Answer(page(rows, |key| ApiKey::of(&caller.org, key))))
 }
 
 pub(super) async fn show(
@@ -34,7 +34,8 @@ pub(super) async fn show(
     caller: OrgCaller<ReadApiKeys>,
     Named(id): Named<ApiKeyId>,
 ) -> Result<Answer<ApiKey>, Problem> {
-    Ok(Answer(find(&platform, caller.org_id(), id).await?.into()))
+    let key = find(&platform, caller.org_id(), id).await?;
+    Ok(Answer(ApiKey::of(&caller.org, key)))
 }
 
 pub(super) async fn create(
@@ -61,7 +62,7 @@ async fn make(
     let created = platform.parts.api_keys.api_key_create(&key, limit, &audit).await;
     created.map_err(|error| refused(platform, caller, error))?;
     platform.refresh(key.org).await;
-    Ok(IssuedApiKey { key: key.into(), secret: shown, note: NOTE.to_owned() })
+    Ok(IssuedApiKey { key: ApiKey::of(&caller.org, key), secret: shown, note: NOTE.to_owned() })
 }
 
 /// The key that is wished for, still without a secret.
@@ -185,7 +186,7 @@ async fn renew(
     let rotated = platform.parts.api_keys.api_key_rotate(org, id, &new, &audit).await;
     let key = rotated.map_err(|error| Problem::of_port(error, WHAT))?;
     platform.refresh(org).await;
-    Ok(IssuedApiKey { key: key.into(), secret: shown, note: NOTE.to_owned() })
+    Ok(IssuedApiKey { key: ApiKey::of(&caller.org, key), secret: shown, note: NOTE.to_owned() })
 }
 
 pub(super) async fn revoke(

@@ -241,3 +241,47 @@ async fn a_client_that_leaves_does_not_cut_a_change_in_half() {
     let quota = world.get(&format!("/organisations/{org}/quota"), OPERATOR).await;
     assert!(quota.text.contains(r#""limit":"api_keys","allowed":5,"used":1"#), "{}", quota.text);
 }
+
+#[tokio::test]
+async fn keys_beyond_a_lower_tiers_number_are_refused_and_the_oldest_works() {
+    let world = World::new().await;
+    let org = world.org("acme", "TEAMS-SMALL").await;
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        keys.push(world.scoped(&org, &["org:read", "api-keys:read"]).await);
+        world.clock.advance_seconds(1);
+    }
+    let set_tier = async |tier: &str| {
+        let body = Some(json!({ "tier": tier }));
+        world.call("PATCH", &format!("/organisations/{org}"), OPERATOR, body).await.expect(200)
+    };
+    set_tier("FREE").await;
+    world.get(KEYS, &keys[0].secret).await.expect(200);
+    for key in &keys[1..] {
+        let refused = world.get("/organisations/current", &key.secret).await.refused(403, "tier_limit");
+        assert_eq!((&refused.body["limit"], &refused.body["tier"]), (&json!("api_keys"), &json!("FREE")));
+        assert_eq!((&refused.body["allowed"], &refused.body["used"]), (&json!(1), &json!(3)));
+        assert_eq!(refused.body["lifted_by"], "PRO");
+    }
+    let over_limit = async || {
+        let list = world.get(&format!("/organisations/{org}/api-keys"), OPERATOR).await.expect(200);
+        let of = |key: &super::Key| {
+            let shown = list.body["data"].as_array().unwrap().iter().find(|shown| shown["id"] == *key.id);
+            shown.unwrap()["over_limit"].as_bool().unwrap()
+        };
+        keys.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(over_limit().await, [false, true, true]);
+    // A new secret makes no place.
+    let path = |key: &super::Key| format!("/organisations/{org}/api-keys/{}", key.id);
+    let rotated = world.post(&format!("{}/rotate", path(&keys[2])), OPERATOR, json!({})).await.issued();
+    world.get(KEYS, &rotated.secret).await.refused(403, "tier_limit");
+
+    world.delete(&path(&keys[0]), OPERATOR).await.expect(204);
+    world.get(KEYS, &keys[1].secret).await.expect(200);
+    world.get(KEYS, &keys[2].secret).await.refused(403, "tier_limit");
+    assert_eq!(over_limit().await, [false, false, true]);
+    set_tier("PRO").await;
+    world.get(KEYS, &keys[2].secret).await.expect(200);
+    assert_eq!(over_limit().await, [false, false, false]);
+}

@@ -228,6 +228,9 @@ fn state(key: &ApiKey, now: UtcTime) -> String {
     if let Some(at) = key.expires_at.filter(|at| *at <= now) {
         return format!("expired {at}");
     }
+    if key.over_limit {
+        return "over the tier's limit".to_owned();
+    }
     let grace = key.secrets.iter().filter_map(|secret| secret.not_after).find(|until| *until > now);
     grace.map_or_else(|| "live".to_owned(), |until| format!("live, old secret until {until}"))
 }
@@ -290,6 +293,7 @@ mod tests {
             expires_at,
             created_at: at(0),
             revoked_at,
+            over_limit: false,
             secrets: graces.iter().map(secret).collect(),
         }
     }
@@ -305,6 +309,7 @@ mod tests {
             ("revoked 2027-01-01T00:00:20Z", key(Some(at(10)), Some(at(20)), &[])),
             ("live, old secret until 2027-01-01T00:00:40Z", key(None, None, &[None, Some(at(40))])),
             ("live", key(None, None, &[None, Some(at(30))])),
+            ("over the tier's limit", ApiKey { over_limit: true, ..key(None, None, &[None]) }),
         ] {
             assert_eq!(state(&key, now), expected);
         }

@@ -94,6 +94,7 @@ fn as_wanted() -> Present {
             expires_at: Some(UtcTime(Timestamp::parse("2027-01-01T00:00:00Z").expect("an instant"))),
             created_at: AT,
             revoked_at: None,
+            over_limit: false,
             secrets: vec![],
         }],
     }

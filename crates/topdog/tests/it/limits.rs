@@ -136,6 +136,28 @@ on_both_engines! {
             assert!(lost <= lease_size(LIMIT as u64, 0), "{lost} are lost in round {round}, more than a lease");
         }
     }
+
+    async fn a_kill_after_a_lease_is_filled_up_ahead_loses_one_lease_at_most(database: &Database) {
+        const LARGE: u64 = 20_000;
+        // The first lease is 800 units; it is filled up when a quarter of it is left.
+        const USED: usize = 610;
+        let upstream = Upstream::start(Reply::Completion).await;
+        let place = Place::new();
+        let setup = database.keep(Setup::with_upstream(&upstream));
+        let server = place.start(&setup).await;
+        server.tier_with_llm_requests("LARGE", LARGE).await;
+        let acme = server.organisation("acme", "LARGE").await;
+        let ends = ends(Rush::ready(&server, &acme, USED).await.go()).await;
+        assert_eq!(ends.admitted, USED, "{ends:?}");
+        // What is leased and not used, the running server does not tell. Its lease is filled up meanwhile.
+        for _ in 0..20 {
+            assert_eq!(granted(&server, "acme").await, USED);
+        }
+        server.kill();
+        let server = place.start(&setup).await;
+        let lost = granted(&server, "acme").await - USED;
+        assert!(lost as u64 <= lease_size(LARGE, 0), "{lost} are lost, more than a lease");
+    }
 }
 
 /// An organisation whose server is killed.

@@ -151,7 +151,8 @@ pub(crate) fn client_ip(worker: &Worker, headers: &HeaderMap, peer: IpAddr) -> I
     if is_trusted(worker, peer) { forwarded_for(worker, headers).unwrap_or(peer) } else { peer }
 }
 
-fn is_trusted(worker: &Worker, ip: IpAddr) -> bool {
+/// Is it a gateway of our own in front?
+pub(crate) fn is_trusted(worker: &Worker, ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     worker.config().trusted_proxies.iter().any(|net| net.contains(&ip))
 }

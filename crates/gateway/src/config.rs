@@ -32,6 +32,8 @@ pub struct GatewayConfig {
     pub send_idle_timeout: Duration,
     /// Open client connections of all threads.
     pub max_connections: usize,
+    /// Those of one address, or of one IPv6 network of 2^64; trusted proxies may have all.
+    pub max_connections_per_ip: usize,
     /// How much may be under way at a time.
     pub limits: OccupancyLimits,
     /// Is HTTP/2 without TLS accepted (prior knowledge)?

@@ -3,13 +3,13 @@
 use crate::config::{GatewayConfig, GatewayParts};
 use crate::cutoff::Cutoff;
 use crate::edge;
+use crate::edge::places::Places;
 use crate::forward::Resets;
 use crate::identity::RequestIds;
 use crate::routes::Routes;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,14 +22,15 @@ pub struct Gateway {
     pub(crate) config: GatewayConfig,
     pub(crate) parts: GatewayParts,
     /// Open client connections of all threads.
-    pub(crate) connections: AtomicUsize,
+    pub(crate) places: Places,
 }
 
 impl Gateway {
     /// A data plane that serves nothing yet.
     #[must_use]
     pub fn new(config: GatewayConfig, parts: GatewayParts) -> Arc<Self> {
-        Arc::new(Self { config, parts, connections: AtomicUsize::new(0) })
+        let places = Places::new(config.max_connections, config.max_connections_per_ip);
+        Arc::new(Self { config, parts, places })
     }
 
     /// Serves one listener on the present thread, until `stop` turns true and the last answer is sent. What still

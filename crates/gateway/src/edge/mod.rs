@@ -5,10 +5,11 @@ mod client_body;
 mod departure;
 mod h1;
 mod opening;
+pub(crate) mod places;
 mod stall;
 
 use crate::answer::{AnswerBody, ControlBody};
-use crate::arrive::client_ip;
+use crate::arrive::{client_ip, is_trusted};
 use crate::journey::travel;
 use crate::worker::Worker;
 pub use client_body::{BodyLost, ClientBody};
@@ -22,6 +23,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use opening::OpeningGuard;
+use places::{Full, Holder};
 use stall::StallGuard;
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -30,9 +32,8 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
@@ -53,6 +54,8 @@ pub trait ControlPlane: Send + Sync {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often connections to providers that nobody uses are closed.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// A thread says no more often than this that there is no place: whoever floods a node would flood its log too.
+const SAY_FULL_EVERY: Duration = Duration::from_secs(10);
 
 /// What the connections of a thread are served with.
 struct Edge {
@@ -61,6 +64,16 @@ struct Edge {
     open: Rc<OpenConnections>,
     tls: Option<TlsAcceptor>,
     stop: watch::Receiver<bool>,
+    said_full: Cell<Option<Instant>>,
+}
+
+impl Edge {
+    fn say_full(&self, full: Full, peer: SocketAddr) {
+        if self.said_full.get().is_none_or(|before| before.elapsed() >= SAY_FULL_EVERY) {
+            self.said_full.set(Some(Instant::now()));
+            tracing::warn!(%peer, "{full}: such connections are closed");
+        }
+    }
 }
 
 pub(crate) async fn serve(
@@ -76,6 +89,7 @@ pub(crate) async fn serve(
         open: Rc::default(),
         tls: tls.map(TlsAcceptor::from),
         stop,
+        said_full: Cell::default(),
     });
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
@@ -96,9 +110,9 @@ pub(crate) async fn serve(
 }
 
 fn accept(edge: &Rc<Edge>, stream: TcpStream, peer: SocketAddr) {
-    let Some(place) = Place::take(&edge.worker, &edge.open) else {
-        tracing::warn!("more connections than max_connections: one was closed");
-        return;
+    let place = match Place::take(&edge.worker, &edge.open, peer) {
+        Ok(place) => place,
+        Err(full) => return edge.say_full(full, peer),
     };
     let edge = edge.clone();
     tokio::task::spawn_local(async move {
@@ -272,23 +286,21 @@ impl OpenConnections {
 struct Place {
     worker: Rc<Worker>,
     open: Rc<OpenConnections>,
+    holder: Holder,
 }
 
 impl Place {
-    fn take(worker: &Rc<Worker>, open: &Rc<OpenConnections>) -> Option<Self> {
-        let before = worker.gateway.connections.fetch_add(1, Ordering::Relaxed);
-        if before >= worker.config().max_connections {
-            worker.gateway.connections.fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
+    fn take(worker: &Rc<Worker>, open: &Rc<OpenConnections>, peer: SocketAddr) -> Result<Self, Full> {
+        let holder = if is_trusted(worker, peer.ip()) { Holder::Proxy } else { Holder::of(peer.ip()) };
+        worker.gateway.places.take(holder)?;
         open.count.set(open.count.get() + 1);
-        Some(Self { worker: worker.clone(), open: open.clone() })
+        Ok(Self { worker: worker.clone(), open: open.clone(), holder })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.worker.gateway.connections.fetch_sub(1, Ordering::Relaxed);
+        self.worker.gateway.places.give_back(self.holder);
         self.open.count.set(self.open.count.get().saturating_sub(1));
         self.open.changed.notify_one();
     }

@@ -144,6 +144,38 @@ fn a_client_that_leaves_within_what_could_become_http_2_gives_its_place_back() {
 }
 
 #[test]
+fn an_address_can_not_take_all_places_but_a_trusted_proxy_can() {
+    run(async {
+        type Change = fn(&mut topdog_gateway::GatewayConfig);
+        let small: Change = |c| (c.max_connections, c.max_connections_per_ip) = (4, 2);
+        let trusting: Change = |c| {
+            (c.max_connections, c.max_connections_per_ip) = (4, 2);
+            c.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        };
+        for (config, places) in [(small, 2), (trusting, 4)] {
+            let rig = Rig::start(Wish { config, ..Wish::default() }).await;
+            let ask = "GET /v1/nowhere HTTP/1.1\r\nhost: td\r\n\r\n";
+            let mut held = Vec::new();
+            for _ in 0..places {
+                let mut stream = rig.connect().await;
+                stream.write_all(ask.as_bytes()).await.unwrap();
+                assert!(answer(&mut stream).await.starts_with("HTTP/1.1 404 "));
+                held.push(stream);
+            }
+            let mut one_more = rig.connect().await;
+            assert_eq!(to_the_end(&mut one_more).await.0, "");
+            // A place that is given back is another's.
+            let mut last = held.pop().unwrap();
+            last.shutdown().await.unwrap();
+            to_the_end(&mut last).await;
+            let mut next = rig.connect().await;
+            next.write_all(ask.as_bytes()).await.unwrap();
+            assert!(answer(&mut next).await.starts_with("HTTP/1.1 404 "));
+        }
+    });
+}
+
+#[test]
 fn a_client_that_breaks_off_its_body_hears_so() {
     run(async {
         let rig = Rig::start(Wish::default()).await;

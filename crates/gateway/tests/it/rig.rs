@@ -102,6 +102,7 @@ impl Rig {
             upstream_idle_timeout: Duration::from_secs(5),
             send_idle_timeout: Duration::from_secs(5),
             max_connections: 5000,
+            max_connections_per_ip: 5000,
             limits: OccupancyLimits {
                 requests: 5000,
                 requests_per_organisation: 2500,

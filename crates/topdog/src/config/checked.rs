@@ -56,6 +56,8 @@ pub(crate) struct ServerConfig {
     pub(crate) http2_cleartext: Cleartext,
     /// Open client connections.
     pub(crate) max_connections: usize,
+    /// Those of one address.
+    pub(crate) max_connections_per_ip: usize,
     /// Of a request's body.
     pub(crate) max_body_bytes: u64,
     /// Of a request's head.
@@ -256,8 +258,17 @@ fn check(raw: &raw::Raw, data_dir: &Path) -> Checked<Config> {
     })
 }
 
+/// An address's part of the connections, where the operator says nothing else: three can't keep out a fourth.
+const ADDRESS_PART: usize = 4;
+
 fn server(raw: &raw::Server) -> Checked<ServerConfig> {
     let max_head_bytes = number("server.max_head_bytes", raw.max_head_bytes, 8192)?;
+    let max_connections: usize = number("server.max_connections", raw.max_connections, 1)?;
+    let max_connections_per_ip = match number("server.max_connections_per_ip", raw.max_connections_per_ip, 0)?
+    {
+        0 => (max_connections / ADDRESS_PART).max(1),
+        given => given,
+    };
     Ok(ServerConfig {
         listen: address("server.listen", &raw.listen)?,
         workers: Some(number("server.workers", raw.workers, 0)?).filter(|workers| *workers > 0),
@@ -266,7 +277,8 @@ fn server(raw: &raw::Server) -> Checked<ServerConfig> {
             &raw.http2_cleartext,
             &[("loopback", Cleartext::Loopback), ("always", Cleartext::Always), ("never", Cleartext::Never)],
         )?,
-        max_connections: number("server.max_connections", raw.max_connections, 1)?,
+        max_connections,
+        max_connections_per_ip,
         max_body_bytes: number("server.max_body_bytes", raw.max_body_bytes, 1)?,
         max_head_bytes,
         header_timeout: millis("server.header_timeout_ms", raw.header_timeout_ms)?,

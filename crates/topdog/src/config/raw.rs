@@ -27,6 +27,7 @@ pub(super) struct Server {
     pub(super) workers: i64,
     pub(super) http2_cleartext: String,
     pub(super) max_connections: i64,
+    pub(super) max_connections_per_ip: i64,
     pub(super) max_body_bytes: i64,
     pub(super) max_head_bytes: i64,
     pub(super) header_timeout_ms: i64,

@@ -220,6 +220,15 @@ fn a_reference_is_resolved_where_it_points() {
 }
 
 #[test]
+fn an_addresss_part_of_the_connections_follows_from_the_servers_size() {
+    let part = |text: &str| load_text(text, &[]).unwrap().config.server.max_connections_per_ip;
+    assert_eq!(part(""), 2500);
+    assert_eq!(part("[server]\nmax_connections = 60\n"), 15);
+    assert_eq!(part("[server]\nmax_connections = 2\n"), 1);
+    assert_eq!(part("[server]\nmax_connections = 60\nmax_connections_per_ip = 50\n"), 50);
+}
+
+#[test]
 fn an_organisations_part_follows_from_the_servers_size() {
     let limits = load_text("[server]\nmax_connections = 1000\n", &[]).unwrap().config.limits;
     assert_eq!(limits.max_concurrent_requests, 1000);

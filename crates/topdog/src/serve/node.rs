@@ -125,6 +125,7 @@ impl Node {
             upstream_head_timeout: self.config.upstream.head_timeout,
             upstream_idle_timeout: self.config.upstream.idle_timeout,
             max_connections: server.max_connections,
+            max_connections_per_ip: server.max_connections_per_ip,
             limits: OccupancyLimits {
                 requests: limits.max_concurrent_requests,
                 requests_per_organisation: limits.max_concurrent_requests_per_organisation,

@@ -211,7 +211,7 @@ async fn answers_to_old_and_to_special_requests() {
 async fn a_short_answer_leaves_in_one_write() {
     let bed = Bed::new().await;
     let (server, acme) = bed.start(&[]).await;
-    let mut client = tokio::net::TcpStream::connect(server.gateway).await.unwrap();
+    let mut client = connect(server.gateway).await;
     let mut first = vec![0; 64 * 1024];
     // Two writes would wake a waiting reader twice: not every time, but hardly never in so many.
     for _ in 0..30 {

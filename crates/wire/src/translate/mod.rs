@@ -37,6 +37,7 @@ mod cohere;
 mod data_url;
 mod dialogue;
 mod effort;
+pub mod embeddings;
 mod frames;
 mod gemini;
 mod json;

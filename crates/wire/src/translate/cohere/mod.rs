@@ -32,6 +32,7 @@ use super::json::Node;
 use super::losses::{Losses, Malformed};
 use super::model::{Answer, Failure, Request};
 use super::sequence::Interleaving;
+pub(super) use words::count;
 
 /// The dialect.
 pub(crate) struct Cohere;

@@ -105,7 +105,7 @@ pub(super) fn usage(told: &Node<'_>) -> Option<Usage> {
 }
 
 /// A count, which the dialect has as a number that may be written with a fraction (`12.0`).
-pub(super) fn count(told: &Node<'_>, name: &str) -> Option<u64> {
+pub(in crate::translate) fn count(told: &Node<'_>, name: &str) -> Option<u64> {
     told.member(name)?.raw.split('.').next()?.parse().ok()
 }
 

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName};
 use std::sync::Arc;
 use topdog_domain::Refusal;
-use topdog_domain::api_key::{Scope, Token};
+use topdog_domain::api_key::Token;
 use topdog_domain::directory::Caller;
 use topdog_domain::labels::Labels;
 
@@ -53,9 +53,6 @@ pub(crate) fn authenticate(
         return Err(Refusal::IpNotAllowed);
     }
     caller.require_place(&worker.parts().directory.tiers())?;
-    if !caller.key.has(Scope::Llm) {
-        return Err(Refusal::ScopeMissing(Scope::Llm));
-    }
     Ok(Authenticated { arrived, caller })
 }
 

@@ -2,14 +2,14 @@
 
 use crate::answer::{self, Answer};
 use crate::arrive::{Arrived, Trail, Wanted, arrive};
-use crate::authenticate::authenticate;
+use crate::authenticate::{Authenticated, authenticate};
 use crate::edge::ClientBody;
 use crate::entitle::entitle;
 use crate::forward::forward;
 use crate::models;
 use crate::open_key::open_key;
 use crate::record;
-use crate::reserve::{refuse_exhausted, reserve};
+use crate::reserve::{count_api_call, refuse_exhausted, reserve};
 use crate::share::Share;
 use crate::worker::Worker;
 use http::Request;
@@ -17,6 +17,7 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use topdog_domain::Refusal;
+use topdog_domain::api_key::Scope;
 
 /// Answers a request of the data plane. Whatever happens, there is an answer, and it is measured.
 pub(crate) async fn travel(worker: &Rc<Worker>, request: Request<ClientBody>, peer: IpAddr) -> Answer {
@@ -50,11 +51,48 @@ async fn journey(
 ) -> Result<Answer, Refusal> {
     let arrived: Arrived = arrive(worker, trail, request, peer)?;
     let authenticated = authenticate(worker, trail, arrived)?;
-    let mut share = Share::take(worker, trail, &authenticated.caller)?;
-    if !matches!(authenticated.arrived.wanted, Wanted::Operation(_)) {
-        return Box::pin(models::models(worker, trail, authenticated, share)).await;
+    let share = Share::take(worker, trail, &authenticated.caller)?;
+    if matches!(authenticated.arrived.wanted, Wanted::Operation(_)) {
+        refuse_exhausted(worker, trail, &authenticated.caller)?;
     }
-    refuse_exhausted(worker, trail, &authenticated.caller)?;
+    let caller = authenticated.caller.clone();
+    let api_call = count_api_call(worker, trail, &caller).await?;
+    let answered = counted(worker, trail, authenticated, share).await;
+    if let Err(refusal) = &answered
+        && !trail.is_admitted.get()
+        && counts_nothing(refusal)
+    {
+        caller.org.meters.api_calls.give_back(api_call);
+    }
+    answered
+}
+
+/// Does a request that ends so before it is admitted take no API call? A tier refuses it, or the node is to blame.
+fn counts_nothing(refusal: &Refusal) -> bool {
+    refusal.by_tier().is_some()
+        || matches!(
+            refusal,
+            Refusal::ConcurrencyLimit(_)
+                | Refusal::BodyMemoryLimit(_)
+                | Refusal::Overloaded
+                | Refusal::LedgerUnavailable
+                | Refusal::RecordsUnavailable
+        )
+}
+
+/// What follows once the API call is counted.
+async fn counted(
+    worker: &Rc<Worker>,
+    trail: &Trail,
+    authenticated: Authenticated,
+    mut share: Share,
+) -> Result<Answer, Refusal> {
+    if !authenticated.caller.key.has(Scope::Llm) {
+        return Err(Refusal::ScopeMissing(Scope::Llm));
+    }
+    if !matches!(authenticated.arrived.wanted, Wanted::Operation(_)) {
+        return models::models(worker, trail, &authenticated);
+    }
     let entitled = entitle(worker, authenticated, &mut share).await?;
     let reserved = reserve(worker, trail, entitled, share).await?;
     let opened = open_key(worker, trail, reserved).await?;

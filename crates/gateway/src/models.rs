@@ -5,24 +5,19 @@ use crate::arrive::{Trail, Wanted};
 use crate::authenticate::Authenticated;
 use crate::edge::body::shown;
 use crate::entitle::route;
-use crate::reserve::reserve_api_call;
-use crate::share::Share;
 use crate::worker::Worker;
 use topdog_domain::Refusal;
 use topdog_domain::directory::Caller;
 use topdog_domain::provider::Operation;
 use topdog_wire::models::{ModelEntry, model_list, model_object};
 
-/// The list, or one model of it. Counts as an API call; it can reach no provider.
-pub(crate) async fn models(
+/// The list, or one model of it. It can reach no provider, and so is no LLM request.
+pub(crate) fn models(
     worker: &Worker,
     trail: &Trail,
-    authenticated: Authenticated,
-    _share: Share,
+    Authenticated { arrived, caller }: &Authenticated,
 ) -> Result<Answer, Refusal> {
-    let Authenticated { arrived, caller } = authenticated;
-    let reservation = reserve_api_call(worker, trail, &caller).await?;
-    let usable = usable(worker, &caller);
+    let usable = usable(worker, caller);
     let body = match &arrived.wanted {
         Wanted::Model(id) => {
             let found = usable.iter().find(|model| model.id == *id || model.plain.as_deref() == Some(id));
@@ -33,7 +28,6 @@ pub(crate) async fn models(
         }
         _ => model_list(usable.iter().map(Usable::entry)),
     };
-    reservation.keep();
     worker.parts().metrics.listed(trail);
     Ok(answer::json(200, body, trail))
 }

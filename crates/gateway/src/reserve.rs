@@ -1,4 +1,4 @@
-//! Step 4: one API call and one LLM request, all or nothing.
+//! Step 4: one LLM request, of the organisation and of the key, all or nothing; and the API call, from step 2 on.
 
 use crate::arrive::Trail;
 use crate::entitle::Entitled;
@@ -26,20 +26,19 @@ pub(crate) struct Reserved {
     pub(crate) settlement: Settlement,
 }
 
-/// The units of one request. They are given back at drop, unless [`Reservation::keep`] made them facts.
+/// The LLM request of one request. Its units are given back at drop, unless [`Reservation::keep`] made them facts.
 ///
 /// Not `Clone`, and consumed by either end: neither a hang-up nor a failure leaks quota. A crash leaks at
 /// most the node's lease, which the ledger has counted as spent.
 pub(crate) struct Reservation {
     caller: Arc<Caller>,
-    api_call: Option<Unit>,
     llm_request: Option<Unit>,
     key_request: Option<Unit>,
 }
 
 impl Reservation {
     const fn empty(caller: Arc<Caller>) -> Self {
-        Self { caller, api_call: None, llm_request: None, key_request: None }
+        Self { caller, llm_request: None, key_request: None }
     }
 
     /// Whose units they are.
@@ -49,22 +48,13 @@ impl Reservation {
 
     /// The request counts: nothing is given back.
     pub(crate) fn keep(mut self) {
-        self.api_call = None;
         self.llm_request = None;
         self.key_request = None;
-    }
-
-    /// No provider accepted the request: the LLM request is given back, the API call stays counted.
-    pub(crate) fn keep_api_call(mut self) {
-        self.api_call = None;
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if let Some(unit) = self.api_call.take() {
-            self.caller.org.meters.api_calls.give_back(unit);
-        }
         if let Some(unit) = self.llm_request.take() {
             self.caller.org.meters.llm_requests.give_back(unit);
         }
@@ -85,7 +75,7 @@ pub(crate) async fn reserve(
     if must_be_recorded && !worker.parts().spool.is_healthy() {
         return Err(Refusal::RecordsUnavailable);
     }
-    let mut reservation = reserve_api_call(worker, trail, &entitled.caller).await?;
+    let mut reservation = Reservation::empty(entitled.caller.clone());
     let tier = &entitled.caller.org.tier;
     let limit = tier.llm_requests_per_day;
     let meter = &entitled.caller.org.meters.llm_requests;
@@ -96,9 +86,7 @@ pub(crate) async fn reserve(
         let unit = take(worker, meter, entitled.caller.key.llm_requests_per_day, trail.at).await;
         reservation.key_request = Some(unit.map_err(|e| denied_by_key(&entitled.caller, e))?);
     }
-    let org = &entitled.caller.org;
-    top_up(worker, org, limit, trail.at, |meters| &meters.llm_requests);
-    top_up(worker, org, tier.api_calls_per_day, trail.at, |meters| &meters.api_calls);
+    top_up(worker, &entitled.caller.org, limit, trail.at, |meters| &meters.llm_requests);
     trail.is_admitted.set(true);
     let settlement = Settlement::new(worker, trail, &entitled, reservation, share);
     Ok(Reserved { entitled, settlement })
@@ -137,16 +125,18 @@ fn top_up(
     }
 }
 
-/// The API call of a request that can reach no provider.
-pub(crate) async fn reserve_api_call(
-    worker: &Worker,
+/// The API call of a request whose caller is known. It counts whatever comes of the request, also where the client
+/// leaves; only a refusal by tier, or by a node that can't do its part, gives it back.
+pub(crate) async fn count_api_call(
+    worker: &Rc<Worker>,
     trail: &Trail,
-    caller: &Arc<Caller>,
-) -> Result<Reservation, Refusal> {
-    let mut reservation = Reservation::empty(caller.clone());
-    let unit = take(worker, &caller.org.meters.api_calls, caller.org.tier.api_calls_per_day, trail.at).await;
-    reservation.api_call = Some(unit.map_err(|e| denied(worker, caller, Resource::ApiCallsPerDay, e))?);
-    Ok(reservation)
+    caller: &Caller,
+) -> Result<Unit, Refusal> {
+    let limit = caller.org.tier.api_calls_per_day;
+    let unit = take(worker, &caller.org.meters.api_calls, limit, trail.at).await;
+    let unit = unit.map_err(|e| denied(worker, caller, Resource::ApiCallsPerDay, e))?;
+    top_up(worker, &caller.org, limit, trail.at, |meters| &meters.api_calls);
+    Ok(unit)
 }
 
 async fn take(worker: &Worker, meter: &Meter, limit: Limit, now: Timestamp) -> Result<Unit, NotTaken> {

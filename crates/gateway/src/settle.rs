@@ -268,8 +268,6 @@ impl Settlement {
         record::record(&worker, facts, outcome, is_counted, source);
         if is_counted {
             reservation.keep();
-        } else {
-            reservation.keep_api_call();
         }
         Some(share)
     }

@@ -2,6 +2,7 @@
 
 use crate::rig::{Rig, SECRET, Wish, run};
 use crate::upstream::Script;
+use topdog_domain::api_key::Scope;
 use topdog_domain::tier::Limit;
 use topdog_domain::usage::{Outcome, UsageSource};
 
@@ -111,6 +112,46 @@ fn a_denied_request_counts_nothing_and_says_everything() {
         );
         rig.clock.advance_seconds(86_400);
         assert_eq!(rig.chat(r#"{"model":"gpt-4o-mini","messages":[]}"#).await.status, 200, "a new UTC day");
+    });
+}
+
+#[test]
+fn what_is_refused_for_what_it_says_is_an_api_call_all_the_same() {
+    run(async {
+        let wish =
+            Wish { tier: "FREE", facts: |f| f.api_keys[0].models = vec!["openai/*".into()], ..answering() };
+        let rig = Rig::start(wish).await;
+        for _ in 0..4 {
+            let unknown = rig.chat(r#"{"model":"nonesuch","messages":[]}"#).await;
+            assert_eq!((unknown.status, unknown.code().as_str()), (404, "model_not_found"));
+            assert_eq!(rig.get("/v1/models/nonesuch").await.status, 404);
+            assert_eq!(rig.chat(r#"{"model":"#).await.status, 400);
+            assert_eq!(rig.chat(r#"{"model":"anthropic/claude","messages":[]}"#).await.status, 403);
+            let mut scopeless = rig.facts.clone();
+            scopeless.api_keys[0].scopes = vec![Scope::UsageRead];
+            rig.directory.replace_org(scopeless.organisation.id, Some(scopeless));
+            assert_eq!(rig.get("/v1/models").await.code(), "scope_missing");
+            rig.directory.replace_org(rig.facts.organisation.id, Some(rig.facts.clone()));
+        }
+        // Those were 20; what is no authenticated request counts nothing, nor can it be refused for a limit.
+        let denied = rig.chat(r#"{"model":"gpt-4o-mini","messages":[]}"#).await;
+        let error = &denied.json()["error"];
+        assert_eq!((denied.status, error["limit"].as_str()), (429, Some("api_calls_per_day")));
+        assert_eq!((error["allowed"].as_u64(), error["used"].as_u64()), (Some(20), Some(20)));
+        assert_eq!(rig.get("/v1/nonesuch").await.status, 404);
+        assert_eq!(rig.upstream.count(), 0);
+    });
+}
+
+#[test]
+fn what_a_tier_refuses_is_no_api_call() {
+    run(async {
+        let rig = Rig::start(Wish { tier: "FREE", ..answering() }).await;
+        for _ in 0..30 {
+            let lacking = rig.chat(r#"{"model":"anthropic/claude","messages":[]}"#).await;
+            assert_eq!((lacking.status, lacking.code().as_str()), (403, "tier_limit"));
+        }
+        assert_eq!(rig.get("/v1/models").await.status, 200);
     });
 }
 

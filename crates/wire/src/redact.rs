@@ -1,13 +1,17 @@
 //! Keeping keys out of what providers say: their errors echo them, whole, cut, masked or written otherwise.
+//! Of other answers only the secret itself is kept out ([`Passing`]): whatever else is like a key may be meant.
 //!
 //! A text is read as it stands and then with its escapes resolved ([`view`]), each time for stretches of
 //! the secret ([`stretch`]), for words that are keys ([`words`]), and for the secret in base64 and
 //! hexadecimal ([`encoded`]). What is found is replaced where it stands; nothing else is touched.
 
 mod encoded;
+mod passing;
 mod stretch;
 mod view;
 mod words;
+
+pub use passing::{Passing, without_secret};
 
 use crate::sse;
 use std::borrow::Cow;

@@ -1,11 +1,12 @@
-//! What a provider's errors may hold of the key that it was sent: nothing, whatever their status.
+//! What a provider's answers may hold of the key that it was sent: errors nothing, whatever their status, and others not
+//! the key itself.
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use topdog_domain::provider::ProviderName;
 use topdog_wire::error_shape::{ErrorShape, error_shape};
-use topdog_wire::redact::{redact_error_body, redact_to_length};
+use topdog_wire::redact::{redact_error_body, redact_to_length, without_secret};
 use topdog_wire::{PublicError, openai_error};
 
 /// A provider's error without keys. One that can't be read for them is replaced by an error of our own.
@@ -40,10 +41,11 @@ fn is_text(body: &[u8]) -> bool {
     std::str::from_utf8(body).is_ok() && memchr::memchr(0, body).is_none()
 }
 
-/// A whole answer with a success's status: where it is an error all the same, without keys and as long as it was.
+/// A whole answer with a success's status, as long as it was: without the key, and where it is an error all the same,
+/// without anything like one.
 pub(super) fn whole_answer(whole: Bytes, secret: &[u8]) -> Bytes {
     match shape(&whole) {
-        ErrorShape::Answer => whole,
+        ErrorShape::Answer => without_secret(whole, secret),
         ErrorShape::Error | ErrorShape::Unclear => redact_to_length(&whole, secret).into_owned().into(),
     }
 }

@@ -8,15 +8,17 @@ use std::sync::Arc;
 use topdog_domain::provider::Operation;
 use topdog_domain::usage::TokenUsage;
 use topdog_vault::OpenedKey;
-use topdog_wire::redact::KeyFinder;
+use topdog_wire::redact::{KeyFinder, Passing};
 use topdog_wire::relay::StreamRelay;
 use topdog_wire::usage::usage_of_answer;
 
-/// Learns from an answer, and keeps the key that it was asked with out of its errors.
+/// Learns from an answer, and keeps the key that it was asked with out of it.
 pub(crate) struct Watch {
     kind: Kind,
     /// What the provider was sent, and may repeat.
     key: Option<Arc<OpenedKey>>,
+    /// What has come through so far, behind all else that is done to it.
+    passing: Passing,
 }
 
 /// By its kind.
@@ -56,7 +58,7 @@ impl Watch {
         } else {
             Kind::Opaque(Beginning::default())
         };
-        Self { kind, key: None }
+        Self { kind, key: None, passing: Passing::default() }
     }
 
     /// Keeps that key out of what passes.
@@ -80,38 +82,48 @@ impl Watch {
 
     /// Takes a piece of the answer; what is to be sent on goes to `out`.
     pub(super) fn feed(&mut self, piece: Bytes, out: &mut VecDeque<Bytes>) {
+        let secret = secret(&self.key);
+        let mut pass = |bytes| self.passing.feed(bytes, secret, &mut |bytes| out.push_back(bytes));
         match &mut self.kind {
-            Kind::Stream(relay, _) => relay.feed(piece, secret(&self.key), &mut |bytes| out.push_back(bytes)),
+            Kind::Stream(relay, _) => relay.feed(piece, secret, &mut pass),
             Kind::Json { kept, length, beginning, .. } => {
                 *length += piece.len();
                 match kept {
                     Kept::Pieces(pieces) if *length <= MOST_JSON_BYTES => pieces.push(piece.clone()),
                     _ => *kept = Kept::Nothing,
                 }
-                out.extend(beginning.take(piece));
+                if let Some(bytes) = beginning.take(piece) {
+                    pass(bytes);
+                }
             }
-            Kind::Opaque(beginning) => out.extend(beginning.take(piece)),
+            Kind::Opaque(beginning) => {
+                if let Some(bytes) = beginning.take(piece) {
+                    pass(bytes);
+                }
+            }
         }
     }
 
     /// The answer has ended; what was held back goes to `out`. False where its end is not a proper one.
     pub(super) fn finish(&mut self, out: &mut VecDeque<Bytes>) -> bool {
         let secret = secret(&self.key);
-        match &mut self.kind {
+        let (last, is_whole) = match &mut self.kind {
             Kind::Stream(relay, operation) => {
-                out.extend(relay.finish(secret));
+                let last = relay.finish(secret);
                 let says_done =
                     matches!(operation, Operation::Chat | Operation::Completions | Operation::Responses);
-                relay.is_done() || relay.has_failed() || !says_done
+                (last, relay.is_done() || relay.has_failed() || !says_done)
             }
             Kind::Json { beginning, .. } | Kind::Opaque(beginning) => match beginning.finish(secret) {
-                Ok(held) => {
-                    out.extend(held);
-                    true
-                }
-                Err(_) => false,
+                Ok(held) => (held, true),
+                Err(_) => (None, false),
             },
+        };
+        if let Some(bytes) = last {
+            self.passing.feed(bytes, secret, &mut |bytes| out.push_back(bytes));
         }
+        out.extend(self.passing.finish());
+        is_whole
     }
 
     /// Has a stream said that it is complete?

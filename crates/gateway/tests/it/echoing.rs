@@ -140,16 +140,69 @@ fn an_error_with_a_successs_status_that_comes_in_pieces_is_waited_for() {
 }
 
 #[test]
-fn a_success_that_merely_speaks_of_errors_passes_untouched() {
+fn a_success_that_merely_speaks_of_errors_and_keys_passes_untouched() {
     run(async {
         let rig = Rig::start(Wish::default()).await;
+        let other = format!("{} and sk-another-key-1234567890", SECRET.to_uppercase());
         for body in [
-            format!(r#"{{"id":"r","error":null,"output":[{{"text":"my key {SECRET}"}}]}}"#),
-            format!(r#"{{"choices":[{{"message":{{"content":"{{\"error\":\"{SECRET}\"}}"}}}}]}}"#),
-            format!("the key {SECRET} in prose"),
+            format!(r#"{{"id":"r","error":null,"output":[{{"text":"my key {other}"}}]}}"#),
+            format!(r#"{{"choices":[{{"message":{{"content":"{{\"error\":\"{other}\"}}"}}}}]}}"#),
+            format!("the key {other} in prose"),
         ] {
             rig.upstream.now_does(Script::json(&body));
             assert_eq!(rig.chat(ASK).await.body, body);
+        }
+    });
+}
+
+#[test]
+fn a_success_that_repeats_the_key_comes_without_it_and_at_its_length() {
+    run(async {
+        let rig = Rig::start(Wish::default()).await;
+        let mask = format!("[redacted]{}", "*".repeat(SECRET.len() - "[redacted]".len()));
+        let answer =
+            format!(r#"{{"id":"r","error":null,"choices":[{{"message":{{"content":"{SECRET}"}}}}]}}"#);
+        let long = answer.replace("content\":\"", &format!("content\":\"{}", "x".repeat(300 * 1024)));
+        for (kind, body) in [
+            ("application/json", answer.as_str()),
+            ("application/json", long.as_str()),
+            (
+                "text/plain",
+                &format!("so long that it can be no error, whatever stands in it: {SECRET}{SECRET}."),
+            ),
+        ] {
+            rig.upstream.now_does(verbatim(format!("200 OK\r\ncontent-type: {kind}"), body));
+            assert_eq!(rig.chat(ASK).await.body, body.replace(SECRET, &mask));
+            for size in [1, 7, 1 << 16] {
+                let pieces: Vec<_> = body.as_bytes().chunks(size).map(<[u8]>::to_vec).collect();
+                if pieces.len() < 1000 {
+                    rig.upstream.now_does(Script::Pieces { content_type: kind, pieces });
+                    assert_eq!(rig.chat(ASK).await.body, body.replace(SECRET, &mask), "by {size}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_stream_that_repeats_the_key_comes_without_it_however_it_is_cut() {
+    run(async {
+        let rig = Rig::start(Wish::default()).await;
+        let mask = format!("[redacted]{}", "*".repeat(SECRET.len() - "[redacted]".len()));
+        let stream = format!(
+            "data: {DELTA}\n\ndata: {}\n\n: {SECRET}\n\ndata: [DONE]\n\n",
+            DELTA.replace("twelve bytes", &format!("s, sk-, {SECRET} and sk-customer-own-key"))
+        );
+        for size in [1, 7, 30, 1000] {
+            for asks_usage in [false, true] {
+                let pieces = stream.as_bytes().chunks(size).map(<[u8]>::to_vec).collect();
+                rig.upstream.now_does(Script::Pieces { content_type: "text/event-stream", pieces });
+                let ask = format!(
+                    r#"{{"model":"gpt-4o-mini","stream":true,"stream_options":{{"include_usage":{asks_usage}}}}}"#
+                );
+                let reply = rig.chat(&ask).await;
+                assert_eq!(reply.body, stream.replace(SECRET, &mask), "by {size}, with usage {asks_usage}");
+            }
         }
     });
 }

@@ -16,7 +16,7 @@ pub(super) use tape::Tape;
 
 use super::folder::Folder;
 use super::{SpoolError, frame};
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -46,31 +46,47 @@ impl Recorder {
         let Some(place) = place.find()? else { return Ok(None) };
         let open = || {
             let id = spool.id()?;
-            let recorder = Self::open_of(place, id)?;
-            if recorder.is_of_another(spool, id) {
+            let recorder = match Self::open_of(place, id)? {
                 // The spool's folder is a copy, and what is recorded here is the original's.
-                return Self::open_of(place, spool.renew_id()?)?.lock_for(spool).map(Some);
-            }
+                Some(recorder) if recorder.is_of_another(spool, id) => None,
+                None => {
+                    // The name can be seen while a server runs; whoever may write there can take it after its end.
+                    tracing::warn!(%id, place = %place.display(), "the recorder's name is taken by somebody else: it gets another");
+                    None
+                }
+                own => own,
+            };
+            let recorder = match recorder {
+                Some(recorder) => recorder,
+                None => Self::open_of(place, spool.renew_id()?)?.ok_or_else(laid_by_another)?,
+            };
             recorder.lock_for(spool).map(Some)
         };
         open().map_err(|source| SpoolError::io("keep a recorder in", place, source))
     }
 
-    fn open_of(place: &Path, id: Uuid) -> io::Result<Self> {
+    /// None where what has the name is no folder, or somebody else's.
+    fn open_of(place: &Path, id: Uuid) -> io::Result<Option<Self>> {
         let owner = rustix::process::geteuid();
         let path = place.join(format!("topdog-{}-{id}", owner.as_raw()));
         match rustix::fs::mkdir(&path, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno.into()),
         }
+        let is_own = |stat: &Stat| {
+            stat.st_uid == owner.as_raw() && FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+        };
+        if !is_own(&rustix::fs::lstat(&path)?) {
+            return Ok(None);
+        }
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(&path, flags, Mode::empty())?;
         let stat = rustix::fs::fstat(&dir)?;
         let others = Mode::from_raw_mode(stat.st_mode) & (Mode::RWXG | Mode::RWXO);
-        if stat.st_uid != owner.as_raw() || !others.is_empty() {
-            return Err(io::Error::other("somebody else has made, or may read, the folder there"));
+        if !is_own(&stat) || !others.is_empty() {
+            return Err(laid_by_another());
         }
-        Ok(Self { path, dir, first: 0, next: AtomicU64::new(0) })
+        Ok(Some(Self { path, dir, first: 0, next: AtomicU64::new(0) }))
     }
 
     /// Does it belong to a spool that is elsewhere, and still there? One that was moved has none where it was.
@@ -177,6 +193,10 @@ impl Recorder {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(File::from(rustix::fs::openat(&self.dir, name, flags, Mode::RUSR | Mode::WUSR)?))
     }
+}
+
+fn laid_by_another() -> io::Error {
+    io::Error::other("somebody else has made, or may read, the folder there")
 }
 
 const HOME: &str = "home";

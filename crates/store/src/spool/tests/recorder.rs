@@ -224,30 +224,55 @@ async fn two_spools_share_a_place() {
     assert_eq!(ship_all_of(other.path(), &memory).await, [5, 6]);
 }
 
+/// Lays something where the folder's recorder is to be.
+fn lay_for(dir: &Path, memory: &TempDir, lay: impl FnOnce(&Path)) -> std::path::PathBuf {
+    let id = uuid::Uuid::now_v7().to_string();
+    fs::write(dir.join("id"), &id).unwrap();
+    let path = memory.path().join(format!("topdog-{}-{id}", rustix::process::geteuid().as_raw()));
+    lay(&path);
+    path
+}
+
 #[tokio::test]
-async fn a_folder_that_others_may_read_or_have_laid_is_refused() {
+async fn an_own_folder_that_others_may_read_is_refused() {
+    let Some(memory) = memory() else { return };
+    let dir = folder();
+    lay_for(dir.path(), &memory, |path| fs::DirBuilder::new().mode(0o755).create(path).unwrap());
+    let spool = FileSpool::open(dir.path(), recording(&memory)).unwrap();
+    assert_eq!(spool.recorder_dir(), None);
+    let handle = spool.handle();
+    append(&*handle, 0..2);
+    handle.durable().await.unwrap();
+    assert_eq!(ship_all(&spool.reader()), [0, 1]);
+    assert_eq!(spool.unrecorded_records(), 2);
+}
+
+#[tokio::test]
+async fn a_name_that_somebody_has_taken_is_left_for_another() {
     let Some(memory) = memory() else { return };
     type Lay = fn(&Path, &Path);
-    let lays: [Lay; 3] = [
-        |path, _| fs::DirBuilder::new().mode(0o755).create(path).unwrap(),
-        |path, elsewhere| symlink(elsewhere, path).unwrap(),
-        |path, _| fs::write(path, "").unwrap(),
-    ];
+    let mut lays: Vec<Lay> =
+        vec![|path, elsewhere| symlink(elsewhere, path).unwrap(), |path, _| fs::write(path, "").unwrap()];
+    if rustix::process::geteuid().is_root() {
+        // Only root can make what is somebody else's.
+        lays.push(|path, _| {
+            fs::DirBuilder::new().mode(0o700).create(path).unwrap();
+            std::os::unix::fs::chown(path, Some(65_534), Some(65_534)).unwrap();
+        });
+    }
     for lay in lays {
         let (dir, elsewhere) = (folder(), folder());
-        let id = uuid::Uuid::now_v7().to_string();
-        fs::write(dir.path().join("id"), &id).unwrap();
-        let name = format!("topdog-{}-{id}", rustix::process::geteuid().as_raw());
-        lay(&memory.path().join(name), elsewhere.path());
-
-        let spool = FileSpool::open(dir.path(), recording(&memory)).unwrap();
-        assert_eq!(spool.recorder_dir(), None);
-        let handle = spool.handle();
-        append(&*handle, 0..2);
-        handle.durable().await.unwrap();
+        let taken = lay_for(dir.path(), &memory, |path| lay(path, elsewhere.path()));
+        leave(dir.path(), &memory, 0..2).await;
+        let spool = open_when_free(dir.path(), &recording(&memory), FileDisk).await;
+        let own = spool.recorder_dir().unwrap();
+        assert_ne!(own, taken);
+        assert_eq!(own.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(ship_all(&spool.reader()), [0, 1]);
-        assert_eq!(spool.unrecorded_records(), 2);
+        assert_eq!(spool.unrecorded_records(), 0);
+        spool.close().await.unwrap();
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+        assert!(taken.symlink_metadata().is_ok(), "what is not the server's stays");
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`request`], [`answer`], [`error`] and [`StreamTranslator`] are what a gateway calls. A body is read
 //! into the model by its own dialect's reader and written by the other's writer; neither knows who is at
 //! the other end. The same dialect on both sides never comes here: its bytes are relayed.
+//! [`embeddings`] have a model of their own.
 //!
 //! # What can't be said
 //! Nothing is dropped silently. Reader and writer note every field that the target can't express

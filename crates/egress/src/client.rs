@@ -59,7 +59,7 @@ impl Client {
         request: Request<Bytes>,
         limits: AnswerLimits,
     ) -> Result<Response<Bytes>, EgressError> {
-        let exchange = Box::pin(self.exchange(origin, request, limits.max_body_bytes));
+        let exchange = Box::pin(self.exchange(origin, request, limits));
         tokio::time::timeout(limits.timeout, exchange).await.map_err(|_| EgressError::Timeout)?
     }
 
@@ -67,13 +67,14 @@ impl Client {
         &self,
         origin: &Origin,
         request: Request<Bytes>,
-        max_body_bytes: usize,
+        limits: AnswerLimits,
     ) -> Result<Response<Bytes>, EgressError> {
+        let AnswerLimits { max_body_bytes, timeout } = limits;
         let mut request = request.map(RequestBody::from);
         match self.egress.connect(origin).await? {
             Connection::H1(line) => {
                 address_h1(&mut request, origin);
-                let (head, body) = line.send(request).await?.into_parts();
+                let (head, body) = line.send(request, timeout).await?.into_parts();
                 Ok(Response::from_parts(head, collect(body, |error| error.0, max_body_bytes).await?))
             }
             // The connection must outlive the body, so its sender is held until the end.

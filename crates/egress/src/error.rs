@@ -189,6 +189,8 @@ pub struct BodyError(pub Lost);
 pub enum Lost {
     /// The peer closed or reset it.
     Closed,
+    /// The peer has not read our request for too long.
+    Stalled,
     /// The peer sent something that is not HTTP, or a head over the limits.
     Malformed,
     /// Our own request body failed: the client that feeds it is at fault, not the peer.
@@ -211,6 +213,7 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Closed => "connection closed",
+            Self::Stalled => "request not read in time",
             Self::Malformed => "malformed message",
             Self::RequestBody => "request body failed",
         })

@@ -40,6 +40,9 @@ pub struct PoolSettings {
     pub max_idle_per_origin: usize,
     /// From sending a request to its response head; [`Pool::send_within`] overrides it.
     pub head_timeout: Duration,
+    /// An HTTP/1 peer may leave a request that is being sent unread for this long; then it is as late as one that
+    /// sends no head. With HTTP/2 only `head_timeout` bounds it.
+    pub send_idle_timeout: Duration,
 }
 
 impl Default for PoolSettings {
@@ -48,6 +51,7 @@ impl Default for PoolSettings {
             idle_timeout: Duration::from_secs(60),
             max_idle_per_origin: 512,
             head_timeout: Duration::from_secs(600),
+            send_idle_timeout: Duration::from_secs(300),
         }
     }
 }
@@ -93,7 +97,7 @@ impl Pool {
                 // Boxed, so that the rare handshake's state does not weigh on every request.
                 None => Box::pin(self.dial(origin, &shelf)).await?,
             };
-            match exchange(head_timeout, carrier, origin, request, &shelf).await {
+            match exchange(self.settings, head_timeout, carrier, origin, request, &shelf).await {
                 Ok(response) => return Ok(response),
                 Err(Failure::Unsent(unsent)) if !is_new && failed_reuses <= MAX_REUSES => request = *unsent,
                 Err(Failure::Unsent(_)) => return Err(EgressError::ConnectFailed.into()),
@@ -194,6 +198,7 @@ enum Failure {
 }
 
 async fn exchange(
+    settings: PoolSettings,
     head_timeout: Duration,
     carrier: Carrier,
     origin: &Origin,
@@ -204,7 +209,9 @@ async fn exchange(
     match carrier {
         Carrier::Line(line) => {
             address_h1(&mut request, origin);
-            let answer = timeout(head_timeout, line.send(request)).await.map_err(late)??;
+            let answer = timeout(head_timeout, line.send(request, settings.send_idle_timeout))
+                .await
+                .map_err(late)??;
             Ok(answer.map(|body| UpstreamBody::h1(body, Rc::clone(shelf))))
         }
         Carrier::Stream(stream) => Box::pin(exchange_h2(head_timeout, stream, origin, request)).await,
@@ -227,6 +234,7 @@ impl From<h1::Failure> for Failure {
     fn from(failure: h1::Failure) -> Self {
         match failure {
             h1::Failure::Unsent(request) => Self::Unsent(request),
+            h1::Failure::Lost(Lost::Stalled) => Self::Final(SendError::HeadTimeout),
             h1::Failure::Lost(lost) => Self::Final(SendError::BeforeHead(lost)),
         }
     }

@@ -26,7 +26,7 @@ pub struct GatewayConfig {
     pub body_idle_timeout: Duration,
     /// A provider must begin its answer within this time.
     pub upstream_head_timeout: Duration,
-    /// A provider may pause in its answer for this long.
+    /// A provider may pause in its answer, or in reading what is sent to it, for this long.
     pub upstream_idle_timeout: Duration,
     /// A client may leave what is sent to it unread for this long.
     pub send_idle_timeout: Duration,

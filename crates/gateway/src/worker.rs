@@ -71,8 +71,11 @@ pub(crate) struct Worker {
 
 impl Worker {
     fn new(gateway: Arc<Gateway>) -> Self {
-        let settings =
-            PoolSettings { head_timeout: gateway.config.upstream_head_timeout, ..PoolSettings::default() };
+        let settings = PoolSettings {
+            head_timeout: gateway.config.upstream_head_timeout,
+            send_idle_timeout: gateway.config.upstream_idle_timeout,
+            ..PoolSettings::default()
+        };
         Self {
             pool: Pool::new(gateway.parts.egress.clone(), settings),
             spool: gateway.parts.spool.handle(),

@@ -16,14 +16,16 @@ mod wire;
 pub(crate) use body::Body;
 pub(crate) use wire::Wire;
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{Request, Response};
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
+use tokio::time::{Sleep, sleep};
 
 use crate::body::RequestBody;
 use crate::error::Lost;
@@ -58,10 +60,15 @@ impl Line {
         self.read.is_empty() && self.poll_read(&mut context).is_pending()
     }
 
-    /// Sends an origin-form request that carries its `Host`, and waits for the head of the answer.
-    pub(crate) async fn send(mut self, request: Request<RequestBody>) -> Result<Response<Body>, Failure> {
+    /// Sends an origin-form request that carries its `Host`, and waits for the head of the answer. The peer may take
+    /// nothing of the request for `most_idle`.
+    pub(crate) async fn send(
+        mut self,
+        request: Request<RequestBody>,
+        most_idle: Duration,
+    ) -> Result<Response<Body>, Failure> {
         let (parts, body) = request.into_parts();
-        let mut outgoing = Outgoing::begin(&parts, body, &mut self.write);
+        let mut outgoing = Outgoing::begin(&parts, body, most_idle, &mut self.write);
         let answered = poll_fn(|cx| self.poll_exchange(&mut outgoing, cx)).await;
         match answered {
             Ok(head) => {
@@ -98,9 +105,10 @@ impl Line {
     fn poll_write_out(&mut self, outgoing: &mut Outgoing, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
         loop {
             while let Some(rest) = self.write.get(outgoing.flushed..).filter(|rest| !rest.is_empty()) {
-                match std::task::ready!(Pin::new(&mut self.wire).poll_write(cx, rest)) {
-                    Ok(0) | Err(_) => return Poll::Ready(Err(Lost::Closed)),
-                    Ok(count) => outgoing.wrote(count),
+                match Pin::new(&mut self.wire).poll_write(cx, rest) {
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Lost::Closed)),
+                    Poll::Ready(Ok(count)) => outgoing.wrote(count),
+                    Poll::Pending => return outgoing.poll_stalled(cx).map(|()| Err(Lost::Stalled)),
                 }
             }
             self.write.clear();
@@ -150,6 +158,9 @@ struct Outgoing {
     flushed: usize,
     /// Bytes written in all.
     written: usize,
+    most_idle: Duration,
+    /// Runs while the peer takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 enum Going {
@@ -164,7 +175,12 @@ enum Going {
 }
 
 impl Outgoing {
-    fn begin(parts: &http::request::Parts, body: RequestBody, write: &mut Vec<u8>) -> Self {
+    fn begin(
+        parts: &http::request::Parts,
+        body: RequestBody,
+        most_idle: Duration,
+        write: &mut Vec<u8>,
+    ) -> Self {
         write.clear();
         let body = match body {
             RequestBody::Full(body) => {
@@ -182,12 +198,19 @@ impl Outgoing {
                 Going::Stream { body, is_chunked: matches!(length, head::Length::Chunked) }
             }
         };
-        Self { body, flushed: 0, written: 0 }
+        Self { body, flushed: 0, written: 0, most_idle, stalled: None }
     }
 
     fn wrote(&mut self, count: usize) {
         self.flushed += count;
         self.written += count;
+        self.stalled = None;
+    }
+
+    /// Has the peer taken nothing for too long? To be asked while it does not.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let most_idle = self.most_idle;
+        self.stalled.get_or_insert_with(|| Box::pin(sleep(most_idle))).as_mut().poll(cx)
     }
 
     /// Puts the next part of the body into the empty buffer; false where there is none.

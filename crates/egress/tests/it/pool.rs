@@ -226,6 +226,22 @@ async fn no_head_in_time_is_said_and_hangs_up() {
 }
 
 #[tokio::test]
+async fn a_peer_that_does_not_read_the_request_is_given_up() {
+    let upstream = Upstream::bind().await;
+    let origin = upstream.origin();
+    let settings = PoolSettings { send_idle_timeout: Duration::from_millis(100), ..PoolSettings::default() };
+    let pool = Pool::new(egress(), settings);
+    let endless = stream::repeat_with(|| Ok(http_body::Frame::data(Bytes::from_static(&[b'a'; 64 * 1024]))));
+    let whole = Bytes::from(vec![b'a'; 64 << 20]);
+    for body in [RequestBody::stream(StreamBody::new(endless)), RequestBody::Full(whole)] {
+        let request = Request::post("/").body(body).unwrap();
+        let send = async { soon(pool.send(&origin, request)).await.map(|_| ()) };
+        let (_deaf, result) = tokio::join!(upstream.accept(), send);
+        assert_eq!(result.unwrap_err(), SendError::HeadTimeout);
+    }
+}
+
+#[tokio::test]
 async fn surplus_connections_are_closed() {
     let upstream = Upstream::bind().await;
     let origin = upstream.origin();

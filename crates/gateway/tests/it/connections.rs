@@ -17,6 +17,16 @@ fn chat(rig: &Rig, line: &str, length: usize) -> String {
     )
 }
 
+/// The beginning of an upload of 512 MiB.
+fn upload(rig: &Rig) -> String {
+    chat(rig, "HTTP/1.1", 1 << 29).replace("chat/completions", "audio/transcriptions").replace(
+        "\r\n\r\n",
+        "\r\ncontent-type: multipart/form-data; boundary=B\r\n\r\n--B\r\ncontent-disposition: form-data; \
+         name=\"model\"\r\n\r\nwhisper-1\r\n--B\r\ncontent-disposition: form-data; name=\"file\"; \
+         filename=\"a.wav\"\r\n\r\n",
+    )
+}
+
 async fn until(what: &str, is_so: impl Fn() -> bool) {
     for _ in 0..1000 {
         if is_so() {
@@ -94,13 +104,7 @@ fn a_client_that_leaves_an_upload_which_the_provider_does_not_read_counts_as_gon
         let config = |c: &mut topdog_gateway::GatewayConfig| c.max_body_bytes = 1 << 30;
         let rig = Rig::start(Wish { script: Script::Deaf, config, ..Wish::default() }).await;
         let mut stream = rig.connect().await;
-        let head = chat(&rig, "HTTP/1.1", 1 << 29).replace("chat/completions", "audio/transcriptions").replace(
-            "\r\n\r\n",
-            "\r\ncontent-type: multipart/form-data; boundary=B\r\n\r\n--B\r\ncontent-disposition: form-data; \
-             name=\"model\"\r\n\r\nwhisper-1\r\n--B\r\ncontent-disposition: form-data; name=\"file\"; \
-             filename=\"a.wav\"\r\n\r\n",
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(upload(&rig).as_bytes()).await.unwrap();
         let piece = vec![b'a'; 256 * 1024];
         let pause = Duration::from_millis(200);
         while let Ok(written) = tokio::time::timeout(pause, stream.write(&piece)).await {
@@ -112,6 +116,30 @@ fn a_client_that_leaves_an_upload_which_the_provider_does_not_read_counts_as_gon
         let since = Instant::now();
         assert_eq!(rig.records(1).await[0].outcome, Outcome::ClientGone);
         assert!(since.elapsed() < Duration::from_secs(1), "not when the provider's time is up");
+    });
+}
+
+#[test]
+fn a_provider_that_does_not_read_an_upload_is_given_up_long_before_its_answer_is_due() {
+    run(async {
+        let config = |c: &mut topdog_gateway::GatewayConfig| {
+            c.max_body_bytes = 1 << 30;
+            c.upstream_idle_timeout = Duration::from_millis(200);
+            c.upstream_head_timeout = Duration::from_secs(60);
+        };
+        let rig = Rig::start(Wish { script: Script::Deaf, config, ..Wish::default() }).await;
+        let (mut read, mut write) = rig.connect().await.into_split();
+        write.write_all(upload(&rig).as_bytes()).await.unwrap();
+        let writing = tokio::task::spawn_local(async move {
+            let piece = vec![b'a'; 256 * 1024];
+            while write.write(&piece).await.is_ok() {}
+        });
+        let mut head = [0; 12];
+        let reading = read.read_exact(&mut head);
+        tokio::time::timeout(Duration::from_secs(10), reading).await.unwrap().unwrap();
+        assert_eq!(&head, b"HTTP/1.1 504");
+        writing.abort();
+        assert_eq!(rig.records(1).await[0].outcome, Outcome::UpstreamFailed);
     });
 }
 

@@ -1,7 +1,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Takes as many file handles as the system allows this process, and warns where that is too few: a streamed
-/// answer takes two, and without handles nobody can connect.
+/// answer takes two (an upload that stalls one more, which it can do without), and without handles nobody can connect.
 pub(super) fn raise_limit(max_connections: usize) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

@@ -85,6 +85,20 @@ impl Egress {
         &self.0.policy
     }
 
+    /// Says whether the origin may be kept as a target: what its text shows, and for plain HTTP to a name also where
+    /// the name leads now, as that is let through to some addresses only. Every connection is judged again.
+    ///
+    /// # Errors
+    /// [`EgressError::Forbidden`]; for plain HTTP also where the name does not resolve in time.
+    pub async fn check(&self, origin: &Origin) -> Result<(), EgressError> {
+        self.0.policy.check_origin(origin)?;
+        if origin.scheme() == Scheme::Https {
+            return Ok(());
+        }
+        let addresses = self.addresses(origin, Instant::now() + self.0.settings.connect_timeout).await?;
+        self.0.policy.check_answers(origin, &addresses)
+    }
+
     /// Opens a connection to the origin.
     ///
     /// # Errors

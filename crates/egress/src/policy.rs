@@ -117,7 +117,11 @@ impl EgressPolicy {
                 if needs_rule && self.allow.is_empty() {
                     return Err(Forbidden::Name.into());
                 }
-                if origin.scheme() == Scheme::Http && !self.allow.iter().any(|rule| rule.plain_http) {
+                let mut rules = self.allow.iter().filter(|rule| rule.covers_port(origin.port())).peekable();
+                if rules.peek().is_none() && !is_public_port(origin.port()) {
+                    return Err(Forbidden::Port.into());
+                }
+                if origin.scheme() == Scheme::Http && !rules.any(|rule| rule.plain_http) {
                     return Err(Forbidden::PlainHttp.into());
                 }
                 Ok(())
@@ -175,7 +179,7 @@ impl EgressPolicy {
             if class == NameClass::Private {
                 return Err(Forbidden::Name.into());
             }
-            if addr.port() < FIRST_USER_PORT && !PUBLIC_SYSTEM_PORTS.contains(&addr.port()) {
+            if !is_public_port(addr.port()) {
                 return Err(Forbidden::Port.into());
             }
         }
@@ -190,9 +194,17 @@ impl EgressPolicy {
 const FIRST_USER_PORT: u16 = 1024;
 const PUBLIC_SYSTEM_PORTS: [u16; 2] = [80, 443];
 
+fn is_public_port(port: u16) -> bool {
+    port >= FIRST_USER_PORT || PUBLIC_SYSTEM_PORTS.contains(&port)
+}
+
 impl AllowRule {
     fn covers(&self, ip: IpAddr, port: u16) -> bool {
-        self.net.contains(&ip) && self.ports.as_ref().is_none_or(|ports| ports.contains(&port))
+        self.net.contains(&ip) && self.covers_port(port)
+    }
+
+    fn covers_port(&self, port: u16) -> bool {
+        self.ports.as_ref().is_none_or(|ports| ports.contains(&port))
     }
 }
 

@@ -182,6 +182,18 @@ fn plain_http_needs_a_rule_that_says_so() {
 }
 
 #[test]
+fn a_names_scheme_and_port_are_judged_before_it_is_resolved() {
+    let vllm = AllowRule { net: "10.0.0.0/24".parse().unwrap(), ports: Some(8000..=8001), plain_http: true };
+    let policy = EgressPolicy::new().allow(vllm);
+    let check = |url: &str| policy.check_base_url(url).map(|_| ());
+    assert_eq!(check("http://llm.example.com:8000/v1"), Ok(()));
+    assert_eq!(check("http://llm.example.com/v1"), forbidden(Forbidden::PlainHttp));
+    assert_eq!(check("http://llm.example.com:8002/v1"), forbidden(Forbidden::PlainHttp));
+    assert_eq!(check("https://llm.example.com:8002/v1"), Ok(()));
+    assert_eq!(check("https://llm.example.com:22/v1"), forbidden(Forbidden::Port));
+}
+
+#[test]
 fn rules_and_system_ports_bind() {
     let vllm = AllowRule { net: "10.0.0.0/24".parse().unwrap(), ports: Some(8000..=8001), plain_http: false };
     let policy = EgressPolicy::new().allow(vllm);

@@ -66,6 +66,20 @@ async fn the_next_address_is_tried_when_one_is_closed() {
 }
 
 #[tokio::test]
+async fn plain_http_to_a_name_is_kept_only_where_the_name_leads_to_what_is_allowed() {
+    let check = async |answers: &[&'static str], url: &str| {
+        egress_with(loopback(), Answers::new([answers])).check(&Origin::parse(url).unwrap()).await
+    };
+    let plain = "http://models.example.com/v1";
+    assert_eq!(check(&["127.0.0.1"], plain).await, Ok(()));
+    assert_eq!(check(&["93.184.216.34"], plain).await, Err(Forbidden::PlainHttp.into()));
+    assert_eq!(check(&["127.0.0.1", "93.184.216.34"], plain).await, Err(Forbidden::PlainHttp.into()));
+    assert_eq!(check(&[], plain).await, Err(EgressError::Unresolvable));
+    // What is encrypted may go anywhere public, wherever that is by then.
+    assert_eq!(check(&[], "https://models.example.com/v1").await, Ok(()));
+}
+
+#[tokio::test]
 async fn literals_never_meet_the_resolver() {
     let resolver = Answers::new([]);
     let egress = egress_with(EgressPolicy::new(), resolver.clone());

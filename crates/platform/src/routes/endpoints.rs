@@ -14,7 +14,7 @@ use topdog_domain::directory::OrgView;
 use topdog_domain::ports::PortError;
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tenant;
-use topdog_egress::{BaseUrl, Origin};
+use topdog_egress::{BaseUrl, EgressError, Origin};
 
 /// What a 404 calls one.
 const WHAT: &str = "endpoint";
@@ -44,7 +44,7 @@ async fn make(
     caller: &OrgCaller<WriteOrg>,
     wish: CreateEndpoint,
 ) -> Result<Endpoint, Problem> {
-    let base = checked(platform, caller, &wish.name, &wish.base_url, &wish.models)?;
+    let base = checked(platform, caller, &wish.name, &wish.base_url, &wish.models).await?;
     room(caller.org.facts.endpoints.len(), MOST, "endpoints")?;
     let endpoint = tenant::Endpoint {
         id: EndpointId::new(),
@@ -75,7 +75,7 @@ pub(super) async fn replace(
     let there = platform.parts.endpoints.endpoint_list(org).await?;
     let present = there.into_iter().find(|endpoint| endpoint.name == name);
     let present = present.ok_or(Problem::NotFound(WHAT))?;
-    let base = checked(&platform, &caller, &name, &wish.base_url, &wish.models)?;
+    let base = checked(&platform, &caller, &name, &wish.base_url, &wish.models).await?;
     let endpoint = tenant::Endpoint {
         base_url: base.to_string(),
         models: wish.models,
@@ -103,21 +103,23 @@ pub(super) async fn delete(
 }
 
 /// The base URL, where the tier has custom endpoints, the name is free for one, and policy lets anyone go there.
-fn checked(
+async fn checked(
     platform: &Platform,
     caller: &OrgCaller<WriteOrg>,
     name: &ProviderName,
     base_url: &str,
     listed: &[String],
 ) -> Result<BaseUrl, Problem> {
-    let tiers = platform.parts.directory.tiers();
-    tiers.require_provider(caller.tier(), name, true)?;
+    platform.parts.directory.tiers().require_provider(caller.tier(), name, true)?;
     if is_reserved(platform, name) {
         return Err(bad_field("name", "it is the name of a provider; choose another"));
     }
     models(listed)?;
-    let policy = platform.parts.egress.egress().policy();
-    policy.check_base_url(base_url).map_err(|error| bad_field("base_url", error.public_reason()))
+    let egress = platform.parts.egress.egress();
+    let refused = |error: EgressError| bad_field("base_url", error.public_reason());
+    let base = egress.policy().check_base_url(base_url).map_err(refused)?;
+    egress.check(base.origin()).await.map_err(refused)?;
+    Ok(base)
 }
 
 /// The endpoint, with a warning where keys are bound to another origin: they are not sent to this one.

@@ -30,6 +30,8 @@ async fn no_url_leads_where_policy_does_not() {
     let owner = world.scoped(&org, SCOPES).await;
     for url in [
         "http://llm.example.com.invalid:x/v1",
+        "http://llm.invalid/v1",
+        "http://1.1.1.1/v1",
         "ftp://llm.example.com/v1",
         "https://169.254.169.254/v1",
         "https://metadata.google.internal/v1",

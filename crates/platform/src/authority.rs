@@ -131,8 +131,7 @@ impl FromRequestParts<Shared> for CatalogueReader {
         match authenticate(platform, &parts.headers, arrival.ip, arrival.trail.at)? {
             Principal::Operator => Ok(Self),
             Principal::Key(caller) => {
-                let admitted = admit::<ReadOrg>(platform, &caller, OWN, &arrival.trail).await;
-                arrival.charge.hold(admitted?);
+                admit::<ReadOrg>(platform, &caller, OWN, &arrival.trail, &arrival.charge).await?;
                 Ok(Self)
             }
         }
@@ -155,8 +154,7 @@ impl<P: Permission> FromRequestParts<Shared> for OrgCaller<P> {
             }),
             Principal::Key(caller) => {
                 let trail = arrival.trail.of_actor(Actor::ApiKey(caller.key.id.to_string()));
-                let admitted = admit::<P>(platform, &caller, &named, &trail).await;
-                arrival.charge.hold(admitted?);
+                admit::<P>(platform, &caller, &named, &trail, &arrival.charge).await?;
                 Ok(Self { org: caller.org, key: Some(caller.key), trail, permission: PhantomData })
             }
         }
@@ -221,16 +219,21 @@ fn named_org(platform: &Platform, named: &str) -> Result<Arc<OrgView>, Problem> 
     found.cloned().ok_or(Problem::NotFound("organisation"))
 }
 
-/// What a key must pass, in this order: its own organisation, its scope, the minute's key-management calls, the
-/// day's API calls. What refuses before the last counts nothing.
+/// What a key must pass, in this order: the day's API calls, its own organisation, its scope, the minute's
+/// key-management calls. From the first on it counts; where a tier refuses, the edge gives the charge back.
 async fn admit<P: Permission>(
     platform: &Platform,
     caller: &Caller,
     named: &str,
     trail: &Trail,
-) -> Result<charge::Held, Problem> {
+    charge: &Charge,
+) -> Result<(), Problem> {
     let org = &caller.org;
     let organisation = &org.facts.organisation;
+    let limit = org.tier.api_calls_per_day;
+    let taken = org.meters.api_calls.take(limit, &*platform.parts.ledger, trail.at).await;
+    let unit = taken.map_err(|why| not_taken(platform, &org.tier, Resource::ApiCallsPerDay, why))?;
+    charge.hold((org.clone(), unit));
     let deny = |reason: &str, target: &str| {
         if P::IS_KEY_MANAGEMENT {
             platform.deny(trail.draft(organisation.id, target).with("reason", reason));
@@ -253,10 +256,7 @@ async fn admit<P: Permission>(
         let taken = platform.parts.minutes.minute_take(&meter, limit, trail.at).await;
         taken.map_err(|why| not_taken(platform, &org.tier, resource, why))?;
     }
-    let limit = org.tier.api_calls_per_day;
-    let taken = org.meters.api_calls.take(limit, &*platform.parts.ledger, trail.at).await;
-    let unit = taken.map_err(|why| not_taken(platform, &org.tier, Resource::ApiCallsPerDay, why))?;
-    Ok((org.clone(), unit))
+    Ok(())
 }
 
 fn not_taken(platform: &Platform, tier: &Tier, resource: Resource, why: NotTaken) -> Problem {

@@ -59,10 +59,14 @@ async fn a_keys_calls_count_and_a_tiers_refusals_do_not() {
     world.get("/organisations/current/workspaces/nothing", &key.secret).await.expect(404);
     for _ in 0..30 {
         world.get("/organisations/current/audit", &key.secret).await.refused(403, "tier_limit");
-        world.get("/organisations/current/usage", &key.secret).await.refused(403, "scope_missing");
     }
     assert_eq!(used(&world, &org, "api_calls_per_day").await, 3);
-    for _ in 3..20 {
+    for _ in 0..2 {
+        world.get("/organisations/current/usage", &key.secret).await.refused(403, "scope_missing");
+        world.get("/organisations/another", &key.secret).await.expect(404);
+    }
+    assert_eq!(used(&world, &org, "api_calls_per_day").await, 7, "what a scope refuses is an API call");
+    for _ in 7..20 {
         world.get("/tiers", &key.secret).await.expect(200);
     }
     let refused = world.get("/organisations/current", &key.secret).await.refused(429, "tier_limit");

@@ -43,7 +43,7 @@ async fn nobody_gets_in_anywhere_but_to_the_document() {
 #[tokio::test]
 async fn another_tenants_key_finds_nothing_and_changes_nothing() {
     let world = World::new().await;
-    let (acme, other) = (world.org("acme", "ENTERPRISE-ULTIMATE").await, world.org("other", "FREE").await);
+    let (acme, other) = (world.org("acme", "ENTERPRISE-ULTIMATE").await, world.org("other", "PRO").await);
     let all: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
     let key = world.scoped(&other, &all).await;
     for route in routes::all().into_iter().filter(|route| route.path.contains("{org}")) {

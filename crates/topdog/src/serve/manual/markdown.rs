@@ -97,6 +97,8 @@ pub(super) fn place_of(link: &str, is_page: &dyn Fn(&str) -> bool) -> Option<Str
     if file == "openapi.json" {
         return Some("/api/v1/openapi.json".to_owned());
     }
+    // As files at the root of the sources name them, and as those of the manual name each other.
+    let file = file.strip_prefix("docs/").unwrap_or(file);
     let name = file.trim_start_matches("../").strip_suffix(".md")?.to_lowercase();
     is_page(&name).then(|| format!("/docs/{name}{anchor}"))
 }

@@ -92,7 +92,7 @@ pub(crate) async fn entitle(
             outgoing: Outgoing::Form { finder, rest: Box::new(reader) },
         }
     } else {
-        let json = read_json(&arrived.headers, &mut reader, worker.config().max_body_bytes, share).await?;
+        let json = read_json(&arrived.headers, &mut reader, share).await?;
         Read {
             client_wait: reader.waited(),
             model: json.model,

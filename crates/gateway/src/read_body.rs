@@ -21,11 +21,10 @@ pub(crate) struct JsonBody {
     pub(crate) asks_usage: bool,
 }
 
-/// Reads a JSON body of that many bytes at most to its end.
+/// Reads a JSON body to its end.
 pub(crate) async fn read_json(
     headers: &HeaderMap,
     reader: &mut BodyReader,
-    most: u64,
     share: &mut Share,
 ) -> Result<JsonBody, Refusal> {
     let is_json = headers.get(CONTENT_TYPE).is_none_or(|v| is_media_type(v.as_bytes(), b"application/json"));
@@ -35,7 +34,7 @@ pub(crate) async fn read_json(
     if headers.get(CONTENT_ENCODING).is_some_and(|v| v != "identity") {
         return Err(Refusal::UnsupportedMediaType("a body without content-encoding"));
     }
-    let body = whole(reader, most, share).await?;
+    let body = whole(reader, share).await?;
     let head = read_head(&body).map_err(|bad| Refusal::BadBody {
         message: bad.public_message(),
         param: bad.param().map(std::borrow::Cow::into_owned),
@@ -67,14 +66,15 @@ pub(crate) async fn read_form(
 
 /// The whole body; not copied where it came in one piece. Memory is asked for before it is needed: all at once where
 /// the length is announced, so that nothing is read that could not be held.
-async fn whole(reader: &mut BodyReader, most: u64, share: &mut Share) -> Result<Bytes, Refusal> {
+async fn whole(reader: &mut BodyReader, share: &mut Share) -> Result<Bytes, Refusal> {
     let announced = reader.announced();
     share.hold(announced.unwrap_or_default())?;
     let Some(first) = reader.next().await? else { return Ok(Bytes::new()) };
     if reader.announced() == Some(0) {
         return Ok(first);
     }
-    let mut growing = Growing { bytes: Vec::new(), announced: announced.unwrap_or_default(), most, share };
+    let mut growing =
+        Growing { blocks: Vec::new(), length: 0, announced: announced.unwrap_or_default(), share };
     growing.hold(first.len())?;
     let Some(second) = reader.next().await? else { return Ok(first) };
     growing.add(&first)?;
@@ -82,34 +82,60 @@ async fn whole(reader: &mut BodyReader, most: u64, share: &mut Share) -> Result<
     while let Some(piece) = reader.next().await? {
         growing.add(&piece)?;
     }
-    Ok(growing.bytes.into())
+    growing.whole()
 }
 
-/// A body that comes in pieces.
+/// A body that comes in pieces. One of unknown length is kept in blocks: what has come is not moved to make room for
+/// more, and a body that turns out too long has never taken more than has come of it.
 struct Growing<'a> {
-    bytes: Vec<u8>,
+    blocks: Vec<Vec<u8>>,
+    length: usize,
     announced: u64,
-    most: u64,
     share: &'a mut Share,
 }
 
+const SMALLEST_BLOCK: usize = 8 * 1024;
+const LARGEST_BLOCK: usize = 1024 * 1024;
+
 impl Growing<'_> {
-    fn add(&mut self, piece: &[u8]) -> Result<(), Refusal> {
-        let length = self.bytes.len();
-        let needed = length + piece.len();
-        if needed > self.bytes.capacity() {
-            // Doubled, but never beyond what is announced, or what a body may be.
-            let most = if self.announced > 0 { self.announced } else { self.most };
-            let room = (length * 2).min(usize::try_from(most).unwrap_or(usize::MAX)).max(needed);
-            self.hold(room)?;
-            self.bytes.reserve_exact(room - length);
+    fn add(&mut self, mut piece: &[u8]) -> Result<(), Refusal> {
+        self.hold(self.length + piece.len())?;
+        while !piece.is_empty() {
+            if self.blocks.last().is_none_or(|block| block.len() == block.capacity()) {
+                self.blocks.push(Vec::with_capacity(self.next_block()));
+            }
+            let Some(block) = self.blocks.last_mut() else { break };
+            let (now, later) = piece.split_at(piece.len().min(block.capacity() - block.len()));
+            block.extend_from_slice(now);
+            self.length += now.len();
+            piece = later;
         }
-        self.bytes.extend_from_slice(piece);
         Ok(())
+    }
+
+    /// All at once where the length is known, as memory that is not written to costs nothing; else as much again as
+    /// has come.
+    fn next_block(&self) -> usize {
+        let announced = usize::try_from(self.announced).unwrap_or_default();
+        match announced.checked_sub(self.length) {
+            Some(rest) if rest > 0 => rest,
+            _ => self.length.clamp(SMALLEST_BLOCK, LARGEST_BLOCK),
+        }
     }
 
     fn hold(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.share.hold(self.announced.max(bytes as u64))
+    }
+
+    fn whole(mut self) -> Result<Bytes, Refusal> {
+        if self.blocks.len() <= 1 {
+            return Ok(self.blocks.pop().unwrap_or_default().into());
+        }
+        self.hold(2 * self.length)?;
+        let whole = self.blocks.concat();
+        self.blocks.clear();
+        self.hold(whole.len())?;
+        Ok(whole.into())
     }
 }
 

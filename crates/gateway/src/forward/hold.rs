@@ -12,7 +12,7 @@ use std::task::Poll;
 use topdog_domain::Refusal;
 use topdog_egress::{BodyError, UpstreamBody};
 
-/// The longest answer that is held, bytes.
+/// The longest answer, or error, that is held, bytes.
 pub(super) const MOST_HELD_BYTES: usize = 256 * 1024;
 
 /// What has come of an answer.

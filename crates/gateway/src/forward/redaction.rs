@@ -1,6 +1,7 @@
 //! What a provider's answers may hold of the key that it was sent: errors nothing, whatever their status, and others not
 //! the key itself.
 
+use super::hold::MOST_HELD_BYTES;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
@@ -69,9 +70,6 @@ pub(super) enum Beginning {
 /// An error with a success's status is too long to be passed on.
 #[derive(Debug)]
 pub(super) struct TooLong;
-
-/// The longest error that is held.
-const MOST_HELD_BYTES: usize = 256 * 1024;
 
 impl Beginning {
     /// Takes a piece, and gives what may go on.

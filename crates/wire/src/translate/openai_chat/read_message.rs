@@ -1,7 +1,7 @@
 //! Messages, read: those of a request, and the one of an answer.
 
 use super::details;
-use super::read_parts::{contents, list, native, text, texts};
+use super::read_parts::{contents, native, text, texts};
 use crate::translate::json::{Fields, Node, Value};
 use crate::translate::losses::{Losses, Malformed};
 use crate::translate::model::{
@@ -9,6 +9,7 @@ use crate::translate::model::{
     ToolCall, ToolResult, Turn,
 };
 use crate::translate::openai::cache::cache;
+use crate::translate::openai::content::list;
 use std::borrow::Cow;
 
 pub(super) fn read_turns<'a>(

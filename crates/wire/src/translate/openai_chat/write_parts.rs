@@ -4,8 +4,9 @@ use crate::translate::codec::ModelTraits;
 use crate::translate::data_url;
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
-use crate::translate::model::{Content, Field, Maker, Media, MediaKind, Native, Source, Spot, Text};
+use crate::translate::model::{Content, Field, Maker, Media, MediaKind, Source, Spot, Text};
 use crate::translate::openai::cache::put_cache;
+use crate::translate::openai::content::{note_beside_medium, put_native};
 use crate::translate::openai::words::{audio_format, detail_word};
 use std::borrow::Cow;
 
@@ -30,7 +31,7 @@ pub(super) fn put_contents(
                 match part {
                     Content::Text(text) => put_text(json, text, traits, losses),
                     Content::Media(media) => put_media(json, media, traits, losses),
-                    Content::Native(native) => put_native(json, native, losses),
+                    Content::Native(native) => put_native(json, native, Maker::OpenAi, losses),
                 }
             }
             json.close(']');
@@ -82,32 +83,13 @@ fn put_text(json: &mut Json, text: Text<'_>, traits: ModelTraits, losses: &mut L
     json.close('}');
 }
 
-pub(super) fn put_native(json: &mut Json, native: Native<'_>, losses: &mut Losses) {
-    let Native { owner, name: _, value, at } = native;
-    if owner == Maker::OpenAi {
-        json.raw(value.text());
-    } else {
-        losses.note(at, "it is known to its own provider only");
-    }
-}
-
 pub(super) fn put_media(json: &mut Json, media: Media<'_>, traits: ModelTraits, losses: &mut Losses) {
     let Media { kind, source, detail, title, context, cites, cache, at } = media;
-    if let Some(context) = context {
-        losses.note(context.at, "nothing can be said of a document beside it");
-    }
-    if let Some(cites) = cites.filter(|cites| cites.value) {
-        losses.note(cites.at, "documents can't be cited");
-    }
+    note_beside_medium(kind, title.as_ref(), context.as_ref(), cites.as_ref(), losses);
     if kind != MediaKind::Image
         && let Some(detail) = detail
     {
         losses.note(detail.at, "only an image is looked at more or less closely");
-    }
-    if kind != MediaKind::Document
-        && let Some(title) = &title
-    {
-        losses.note(title.at, "only documents have a name");
     }
     let Some(source) = sayable(json, kind, source, traits, at, losses) else { return };
     json.open('{').key("type");

@@ -1,7 +1,6 @@
 //! A request, written.
 
 use super::write_message::put_turns;
-use super::write_parts::put_native;
 use crate::translate::codec::Target;
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
@@ -9,6 +8,7 @@ use crate::translate::model::{
     CustomTool, Delivery, Field, FunctionTool, Maker, Native, OutputFormat, Request, Sampling, SchemaFormat,
     Thinking, Tool, ToolChoice,
 };
+use crate::translate::openai::content::put_native;
 use crate::translate::openai::settings::{Accounting, effort_of_thinking};
 use std::borrow::Cow;
 
@@ -99,7 +99,7 @@ fn put_tool(json: &mut Json, tool: Tool<'_>, losses: &mut Losses) {
             }
             json.close('}').close('}');
         }
-        Tool::Native(native) => put_native(json, native, losses),
+        Tool::Native(native) => put_native(json, native, Maker::OpenAi, losses),
     }
 }
 

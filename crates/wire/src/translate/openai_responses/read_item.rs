@@ -1,13 +1,14 @@
 //! Items, read: those of a request's `input`, and those of an answer's `output`.
 
 use super::items::MADE_REASONING_ID;
-use super::read_parts::{contents, list, native, said, texts};
+use super::read_parts::{contents, native, said, texts};
 use crate::translate::json::{Fields, Node, Value};
 use crate::translate::losses::{Losses, Malformed};
 use crate::translate::model::{
     Arguments, AssistantPart, Authority, Content, Field, Maker, Raw, Reasoning, SealKind, Text, ToolCall,
     ToolResult, Turn,
 };
+use crate::translate::openai::content::list;
 use crate::translate::seal;
 use std::borrow::Cow;
 

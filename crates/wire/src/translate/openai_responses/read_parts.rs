@@ -1,46 +1,23 @@
 //! Content of messages and of tools' results, read.
 
 use crate::translate::data_url;
-use crate::translate::json::{Fields, Node, Value};
+use crate::translate::json::{Fields, Node};
 use crate::translate::losses::{Losses, Malformed};
 use crate::translate::model::{
     Citation, Content, Detail, Field, Maker, Media, MediaKind, Native, Raw, Source, Text,
 };
 use crate::translate::openai::cache::cache;
-use crate::translate::openai::words;
+use crate::translate::openai::{content, words};
 use std::borrow::Cow;
 
 /// A `content` or an `output`: a string, or parts.
 pub(super) fn contents<'a>(content: Node<'a>, losses: &mut Losses) -> Result<Vec<Content<'a>>, Malformed> {
-    if let Some(text) = content.text() {
-        return Ok(vec![Content::Text(Text::plain(text, content.at))]);
-    }
-    let mut parts = Vec::new();
-    for part in list(content)? {
-        parts.push(part_of(part, losses)?);
-    }
-    Ok(parts)
+    content::contents(content, part_of, losses)
 }
 
 /// A `content` that can be text only.
 pub(super) fn texts<'a>(content: Node<'a>, losses: &mut Losses) -> Result<Vec<Text<'a>>, Malformed> {
-    let mut texts = Vec::new();
-    for part in contents(content, losses)? {
-        match part {
-            Content::Text(text) => texts.push(text),
-            Content::Media(Media { at, .. }) | Content::Native(Native { at, .. }) => {
-                losses.note(at, "instructions can be text only");
-            }
-        }
-    }
-    Ok(texts)
-}
-
-pub(super) fn list(content: Node<'_>) -> Result<Vec<Node<'_>>, Malformed> {
-    match content.value {
-        Value::List(parts) => Ok(parts),
-        _ => Err(Malformed::new(content.at, "a string or an array of content parts")),
-    }
+    content::texts(content, part_of, losses)
 }
 
 fn part_of<'a>(part: Node<'a>, losses: &mut Losses) -> Result<Content<'a>, Malformed> {

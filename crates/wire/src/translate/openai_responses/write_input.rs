@@ -6,10 +6,11 @@ use crate::translate::data_url;
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
 use crate::translate::model::{
-    Arguments, AssistantPart, Authority, Content, Detail, Field, Maker, Media, MediaKind, Native, Reasoning,
-    Source, Spot, Text, ToolResult, Turn,
+    Arguments, AssistantPart, Authority, Content, Detail, Field, Maker, Media, MediaKind, Reasoning, Source,
+    Spot, Text, ToolResult, Turn,
 };
 use crate::translate::openai::cache::put_cache;
+use crate::translate::openai::content::{note_beside_medium, put_native};
 use crate::translate::openai::words::detail_word;
 use std::borrow::Cow;
 
@@ -110,7 +111,7 @@ fn put_contents(json: &mut Json, parts: Vec<Content<'_>>, traits: ModelTraits, l
                 match part {
                     Content::Text(text) => put_text(json, text, traits, losses),
                     Content::Media(media) => put_media(json, media, traits, losses),
-                    Content::Native(native) => put_native(json, native, losses),
+                    Content::Native(native) => put_native(json, native, Maker::OpenAiResponses, losses),
                 }
             }
             json.close(']');
@@ -135,28 +136,9 @@ fn put_text(json: &mut Json, text: Text<'_>, traits: ModelTraits, losses: &mut L
     json.close('}');
 }
 
-fn put_native(json: &mut Json, native: Native<'_>, losses: &mut Losses) {
-    let Native { owner, name: _, value, at } = native;
-    if owner == Maker::OpenAiResponses {
-        json.raw(value.text());
-    } else {
-        losses.note(at, "it is known to its own provider only");
-    }
-}
-
 fn put_media(json: &mut Json, media: Media<'_>, traits: ModelTraits, losses: &mut Losses) {
     let Media { kind, source, detail, title, context, cites, cache, at } = media;
-    if let Some(context) = context {
-        losses.note(context.at, "nothing can be said of a document beside it");
-    }
-    if let Some(cites) = cites.filter(|cites| cites.value) {
-        losses.note(cites.at, "documents can't be cited");
-    }
-    if kind != MediaKind::Document
-        && let Some(title) = &title
-    {
-        losses.note(title.at, "only documents have a name");
-    }
+    note_beside_medium(kind, title.as_ref(), context.as_ref(), cites.as_ref(), losses);
     let Some(source) = sayable(json, kind, source, traits, at, losses) else { return };
     json.open('{').key("type");
     match kind {
@@ -274,7 +256,7 @@ fn put_assistant(json: &mut Json, parts: Vec<AssistantPart<'_>>, losses: &mut Lo
             }
             Item::SealOfLast(_, at) => losses.note(at, "a seal can be sent back to its own maker only"),
             Item::Media(media) => losses.note(media.at, "an assistant's own media can't be sent back"),
-            Item::Native(native) => put_native(json, native, losses),
+            Item::Native(native) => put_native(json, native, Maker::OpenAiResponses, losses),
         }
     }
 }

@@ -212,9 +212,14 @@ impl Meter {
         Some(size.saturating_sub(granted) + (lease & COUNT_MASK))
     }
 
-    /// How many units of today's lease this node has not spent: granted by the ledger, and not used.
-    #[must_use]
-    pub fn unspent(&self, now: Timestamp) -> u64 {
+    /// Waits until no lease is on its way, and lets none start while the answer lives. Only then do the ledger's
+    /// count and the unspent units belong together: between them lies the lease that one has and the other has not.
+    /// Who pauses several meters does so in the order of their names, lest two wait for each other.
+    pub async fn pause(&self) -> Paused<'_> {
+        Paused { meter: self, _turn: self.refill.lock().await }
+    }
+
+    fn unspent(&self, now: Timestamp) -> u64 {
         let lease = self.lease.load(Ordering::Acquire);
         if day_of(lease) == packed_day(self.window(now)) { lease & COUNT_MASK } else { 0 }
     }
@@ -331,6 +336,20 @@ impl Meter {
         };
         // The closure never declines, so the update can't fail.
         let _ = self.lease.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+    }
+}
+
+/// A meter that neither takes a lease from the ledger nor returns one.
+pub struct Paused<'a> {
+    meter: &'a Meter,
+    _turn: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Paused<'_> {
+    /// How many units of today's lease this node has not spent: granted by the ledger, and not used.
+    #[must_use]
+    pub fn unspent(&self, now: Timestamp) -> u64 {
+        self.meter.unspent(now)
     }
 }
 

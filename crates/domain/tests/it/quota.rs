@@ -26,11 +26,16 @@ impl QuotaLedger for Ledger {
             return Err(PortError::Unavailable("away".into()));
         }
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let mut all = self.granted.lock().unwrap();
-        let granted = all.entry((meter.clone(), day)).or_default();
-        let block = block_size(limit, *granted, held);
-        *granted += block;
-        Ok(Lease { granted: block, granted_in_all: *granted })
+        let lease = {
+            let mut all = self.granted.lock().unwrap();
+            let granted = all.entry((meter.clone(), day)).or_default();
+            let block = block_size(limit, *granted, held);
+            *granted += block;
+            Lease { granted: block, granted_in_all: *granted }
+        };
+        // The ledger has written what the node does not know yet.
+        tokio::task::yield_now().await;
+        Ok(lease)
     }
 
     async fn give_back(&self, meter: &MeterKey, day: UtcDay, units: u64) -> Result<(), PortError> {
@@ -40,8 +45,12 @@ impl QuotaLedger for Ledger {
         Ok(())
     }
 
-    async fn granted(&self, _: OrgId, _: UtcDay) -> Result<Vec<MeterUse>, PortError> {
-        Ok(Vec::new())
+    async fn granted(&self, org: OrgId, day: UtcDay) -> Result<Vec<MeterUse>, PortError> {
+        let all = self.granted.lock().unwrap();
+        let of_org = all.iter().filter(|((meter, of), _)| meter.org == org && *of == day);
+        Ok(of_org
+            .map(|((meter, _), granted)| MeterUse { resource: meter.resource.clone(), granted: *granted })
+            .collect())
     }
 }
 
@@ -166,6 +175,30 @@ async fn a_large_lease_is_fetched_ahead_and_a_small_one_never() {
         let _ = meter.take(small, &ledger, NOON).await.unwrap();
         assert!(!meter.wants_top_up(small));
     }
+}
+
+#[tokio::test]
+async fn what_is_used_is_told_exactly_while_a_lease_is_fetched() {
+    let (org, meter) = meter();
+    let (meter, ledger) = (Arc::new(meter), Arc::new(Ledger::default()));
+    let limit = Limit::Of(1_000_000);
+    for _ in 0..610 {
+        let _ = meter.take(limit, ledger.as_ref(), NOON).await.unwrap();
+    }
+    let fetching = tokio::spawn({
+        let (meter, ledger) = (meter.clone(), ledger.clone());
+        async move { meter.top_up(limit, ledger.as_ref(), NOON).await }
+    });
+    let mut told = 0;
+    while !fetching.is_finished() {
+        tokio::task::yield_now().await;
+        let paused = meter.pause().await;
+        let granted = ledger.granted(org, NOON.day()).await.unwrap()[0].granted;
+        assert_eq!(granted - paused.unspent(NOON), 610);
+        told += 1;
+    }
+    assert!(told > 0);
+    assert_eq!(ledger.asked.load(Ordering::Relaxed), 2, "it was fetched");
 }
 
 #[tokio::test]

@@ -4,10 +4,11 @@ use crate::body::Answer;
 use crate::platform::Shared;
 use crate::problem::Problem;
 use axum::extract::State;
+use std::collections::BTreeMap;
 use topdog_domain::Timestamp;
 use topdog_domain::entitlement::Resource;
 use topdog_domain::ports::MeterUse;
-use topdog_domain::quota::Meter;
+use topdog_domain::quota::Paused;
 use topdog_domain::tier::Limit;
 
 pub(super) async fn show(
@@ -15,25 +16,30 @@ pub(super) async fn show(
     caller: OrgCaller<ReadOrg>,
 ) -> Result<Answer<Quota>, Problem> {
     let (tier, now) = (caller.tier(), caller.trail.at);
-    let granted = platform.parts.ledger.granted(caller.org_id(), now.day()).await?;
-    let day = Day { granted: &granted, now };
     let (facts, meters) = (&caller.org.facts, &caller.org.meters);
-    let own_limits =
-        facts.api_keys.iter().filter(|key| key.llm_requests_per_day != Limit::Unlimited).map(|key| {
-            let name = format!("llm_requests_per_day:{}", key.id);
-            day.line(name, key.llm_requests_per_day, &meters.of_key(key.id))
-        });
+    let limited_keys: BTreeMap<_, _> = facts
+        .api_keys
+        .iter()
+        .filter(|key| key.llm_requests_per_day != Limit::Unlimited)
+        .map(|key| (key.id, (key.llm_requests_per_day, meters.of_key(key.id))))
+        .collect();
+
+    let api_calls = meters.api_calls.pause().await;
+    let llm_requests = meters.llm_requests.pause().await;
+    let mut of_keys = Vec::new();
+    for (id, (limit, meter)) in &limited_keys {
+        of_keys.push((format!("llm_requests_per_day:{id}"), *limit, meter.pause().await));
+    }
+    let granted = platform.parts.ledger.granted(caller.org_id(), now.day()).await?;
+
+    let day = Day { granted: &granted, now };
     let mut data = vec![
-        day.line(Resource::ApiCallsPerDay.name().to_owned(), tier.api_calls_per_day, &meters.api_calls),
-        day.line(
-            Resource::LlmRequestsPerDay.name().to_owned(),
-            tier.llm_requests_per_day,
-            &meters.llm_requests,
-        ),
+        day.line(Resource::ApiCallsPerDay.name().to_owned(), tier.api_calls_per_day, &api_calls),
+        day.line(Resource::LlmRequestsPerDay.name().to_owned(), tier.llm_requests_per_day, &llm_requests),
         standing(Resource::ApiKeys, tier.api_keys_limit, Some(facts.api_keys.len())),
         standing(Resource::KeyManagementCallsPerMinute, tier.key_management_calls_per_minute, None),
     ];
-    data.extend(own_limits);
+    data.extend(of_keys.into_iter().map(|(name, limit, meter)| day.line(name, limit, &meter)));
     Ok(Answer(Quota { tier: tier.name.clone(), day: now.day().to_string(), data }))
 }
 
@@ -45,7 +51,7 @@ struct Day<'a> {
 
 impl Day<'_> {
     /// What is used of a daily limit: what was granted, less what this node has still in hand.
-    fn line(&self, name: String, allowed: Limit, meter: &Meter) -> QuotaLine {
+    fn line(&self, name: String, allowed: Limit, meter: &Paused<'_>) -> QuotaLine {
         let granted = self.granted.iter().find(|meter| meter.resource == name);
         let granted = granted.map_or(0, |meter| meter.granted);
         let is_counted = allowed != Limit::Unlimited;

@@ -4,12 +4,13 @@ pub(crate) mod body;
 mod client_body;
 mod departure;
 mod h1;
+mod host;
 mod opening;
 pub(crate) mod places;
 mod stall;
 
-use crate::answer::{AnswerBody, ControlBody};
-use crate::arrive::{client_ip, is_trusted};
+use crate::answer::{AnswerBody, ControlBody, problem, refused};
+use crate::arrive::{Trail, client_ip, is_trusted};
 use crate::journey::travel;
 use crate::worker::Worker;
 pub use client_body::{BodyLost, ClientBody};
@@ -39,6 +40,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use topdog_domain::Refusal;
 
 /// Everything that is not a model request: the management API, the console, the manual.
 pub trait ControlPlane: Send + Sync {
@@ -193,7 +195,12 @@ where
     let config = edge.worker.config();
     let service = service_fn(|request: Request<Incoming>| {
         let worker = edge.worker.clone();
-        async move { Ok::<_, Infallible>(answer(&worker, request.map(ClientBody::h2), peer).await) }
+        async move {
+            Ok::<_, Infallible>(match host::check_h2(&request) {
+                Ok(()) => answer(&worker, request.map(ClientBody::h2), peer).await,
+                Err(refusal) => turned_away(&worker, &refusal, is_management(request.uri().path())),
+            })
+        }
     });
     let stream = StallGuard::new(stream, config.send_idle_timeout);
     let io = TokioIo::new(OpeningGuard::new(stream, config.header_timeout));
@@ -250,6 +257,17 @@ async fn answer(worker: &Rc<Worker>, request: Request<ClientBody>, peer: SocketA
     }
     let client = SocketAddr::new(client_ip(worker, request.headers(), peer.ip()), peer.port());
     Box::pin(worker.parts().control.call(request, client)).await.map(AnswerBody::Control)
+}
+
+/// What is no request, or none of ours, is refused before its journey begins.
+fn turned_away(worker: &Worker, refusal: &Refusal, is_management: bool) -> Response<AnswerBody> {
+    let trail = Trail::new(worker);
+    worker.parts().metrics.refused(&trail, refusal);
+    if is_management { problem(&trail, refusal) } else { refused(&trail, refusal) }
+}
+
+fn is_management(path: &str) -> bool {
+    path.starts_with("/api/")
 }
 
 /// Runs HTTP/2's tasks on the thread that has the connection.

@@ -1,6 +1,10 @@
 //! Bad input: a clear 4xx in the dialect, nothing changed, nothing leaked.
 
 use crate::rig::{Rig, Wish, run};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use topdog_domain::Timestamp;
 use topdog_domain::api_key::Scope;
 
@@ -172,5 +176,52 @@ fn slow_bodies_and_oversized_heads_are_ended() {
         let reply = rig.raw_with(&format!("x-long: {}", "y".repeat(70_000))).await;
         assert_eq!(reply.status, 431);
         assert_eq!(rig.upstream.count(), 0);
+    });
+}
+
+#[test]
+fn http2_is_as_strict_about_hosts_and_expectations_as_http1() {
+    run(async {
+        let rig = Rig::start(Wish::default()).await;
+        let io = TokioIo::new(rig.connect().await);
+        let client = http2::Builder::new(TokioExecutor::new());
+        let (mut sender, connection) = client.handshake(io).await.unwrap();
+        tokio::task::spawn_local(connection);
+        let mut ask = async |uri: &'static str, headers: &[(&'static str, &'static str)]| {
+            let mut request =
+                http::Request::post(uri).header("authorization", format!("Bearer {}", rig.token));
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let body = Full::new(Bytes::from_static(b"{\"model\":\"openai/gpt-4o\"}"));
+            let answer = sender.send_request(request.body(body).unwrap()).await.unwrap();
+            assert!(answer.headers().contains_key("x-request-id"));
+            let status = answer.status().as_u16();
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            (status, serde_json::from_slice::<serde_json::Value>(&body).unwrap())
+        };
+        const CHAT: &str = "http://td/v1/chat/completions";
+        for (uri, headers) in [
+            (CHAT, &[("host", "other")] as &[_]),
+            (CHAT, &[("host", "td"), ("host", "td")]),
+            (CHAT, &[("host", "u@td")]),
+            ("http://u@td/v1/chat/completions", &[]),
+        ] {
+            let (status, body) = ask(uri, headers).await;
+            assert_eq!(
+                (status, &body["error"]["code"]),
+                (400, &"malformed_request".into()),
+                "{uri} {headers:?}"
+            );
+        }
+        let (status, body) = ask(CHAT, &[("expect", "the-unexpected")]).await;
+        assert_eq!((status, &body["error"]["code"]), (417, &"expectation_failed".into()));
+        let (status, problem) = ask("http://td/api/v1/tiers", &[("host", "other")]).await;
+        assert_eq!((status, &problem["status"]), (400, &400.into()), "the management API's shape: {problem}");
+        assert_eq!(rig.upstream.count(), 0);
+        for headers in [&[("host", "TD")] as &[_], &[("expect", "100-continue")], &[]] {
+            assert_eq!(ask(CHAT, headers).await.0, 200, "{headers:?}");
+        }
+        assert_eq!(rig.upstream.count(), 3);
     });
 }

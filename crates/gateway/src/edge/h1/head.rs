@@ -1,6 +1,7 @@
 //! A request's head: read strictly, so that nobody in front can have read it otherwise (RFC 9112).
 
 use super::framing::Framing;
+use crate::edge::host::{is_continue, is_host};
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -146,7 +147,7 @@ impl Said {
         match *name {
             header::HOST => {
                 self.hosts += 1;
-                if !text.iter().all(|byte| is_of_host(*byte)) {
+                if !is_host(text) {
                     return Err(malformed("its header host is no host"));
                 }
             }
@@ -168,9 +169,8 @@ impl Said {
                 self.keeps_alive |= words.any(|word| word.eq_ignore_ascii_case(b"keep-alive"));
             }
             header::EXPECT => {
-                let is_continue = text.eq_ignore_ascii_case(b"100-continue");
-                self.expects_continue |= is_continue;
-                self.expects_other |= !is_continue;
+                self.expects_continue |= is_continue(text);
+                self.expects_other |= !is_continue(text);
             }
             _ => {}
         }
@@ -198,30 +198,4 @@ fn length(text: &[u8]) -> Option<u64> {
         return None;
     }
     std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// May that byte be in a host and its port (RFC 3986, 3.2.2)? User information may not.
-const fn is_of_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b':'
-                | b'['
-                | b']'
-                | b'%'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-        )
 }

@@ -29,8 +29,7 @@ pub(crate) use inbox::Inbox;
 pub(crate) use thread::Thread;
 pub(crate) use wire::Transport;
 
-use crate::answer::{AnswerBody, problem, refused};
-use crate::arrive::Trail;
+use crate::answer::AnswerBody;
 use crate::worker::Worker;
 use answer::{Asked, Outgoing, Stage};
 use arrival::{Arrival, NoRequest, Refused, arrive, take_unread};
@@ -224,9 +223,7 @@ impl<S: Transport> Connection<S> {
 
     /// Refuses what is no request, or none of ours, and ends the connection: what follows can't be understood.
     async fn refuse(&mut self, Refused { refusal, is_management, is_head }: Refused) -> Then {
-        let trail = Trail::new(&self.worker);
-        self.worker.parts().metrics.refused(&trail, &refusal);
-        let answer = if is_management { problem(&trail, &refusal) } else { refused(&trail, &refusal) };
+        let answer = super::turned_away(&self.worker, &refusal, is_management);
         let asked = Asked { is_head, is_1_1: true, is_persistent: false };
         let mut outgoing = self.begin(answer, asked, false);
         let is_sent = poll_fn(|cx| {

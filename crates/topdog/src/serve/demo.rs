@@ -5,39 +5,79 @@ use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
-use std::fs::DirBuilder;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use std::fs::{DirBuilder, DirEntry};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use topdog_platform::ClientAddress;
 use topdog_platform::api::IssuedApiKey;
 use tower::ServiceExt as _;
 
-/// The folder of a demo that was given none; it goes when the demo ends.
-pub(super) struct TemporaryDir(PathBuf);
+/// The folder of a demo that was given none; it goes when the demo ends, or where that was killed, when the next begins.
+pub(super) struct TemporaryDir {
+    path: PathBuf,
+    /// Locked for as long as the demo lives.
+    _lock: OwnedFd,
+}
 
 impl TemporaryDir {
     /// Makes it. It must not be there yet: whoever made it could read the keys in it.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("topdog-demo-{}", std::process::id()));
-        let made = DirBuilder::new().mode(0o700).create(&path);
-        made.with_context(|| {
+        let place = std::env::temp_dir();
+        clear_away_dead(&place);
+        let path = place.join(format!("{PREFIX}{}", std::process::id()));
+        let make = || {
+            DirBuilder::new().mode(0o700).create(&path)?;
+            lock(&path)
+        };
+        let lock = make().with_context(|| {
             format!("the folder {} can't be made; name one with --data-dir", path.display())
         })?;
-        Ok(Self(path))
+        Ok(Self { path, _lock: lock })
     }
 
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for TemporaryDir {
     fn drop(&mut self) {
-        // The system clears its folder for temporary files anyway.
-        let _ = std::fs::remove_dir_all(&self.0);
+        // The next demo clears it away.
+        let _ = std::fs::remove_dir_all(&self.path);
     }
+}
+
+const PREFIX: &str = "topdog-demo-";
+
+/// Removes the folders of this user's demos that live no longer: nobody holds their locks.
+fn clear_away_dead(place: &Path) {
+    let Ok(entries) = std::fs::read_dir(place) else { return };
+    for entry in entries.flatten() {
+        let is_demo = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        // What can't be removed, or is another's, stays: the demo does without.
+        if is_demo && is_own_dir(&entry) && lock(&entry.path()).is_ok() {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Is it a folder, not a link to one, of the user that this is?
+fn is_own_dir(entry: &DirEntry) -> bool {
+    let owner = rustix::process::geteuid().as_raw();
+    entry.metadata().is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == owner)
+}
+
+/// Locks a folder until what is given is dropped.
+fn lock(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+    let dir = rustix::fs::open(path, flags, Mode::empty())?;
+    rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(dir)
 }
 
 /// Makes the organisation `demo` with a key for the test provider, through the API like everybody else; the

@@ -43,7 +43,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use topdog_gateway::Gateway;
-use topdog_store::spool::FileSpool;
+use topdog_store::spool::{FileSpool, RecorderPlace};
 use workers::Workers;
 
 /// Where the server is told to find its things.
@@ -82,7 +82,12 @@ fn prepare(arguments: &ServeArguments, whereabouts: &Whereabouts) -> anyhow::Res
     // Paths of the configuration begin with it, and must not depend on where it is asked from.
     let data_dir = std::path::absolute(data_dir)?;
     let sources = Sources { data_dir, file: whereabouts.config.clone(), flags: arguments.flags() };
-    start(config::load(&sources, &environment)?.config, &environment, arguments.demo)
+    let mut config = config::load(&sources, &environment)?.config;
+    if temporary.is_some() {
+        // What is recorded goes with the folder, so that none of it need outlive the process.
+        config.spool.recorder = RecorderPlace::Off;
+    }
+    start(config, &environment, arguments.demo)
 }
 
 const WRONG_USAGE: u8 = 2;

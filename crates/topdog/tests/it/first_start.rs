@@ -168,6 +168,47 @@ async fn a_demo_streams_an_answer_to_what_is_pasted() {
     assert_eq!(temporary.read_dir().unwrap().count(), 0, "the demo's folder goes with it");
 }
 
+#[tokio::test]
+async fn what_a_killed_demo_leaves_goes_when_the_next_begins() {
+    let place = Place::new();
+    let temporary = place.path().join("tmp");
+    let elsewhere = place.path().join("elsewhere");
+    for dir in [&temporary, &elsewhere] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    std::fs::write(elsewhere.join("precious"), "").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, temporary.join("topdog-demo-1")).unwrap();
+    std::fs::create_dir(temporary.join("another-1")).unwrap();
+    let setup = Setup::new().arguments(&["--demo"]).variable("TMPDIR", temporary.to_str().unwrap());
+    let start = async || {
+        let child = place.spawn(&setup);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !place.stdout().contains("topdog provider-keys add") {
+            assert!(Instant::now() < deadline, "{}", place.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let dir = temporary.join(format!("topdog-demo-{}", child.id()));
+        assert!(dir.is_dir());
+        (child, dir)
+    };
+    let (mut killed, left) = start().await;
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(left.is_dir());
+    let (mut living, kept) = start().await;
+    assert!(!left.exists(), "nobody lives there");
+    let (mut other, _) = start().await;
+    assert!(kept.join("topdog.db").exists(), "its demo lives");
+    assert!(elsewhere.join("precious").exists() && temporary.join("another-1").exists());
+    if let Some(recorders) = place.recorder_dir() {
+        assert_eq!(recorders.read_dir().unwrap().count(), 0, "a demo has none");
+    }
+    for child in [&mut living, &mut other] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
 #[test]
 fn a_demo_is_refused_where_others_can_reach_it() {
     let setup = Setup::new().arguments(&["--demo", "--set", "server.listen=0.0.0.0:0"]);

@@ -12,28 +12,36 @@ use topdog_domain::Refusal;
 /// [`Refusal::MalformedRequest`] and [`Refusal::UnmetExpectation`].
 pub(super) fn check_h2<B>(request: &Request<B>) -> Result<(), Refusal> {
     let headers = request.headers();
-    let authority = request.uri().authority();
-    if authority.is_some_and(|authority| !is_host(authority.as_str().as_bytes())) {
-        return Err(Refusal::MalformedRequest("its :authority is no host"));
-    }
     let mut hosts = headers.get_all(header::HOST).iter();
-    match (authority, hosts.next(), hosts.next()) {
-        (Some(_), None, _) => {}
-        (Some(authority), Some(host), None) if is_same(authority, host) => {}
-        (None, Some(host), None) if is_host(host.as_bytes()) => {}
+    let (host, another) = (hosts.next(), hosts.next());
+    match (request.uri().authority(), host, another) {
+        (_, _, Some(_)) => return Err(Refusal::MalformedRequest("it has more than one header host")),
         (None, None, _) => {
             return Err(Refusal::MalformedRequest("it has neither an :authority nor a header host"));
         }
-        (Some(_), Some(_), None) => {
-            return Err(Refusal::MalformedRequest("its :authority and its header host differ"));
+        (None, Some(host), _) if !is_host(host.as_bytes()) => {
+            return Err(Refusal::MalformedRequest("its header host is no host"));
         }
-        _ => return Err(Refusal::MalformedRequest("it has not one header host")),
+        (None, Some(_), _) => {}
+        (Some(authority), host, _) => check_authority(authority, host)?,
     }
     if expects_other(headers) { Err(Refusal::UnmetExpectation) } else { Ok(()) }
 }
 
-fn is_same(authority: &Authority, host: &HeaderValue) -> bool {
-    authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes())
+/// Refuses a request that says whom it is for outside its header host, too (`:authority`, or a whole address in place of
+/// a path), where that is no host, or another.
+///
+/// # Errors
+/// [`Refusal::MalformedRequest`].
+pub(super) fn check_authority(authority: &Authority, host: Option<&HeaderValue>) -> Result<(), Refusal> {
+    let authority = authority.as_str().as_bytes();
+    if !is_host(authority) {
+        return Err(Refusal::MalformedRequest("its authority is no host"));
+    }
+    if host.is_some_and(|host| !authority.eq_ignore_ascii_case(host.as_bytes())) {
+        return Err(Refusal::MalformedRequest("its authority and its header host differ"));
+    }
+    Ok(())
 }
 
 fn expects_other(headers: &HeaderMap) -> bool {

@@ -5,7 +5,8 @@ use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, DirEntry};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -31,7 +32,11 @@ impl TemporaryDir {
         let path = place.join(format!("{PREFIX}{}", std::process::id()));
         let make = || {
             DirBuilder::new().mode(0o700).create(&path)?;
-            lock(&path)
+            // Another that begins now may have it for a moment, until it sees no mark.
+            let lock = lock(&path, FlockOperation::LockExclusive)?;
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+            rustix::fs::openat(&lock, MARK, flags, Mode::RUSR | Mode::WUSR)?;
+            Ok::<_, io::Error>(lock)
         };
         let lock = make().with_context(|| {
             format!("the folder {} can't be made; name one with --data-dir", path.display())
@@ -54,29 +59,43 @@ impl Drop for TemporaryDir {
 
 const PREFIX: &str = "topdog-demo-";
 
+/// Tells a folder that a demo has made, and locked before, from one that a person has named so.
+const MARK: &str = "temporary";
+
 /// Removes the folders of this user's demos that live no longer: nobody holds their locks.
 fn clear_away_dead(place: &Path) {
     let Ok(entries) = std::fs::read_dir(place) else { return };
     for entry in entries.flatten() {
-        let is_demo = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        // What can't be removed, or is another's, stays: the demo does without.
-        if is_demo && is_own_dir(&entry) && lock(&entry.path()).is_ok() {
+        // What can't be removed stays: the demo does without.
+        if is_named_so(&entry.file_name()) && is_own(&entry) && is_dead(&entry.path()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }
 
+fn is_named_so(name: &OsStr) -> bool {
+    let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+    process.is_some_and(|process| process.parse::<u32>().is_ok())
+}
+
 /// Is it a folder, not a link to one, of the user that this is?
-fn is_own_dir(entry: &DirEntry) -> bool {
+fn is_own(entry: &DirEntry) -> bool {
     let owner = rustix::process::geteuid().as_raw();
     entry.metadata().is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == owner)
 }
 
+/// Was it a demo's, which has ended?
+fn is_dead(path: &Path) -> bool {
+    lock(path, FlockOperation::NonBlockingLockExclusive)
+        .and_then(|dir| Ok(rustix::fs::statat(&dir, MARK, AtFlags::SYMLINK_NOFOLLOW)?))
+        .is_ok()
+}
+
 /// Locks a folder until what is given is dropped.
-fn lock(path: &Path) -> io::Result<OwnedFd> {
+fn lock(path: &Path, operation: FlockOperation) -> io::Result<OwnedFd> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
     let dir = rustix::fs::open(path, flags, Mode::empty())?;
-    rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)?;
+    rustix::fs::flock(&dir, operation)?;
     Ok(dir)
 }
 

@@ -3,7 +3,8 @@
 use crate::http::{Line, request};
 use crate::server::{Place, Setup};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
@@ -134,13 +135,7 @@ async fn a_demo_streams_an_answer_to_what_is_pasted() {
     let place = Place::new();
     let temporary = place.path().join("tmp");
     std::fs::create_dir(&temporary).unwrap();
-    let setup = Setup::new().arguments(&["--demo"]).variable("TMPDIR", temporary.to_str().unwrap());
-    let mut child = place.spawn(&setup);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !place.stdout().contains("topdog provider-keys add") {
-        assert!(Instant::now() < deadline, "{}", place.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let mut demo = Demo::start(&place, &temporary).await;
     let printed = place.stdout();
     let between = |before: &str, after: &str| {
         let rest = printed.split_once(before).unwrap().1;
@@ -162,50 +157,71 @@ async fn a_demo_streams_an_answer_to_what_is_pasted() {
     );
     assert!(place.log().contains("the test provider is enabled"));
 
-    let pid = rustix::process::Pid::from_child(&child);
+    let pid = rustix::process::Pid::from_child(&demo.child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(demo.child.wait().unwrap().success());
     assert_eq!(temporary.read_dir().unwrap().count(), 0, "the demo's folder goes with it");
 }
 
-#[tokio::test]
-async fn what_a_killed_demo_leaves_goes_when_the_next_begins() {
-    let place = Place::new();
-    let temporary = place.path().join("tmp");
-    let elsewhere = place.path().join("elsewhere");
-    for dir in [&temporary, &elsewhere] {
-        std::fs::create_dir(dir).unwrap();
-    }
-    std::fs::write(elsewhere.join("precious"), "").unwrap();
-    std::os::unix::fs::symlink(&elsewhere, temporary.join("topdog-demo-1")).unwrap();
-    std::fs::create_dir(temporary.join("another-1")).unwrap();
-    let setup = Setup::new().arguments(&["--demo"]).variable("TMPDIR", temporary.to_str().unwrap());
-    let start = async || {
+/// A running demo; it is killed when it is dropped.
+struct Demo {
+    child: Child,
+    dir: PathBuf,
+}
+
+impl Demo {
+    async fn start(place: &Place, temporary: &Path) -> Self {
+        let setup = Setup::new().arguments(&["--demo"]).variable("TMPDIR", temporary.to_str().unwrap());
         let child = place.spawn(&setup);
+        let dir = temporary.join(format!("topdog-demo-{}", child.id()));
+        let demo = Self { child, dir };
         let deadline = Instant::now() + Duration::from_secs(30);
         while !place.stdout().contains("topdog provider-keys add") {
             assert!(Instant::now() < deadline, "{}", place.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let dir = temporary.join(format!("topdog-demo-{}", child.id()));
-        assert!(dir.is_dir());
-        (child, dir)
-    };
-    let (mut killed, left) = start().await;
-    killed.kill().unwrap();
-    killed.wait().unwrap();
-    assert!(left.is_dir());
-    let (mut living, kept) = start().await;
+        demo
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // One that has ended needs no end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_demo_leaves_goes_when_the_next_begins_and_nothing_else() {
+    let place = Place::new();
+    let [temporary, elsewhere] = ["tmp", "elsewhere"].map(|name| place.path().join(name));
+    std::fs::create_dir_all(&elsewhere).unwrap();
+    // A folder without the mark, one with a person's name, and a link.
+    let of_others = ["topdog-demo-7", "topdog-demo-mine", "another-1"].map(|name| temporary.join(name));
+    for dir in &of_others {
+        std::fs::create_dir_all(dir).unwrap();
+    }
+    for dir in [&elsewhere, &of_others[1], &of_others[2]] {
+        std::fs::write(dir.join("temporary"), "").unwrap();
+    }
+    std::os::unix::fs::symlink(&elsewhere, temporary.join("topdog-demo-1")).unwrap();
+
+    let killed = Demo::start(&place, &temporary).await;
+    let left = killed.dir.clone();
+    drop(killed);
+    assert!(left.join("topdog.db").exists());
+    std::os::unix::fs::symlink(&elsewhere, left.join("link")).unwrap();
+    let living = Demo::start(&place, &temporary).await;
     assert!(!left.exists(), "nobody lives there");
-    let (mut other, _) = start().await;
-    assert!(kept.join("topdog.db").exists(), "its demo lives");
-    assert!(elsewhere.join("precious").exists() && temporary.join("another-1").exists());
+    let _other = Demo::start(&place, &temporary).await;
+    assert!(living.dir.join("topdog.db").exists(), "its demo lives");
+    assert!(elsewhere.join("temporary").exists(), "no link is followed");
+    for dir in &of_others {
+        assert!(dir.exists(), "{}", dir.display());
+    }
     if let Some(recorders) = place.recorder_dir() {
         assert_eq!(recorders.read_dir().unwrap().count(), 0, "a demo has none");
-    }
-    for child in [&mut living, &mut other] {
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 }
 

@@ -1,7 +1,7 @@
 //! A request's head: read strictly, so that nobody in front can have read it otherwise (RFC 9112).
 
 use super::framing::Framing;
-use crate::edge::host::{is_continue, is_host};
+use crate::edge::host::{check_authority, is_continue, is_host};
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -100,6 +100,9 @@ fn finish(parsed: &httparse::Request<'_, '_>, head: &[u8]) -> Result<Head, Refus
     let (framing, is_persistent) = (said.framing(is_1_1)?, said.is_persistent(is_1_1));
     if said.hosts != 1 && (is_1_1 || said.hosts > 1) {
         return Err(malformed("it has not one header host"));
+    }
+    if let Some(authority) = uri.authority() {
+        check_authority(authority, headers.get(header::HOST))?;
     }
     if said.expects_other && is_1_1 {
         return Err(Refusal::UnmetExpectation);

@@ -154,6 +154,28 @@ fn hosts() {
 }
 
 #[test]
+fn an_address_in_place_of_a_path_is_for_the_same_host() {
+    let with = |address: &str, more: &str| format!("GET {address} HTTP/1.{more}\r\n\r\n");
+    for (address, more) in
+        [("http://h/", "1\r\nhost: h"), ("HTTP://H:80/", "1\r\nhost: h:80"), ("http://h/", "0")]
+    {
+        assert_eq!(request(with(address, more)).2, Some(true), "{address} {more}");
+    }
+    for (address, more) in [
+        ("http://i/", "1\r\nhost: h"),
+        ("http://h:80/", "1\r\nhost: h"),
+        ("http://h/", "1\r\nhost:"),
+        ("http://h/", "1"),
+        ("http://u@h/", "1\r\nhost: h"),
+        ("http://u@h/", "1\r\nhost: u@h"),
+        ("http://u@h/", "0"),
+        ("http://i/", "0\r\nhost: h"),
+    ] {
+        assert_eq!(refused(with(address, more)), "malformed_request", "{address} {more}");
+    }
+}
+
+#[test]
 fn expectations() {
     let with = |version: &str, value: &str| {
         format!("POST / HTTP/{version}\r\nhost: h\r\nexpect: {value}\r\ncontent-length: 1\r\n\r\n")

@@ -214,7 +214,7 @@ impl Meter {
 
     /// Waits until no lease is on its way, and lets none start while the answer lives. Only then do the ledger's
     /// count and the unspent units belong together: between them lies the lease that one has and the other has not.
-    /// Who pauses several meters does so in the order of their names, lest two wait for each other.
+    /// Who pauses several meters does so in the same order always, lest two wait for each other.
     pub async fn pause(&self) -> Paused<'_> {
         Paused { meter: self, _turn: self.refill.lock().await }
     }

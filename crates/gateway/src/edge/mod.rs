@@ -198,7 +198,9 @@ where
         async move {
             Ok::<_, Infallible>(match host::check_h2(&request) {
                 Ok(()) => answer(&worker, request.map(ClientBody::h2), peer).await,
-                Err(refusal) => turned_away(&worker, &refusal, is_management(request.uri().path())),
+                Err(refusal) => {
+                    turned_away(&worker, &refusal, is_management(request.uri().path().as_bytes()))
+                }
             })
         }
     });
@@ -266,8 +268,9 @@ fn turned_away(worker: &Worker, refusal: &Refusal, is_management: bool) -> Respo
     if is_management { problem(&trail, refusal) } else { refused(&trail, refusal) }
 }
 
-fn is_management(path: &str) -> bool {
-    path.starts_with("/api/")
+/// Is that path the management API's?
+fn is_management(path: &[u8]) -> bool {
+    path.starts_with(b"/api/")
 }
 
 /// Runs HTTP/2's tasks on the thread that has the connection.

@@ -2,6 +2,7 @@
 
 use super::framing::Framing;
 use crate::edge::host::{check_authority, is_continue, is_host};
+use crate::edge::is_management;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -61,7 +62,7 @@ pub(super) fn may_end_behind(from: usize, bytes: &[u8]) -> bool {
 /// Does the head, as far as it has come, ask for the management API?
 pub(super) fn asks_management(bytes: &[u8]) -> bool {
     let mut words = bytes.splitn(3, |byte| *byte == b' ');
-    words.nth(1).is_some_and(|target| target.starts_with(b"/api/"))
+    words.nth(1).is_some_and(is_management)
 }
 
 /// As many fields as hyper takes.

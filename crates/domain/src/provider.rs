@@ -1,5 +1,9 @@
 //! Providers, and the kinds of request that can be made of them.
 
+mod family;
+
+pub use family::Family;
+
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::fmt;
@@ -133,11 +137,17 @@ pub enum Operation {
     Transcription,
     /// `POST /v1/audio/translations`
     AudioTranslation,
+    /// `POST /v1/messages`
+    Messages,
+    /// `POST /v1/messages/count_tokens`. It makes no text, uses no tokens and costs nothing, and yet it is an LLM request
+    /// as any other: it reaches a model provider with the customer's key, which is what counts (BRIEF part 2), and
+    /// the provider limits its rate.
+    CountTokens,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Chat,
         Self::Completions,
         Self::Embeddings,
@@ -149,9 +159,30 @@ impl Operation {
         Self::Speech,
         Self::Transcription,
         Self::AudioTranslation,
+        Self::Messages,
+        Self::CountTokens,
     ];
 
-    /// The path behind `/v1/`, on our side and on an OpenAI-compatible provider's.
+    /// Whose API it is of, and so who shapes its requests, answers and errors.
+    #[must_use]
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Messages | Self::CountTokens => Family::Anthropic,
+            Self::Chat
+            | Self::Completions
+            | Self::Embeddings
+            | Self::Responses
+            | Self::Moderations
+            | Self::ImageGeneration
+            | Self::ImageEdit
+            | Self::ImageVariation
+            | Self::Speech
+            | Self::Transcription
+            | Self::AudioTranslation => Family::OpenAi,
+        }
+    }
+
+    /// The path behind `/v1/`, on our side and on a provider's of the same family.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -166,6 +197,8 @@ impl Operation {
             Self::Speech => "audio/speech",
             Self::Transcription => "audio/transcriptions",
             Self::AudioTranslation => "audio/translations",
+            Self::Messages => "messages",
+            Self::CountTokens => "messages/count_tokens",
         }
     }
 
@@ -190,6 +223,8 @@ impl Operation {
             Self::Speech => "speech",
             Self::Transcription => "transcription",
             Self::AudioTranslation => "audio_translation",
+            Self::Messages => "messages",
+            Self::CountTokens => "count_tokens",
         }
     }
 

@@ -108,6 +108,13 @@ pub enum Refusal {
         /// The nearest names that exist.
         nearest: Vec<String>,
     },
+    /// Several providers have a model of that plain name, and none of them made it.
+    AmbiguousModel {
+        /// As asked for.
+        model: String,
+        /// The whole names that it can be asked for by.
+        candidates: Vec<String>,
+    },
     /// The provider does not offer that endpoint.
     OperationUnsupported(ProviderName),
     /// The organisation has no key for the provider.
@@ -178,6 +185,7 @@ impl Refusal {
             Self::ModelNotAllowed(_) => "model_not_allowed",
             Self::Tier(_) | Self::KeyOverLimit(_) => "tier_limit",
             Self::UnknownModel { .. } => "model_not_found",
+            Self::AmbiguousModel { .. } => "ambiguous_model",
             Self::OperationUnsupported(_) => "operation_unsupported",
             Self::NoProviderKey(_) => "no_provider_key",
             Self::ProviderKeyUnreadable(_) => "provider_key_unreadable",
@@ -212,7 +220,7 @@ impl Refusal {
             | Self::NoProviderKey(_) => 403,
             Self::Tier(t) if t.used.is_some() => 429,
             Self::Tier(_) => 403,
-            Self::NoSuchPath | Self::UnknownModel { .. } => 404,
+            Self::NoSuchPath | Self::UnknownModel { .. } | Self::AmbiguousModel { .. } => 404,
             Self::MethodNotAllowed(_) => 405,
             Self::HeadTimeout | Self::BodyTimeout => 408,
             Self::BodyTooLarge(_) => 413,
@@ -242,7 +250,7 @@ impl Refusal {
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::BadBody { param, .. } => param.as_deref(),
-            Self::UnknownModel { .. } | Self::ModelNotAllowed(_) => Some("model"),
+            Self::UnknownModel { .. } | Self::AmbiguousModel { .. } | Self::ModelNotAllowed(_) => Some("model"),
             _ => None,
         }
     }
@@ -280,6 +288,7 @@ impl fmt::Display for Refusal {
                     write!(f, "; did you mean {}? a model that is new can be written as provider/model", nearest.join(", "))
                 }
             }
+            Self::AmbiguousModel { model, candidates } => write!(f, "several providers have a model called `{model}`; ask for it as one of {}", candidates.join(", ")),
             Self::OperationUnsupported(p) => write!(f, "the provider `{p}` does not offer this endpoint; use another model"),
             Self::NoProviderKey(p) => write!(f, "your organisation has no key for the provider `{p}`; add one with `topdog provider-keys add --provider {p}`"),
             Self::ProviderKeyUnreadable(p) => write!(f, "the stored key for the provider `{p}` can't be opened; add it again (its endpoint may have changed), or ask the operator"),

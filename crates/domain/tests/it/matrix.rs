@@ -3,7 +3,7 @@
 use topdog_domain::Refusal;
 use topdog_domain::entitlement::{Feature, Resource};
 use topdog_domain::labels::Plan;
-use topdog_domain::provider::{Operation, ProviderName};
+use topdog_domain::provider::{Family, Operation, ProviderName};
 use topdog_domain::tier::{Limit, ProviderSet, Tier, TierCatalogue, TierName};
 
 const TIERS: [&str; 9] = [
@@ -158,6 +158,23 @@ fn free_has_basic_openai_only() {
         assert_eq!(tier("FREE").may_perform(operation), basic.contains(&operation), "{}", operation.name());
         assert!(tier("PRO").may_perform(operation));
     }
+}
+
+#[test]
+fn an_operation_is_of_the_family_whose_path_it_has() {
+    for operation in Operation::ALL {
+        let is_anthropics = operation.path().starts_with("messages");
+        let family = if is_anthropics { Family::Anthropic } else { Family::OpenAi };
+        assert_eq!(operation.family(), family, "{}", operation.name());
+        assert_eq!(Operation::from_path(operation.path()), Some(operation));
+        let written = serde_json::to_value(operation).unwrap();
+        assert_eq!(written, operation.name(), "records and metrics call it the same");
+    }
+    for family in Family::ALL {
+        assert_eq!(Family::from_name(family.name()), Some(family));
+        assert_eq!(serde_json::to_value(family).unwrap(), family.name());
+    }
+    assert_eq!(Family::from_name("OpenAI"), None);
 }
 
 #[test]

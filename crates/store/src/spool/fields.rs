@@ -109,6 +109,8 @@ codes!(Operation {
     8 = Speech,
     9 = Transcription,
     10 = AudioTranslation,
+    11 = Messages,
+    12 = CountTokens,
 });
 
 macro_rules! numbers {

@@ -1,23 +1,27 @@
-//! Top Dog's own refusals and failures in the shape of OpenAI's errors.
+//! Top Dog's own refusals and failures, in the shape that each family's errors have.
+//!
+//! The families' own fields come first. What they have no field for (the code that programs act on, the limit's
+//! facts) stands beside them, where clients pass over what they don't know: a caller loses nothing by its dialect.
+
+mod class;
+mod gemini;
 
 use bytes::Bytes;
+use class::class;
 use serde::Serialize;
 use std::borrow::Cow;
+use topdog_domain::provider::Family;
 
 /// An error as the caller reads it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicError {
     /// One or two sentences: what is wrong, what to do next.
     pub message: Cow<'static, str>,
-    /// OpenAI's class of error, such as `invalid_request_error` or `server_error`.
-    #[serde(rename = "type")]
-    pub kind: Cow<'static, str>,
     /// The parameter at fault, if it is one.
     pub param: Option<Cow<'static, str>>,
     /// The stable code that programs act on.
     pub code: Cow<'static, str>,
     /// Which limit denied the request, where one did.
-    #[serde(flatten)]
     pub details: Option<LimitDetails>,
 }
 
@@ -43,14 +47,95 @@ pub struct LimitDetails {
     pub plans_url: Option<String>,
 }
 
-/// The body `{"error": {"message", "type", "param", "code", …}}`.
+/// The body of an error with that status. The family's own class of error (`type`, `status`) is of the status;
+/// `request_id` is Top Dog's, and left out where the family has no place for it (OpenAI tells it in a header only).
 #[must_use]
-pub fn openai_error(error: &PublicError) -> Bytes {
+pub fn error_body(family: Family, status: u16, error: &PublicError, request_id: Option<&str>) -> Bytes {
+    match family {
+        Family::OpenAi => openai(status, error),
+        Family::Anthropic => anthropic(status, error, request_id),
+        Family::Cohere => cohere(error, request_id),
+        Family::Gemini => gemini::body(status, error, request_id),
+    }
+}
+
+/// `{"error": {"message", "type", "param", "code", …}}`
+fn openai(status: u16, error: &PublicError) -> Bytes {
     #[derive(Serialize)]
     struct Body<'a> {
-        error: &'a PublicError,
+        error: Error<'a>,
     }
-    to_bytes(&Body { error })
+    #[derive(Serialize)]
+    struct Error<'a> {
+        message: &'a str,
+        #[serde(rename = "type")]
+        kind: &'static str,
+        param: Option<&'a str>,
+        code: &'a str,
+        #[serde(flatten)]
+        details: Option<&'a LimitDetails>,
+    }
+    to_bytes(&Body {
+        error: Error {
+            message: &error.message,
+            kind: class(Family::OpenAi, status),
+            param: error.param.as_deref(),
+            code: &error.code,
+            details: error.details.as_ref(),
+        },
+    })
+}
+
+/// `{"type": "error", "error": {"type", "message", …}, "request_id"}`
+fn anthropic(status: u16, error: &PublicError, request_id: Option<&str>) -> Bytes {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        error: Error<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<&'a str>,
+    }
+    #[derive(Serialize)]
+    struct Error<'a> {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        message: &'a str,
+        #[serde(flatten)]
+        beyond: Beyond<'a>,
+    }
+    let kind = class(Family::Anthropic, status);
+    let error = Error { kind, message: &error.message, beyond: Beyond::of(error) };
+    to_bytes(&Body { kind: "error", error, request_id })
+}
+
+/// `{"id", "message", …}`
+fn cohere(error: &PublicError, request_id: Option<&str>) -> Bytes {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        message: &'a str,
+        #[serde(flatten)]
+        beyond: Beyond<'a>,
+    }
+    to_bytes(&Body { id: request_id, message: &error.message, beyond: Beyond::of(error) })
+}
+
+/// What a family has no fields for.
+#[derive(Serialize)]
+struct Beyond<'a> {
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<&'a str>,
+    #[serde(flatten)]
+    details: Option<&'a LimitDetails>,
+}
+
+impl<'a> Beyond<'a> {
+    fn of(error: &'a PublicError) -> Self {
+        Self { code: &error.code, param: error.param.as_deref(), details: error.details.as_ref() }
+    }
 }
 
 /// JSON of a value whose serialisation can't fail: text keys, and numbers that are whole or finite.

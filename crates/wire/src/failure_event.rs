@@ -1,16 +1,16 @@
 //! How a stream says that it has died, in its own family's words; never an ending that looks well.
 
-use crate::error_body::{PublicError, openai_error, to_bytes};
+use crate::error_body::{PublicError, error_body, to_bytes};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
-use topdog_domain::provider::Operation;
+use topdog_domain::provider::{Family, Operation};
 
 /// The last bytes of a stream whose upstream died.
 ///
 /// It begins with a blank line, so that it is read even where the upstream stopped within an event.
-/// Chat, completions and all others but Responses get `data: {"error": …}`; Responses gets an `error`
-/// event numbered `sequence_number` and a `response.failed` event numbered one more, since there are
-/// clients that wait for the second only. `[DONE]` is never said.
+/// In OpenAI's family Responses gets an `error` event numbered `sequence_number` and a `response.failed`
+/// event numbered one more, since there are clients that wait for the second only; all others get
+/// `data: {"error": …}`. Anthropic's gets an `error` event. `[DONE]` and `message_stop` are never said.
 #[must_use]
 pub fn failure_event(
     operation: Operation,
@@ -41,19 +41,17 @@ impl Failure<'_> {
         event.put_slice(b"\n\n");
         match self.operation {
             Operation::Responses => self.put_response_events(&mut event, &message),
-            _ => put_data(&mut event, &self.error(message)),
+            operation => {
+                let error = PublicError {
+                    message: message.into(),
+                    param: None,
+                    code: self.code.to_owned().into(),
+                    details: None,
+                };
+                put_error(&mut event, operation.family(), &error, Some(self.request_id));
+            }
         }
         event.freeze()
-    }
-
-    fn error(&self, message: String) -> Bytes {
-        openai_error(&PublicError {
-            message: message.into(),
-            kind: "server_error".into(),
-            param: None,
-            code: self.code.to_owned().into(),
-            details: None,
-        })
     }
 
     fn put_response_events(&self, event: &mut BytesMut, message: &str) {
@@ -82,6 +80,17 @@ impl Failure<'_> {
         put_data(event, &to_bytes(&failed));
     }
 }
+
+/// An event that is an error, and nothing but that.
+pub(crate) fn put_error(event: &mut BytesMut, family: Family, error: &PublicError, request_id: Option<&str>) {
+    if family == Family::Anthropic {
+        event.put_slice(b"event: error\n");
+    }
+    put_data(event, &error_body(family, SERVER_ERROR, error, request_id));
+}
+
+/// What a stream's failure would have for a status, had the stream not begun.
+const SERVER_ERROR: u16 = 500;
 
 fn put_data(event: &mut BytesMut, data: &[u8]) {
     event.put_slice(b"data: ");

@@ -29,7 +29,7 @@ mod unfinished;
 pub mod usage;
 
 pub use bad_body::BadBody;
-pub use error_body::{LimitDetails, PublicError, openai_error};
+pub use error_body::{LimitDetails, PublicError, error_body};
 pub use failure_event::failure_event;
 pub use json_head::{Marks, RequestHead, read_head};
 pub use relay::StreamRelay;

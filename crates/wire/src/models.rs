@@ -1,8 +1,10 @@
-//! `GET /v1/models` in OpenAI's shape.
+//! `GET /v1/models`, as OpenAI and as Anthropic tell it.
 
 use crate::error_body::to_bytes;
 use bytes::Bytes;
 use serde::Serialize;
+use topdog_domain::Timestamp;
+use topdog_domain::provider::Family;
 
 /// One model that a key may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,21 +17,37 @@ pub struct ModelEntry<'a> {
     pub created: i64,
 }
 
-/// The body of the list: `{"object": "list", "data": [...]}`.
+/// The body of the list: `{"object": "list", "data": […]}`, or for Anthropic's clients `{"data": […], "has_more",
+/// "first_id", "last_id"}`, of which this is always the only page. The other families have OpenAI's.
 #[must_use]
-pub fn model_list<'a>(entries: impl Iterator<Item = ModelEntry<'a>>) -> Bytes {
+pub fn model_list<'a>(family: Family, entries: impl Iterator<Item = ModelEntry<'a>>) -> Bytes {
     #[derive(Serialize)]
     struct List<'a> {
         object: &'static str,
         data: Vec<Model<'a>>,
     }
-    to_bytes(&List { object: "list", data: entries.map(Model::from).collect() })
+    #[derive(Serialize)]
+    struct Page<'a> {
+        data: Vec<ModelInfo<'a>>,
+        has_more: bool,
+        first_id: Option<&'a str>,
+        last_id: Option<&'a str>,
+    }
+    if family != Family::Anthropic {
+        return to_bytes(&List { object: "list", data: entries.map(Model::from).collect() });
+    }
+    let data: Vec<_> = entries.map(ModelInfo::from).collect();
+    let (first_id, last_id) = (data.first().map(|model| model.id), data.last().map(|model| model.id));
+    to_bytes(&Page { data, has_more: false, first_id, last_id })
 }
 
 /// The body of one model.
 #[must_use]
-pub fn model_object(entry: ModelEntry<'_>) -> Bytes {
-    to_bytes(&Model::from(entry))
+pub fn model_object(family: Family, entry: ModelEntry<'_>) -> Bytes {
+    match family {
+        Family::Anthropic => to_bytes(&ModelInfo::from(entry)),
+        Family::OpenAi | Family::Cohere | Family::Gemini => to_bytes(&Model::from(entry)),
+    }
 }
 
 #[derive(Serialize)]
@@ -43,5 +61,22 @@ struct Model<'a> {
 impl<'a> From<ModelEntry<'a>> for Model<'a> {
     fn from(entry: ModelEntry<'a>) -> Self {
         Self { id: entry.id, object: "model", created: entry.created, owned_by: entry.owned_by }
+    }
+}
+
+/// As Anthropic's Models API has it. Where it is unknown when a model appeared, it tells the epoch, too.
+#[derive(Serialize)]
+struct ModelInfo<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'a str,
+    display_name: &'a str,
+    created_at: String,
+}
+
+impl<'a> From<ModelEntry<'a>> for ModelInfo<'a> {
+    fn from(entry: ModelEntry<'a>) -> Self {
+        let created_at = Timestamp::from_micros(0).plus_seconds(entry.created).to_string();
+        Self { kind: "model", id: entry.id, display_name: entry.id, created_at }
     }
 }

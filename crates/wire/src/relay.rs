@@ -1,14 +1,14 @@
 //! A stream on its way from provider to client: sent on as it comes, and learnt from.
 
-use crate::error_body::{PublicError, openai_error};
-use crate::failure_event::Failure;
+use crate::error_body::PublicError;
+use crate::failure_event::{Failure, put_error};
 use crate::json;
 use crate::redact::redact_event;
 use crate::sse::{Event, Scanner};
 use crate::stream_facts::{LONG_EVENT, Noted, StreamFacts};
 use crate::unfinished::Unfinished;
 use crate::usage::estimate;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use topdog_domain::provider::Operation;
 use topdog_domain::usage::TokenUsage;
 
@@ -83,7 +83,7 @@ impl StreamRelay {
         }
         let noted = last.note(&mut self.facts);
         if last.is_withheld() {
-            return Some(too_long(last.sent()));
+            return Some(too_long(self.operation, last.sent()));
         }
         let is_torn = self.strip_usage && (noted == Noted::UsageOnly || !is_whole(last.bytes()));
         let held = last.held();
@@ -165,7 +165,7 @@ impl StreamRelay {
         let noted = unfinished.note(&mut self.facts);
         let is_too_long = noted == Noted::Failure && unfinished.length() > LONG_EVENT;
         let fate = if unfinished.is_withheld() || (is_too_long && !unfinished.is_let_go()) {
-            Fate::Replaced(too_long(unfinished.sent()))
+            Fate::Replaced(too_long(self.operation, unfinished.sent()))
         } else if unfinished.is_let_go() {
             Fate::Passes(held)
         } else {
@@ -179,7 +179,7 @@ impl StreamRelay {
     fn decide(&self, noted: Noted, event: &[u8], sent: usize, held: Bytes, secret: &[u8]) -> Fate {
         match noted {
             Noted::UsageOnly if self.strip_usage => Fate::Dropped,
-            Noted::Failure if event.len() > LONG_EVENT => Fate::Replaced(too_long(sent)),
+            Noted::Failure if event.len() > LONG_EVENT => Fate::Replaced(too_long(self.operation, sent)),
             Noted::Failure => match redact_event(event, sent, secret) {
                 Some(redacted) => Fate::Replaced(redacted.into()),
                 None => Fate::Passes(held),
@@ -244,14 +244,14 @@ fn is_whole(event: &[u8]) -> bool {
 }
 
 /// What stands for a failure that is too long to be read, of which so many bytes have been sent.
-fn too_long(sent: usize) -> Bytes {
-    let error = openai_error(&PublicError {
+fn too_long(operation: Operation, sent: usize) -> Bytes {
+    let error = PublicError {
         message: "the provider's error is too long to be passed on; ask the provider".into(),
-        kind: "server_error".into(),
         param: None,
         code: "upstream_error".into(),
         details: None,
-    });
-    let before: &[u8] = if sent > 0 { b"\n\ndata: " } else { b"data: " };
-    [before, &error, b"\n\n"].concat().into()
+    };
+    let mut event = BytesMut::from(if sent > 0 { "\n\n" } else { "" });
+    put_error(&mut event, operation.family(), &error, None);
+    event.freeze()
 }

@@ -2,12 +2,12 @@
 #![cfg(test)]
 
 use serde_json::{Value, json};
-use topdog_domain::provider::Operation;
+use topdog_domain::provider::{Family, Operation};
 use topdog_domain::usage::TokenUsage;
 use topdog_wire::echo::{ECHO_NAME, can_echo, echo_answer, echo_stream_events};
 use topdog_wire::models::{ModelEntry, model_list, model_object};
 use topdog_wire::{
-    LimitDetails, PublicError, StreamRelay, estimate_input, openai_error, read_head, usage_of_answer,
+    LimitDetails, PublicError, StreamRelay, error_body, estimate_input, read_head, usage_of_answer,
 };
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -81,13 +81,12 @@ fn input_is_estimated_at_four_bytes_a_token() {
 fn refusals_have_openais_shape_and_the_limits_facts() {
     let mut error = PublicError {
         message: "You have used your 2 LLM requests of today.".into(),
-        kind: "rate_limit_error".into(),
         param: None,
         code: "tier_limit".into(),
         details: None,
     };
     assert_eq!(
-        openai_error(&error),
+        error_body(Family::OpenAi, 429, &error, Some("req_1")),
         r#"{"error":{"message":"You have used your 2 LLM requests of today.","type":"rate_limit_error","param":null,"code":"tier_limit"}}"#
     );
     error.details = Some(LimitDetails {
@@ -98,7 +97,7 @@ fn refusals_have_openais_shape_and_the_limits_facts() {
         lifted_by: Some("PRO".into()),
         plans_url: None,
     });
-    let body = parsed(&openai_error(&error));
+    let body = parsed(&error_body(Family::OpenAi, 429, &error, Some("req_1")));
     let facts = json!({"limit": "llm_requests_per_day", "allowed": 2, "used": 2,
         "resets_at": "2026-11-25T00:00:00Z", "lifted_by": "PRO"});
     for (name, value) in facts.as_object().unwrap() {
@@ -111,9 +110,12 @@ fn refusals_have_openais_shape_and_the_limits_facts() {
 fn models_are_listed_as_openai_lists_them() {
     let entry = ModelEntry { id: "openai/gpt-4o", owned_by: "openai", created: 1_700_000_000 };
     let object = r#"{"id":"openai/gpt-4o","object":"model","created":1700000000,"owned_by":"openai"}"#;
-    assert_eq!(model_object(entry), object);
-    assert_eq!(model_list([entry].into_iter()), format!(r#"{{"object":"list","data":[{object}]}}"#));
-    assert_eq!(model_list(std::iter::empty()), r#"{"object":"list","data":[]}"#);
+    assert_eq!(model_object(Family::OpenAi, entry), object);
+    assert_eq!(
+        model_list(Family::OpenAi, [entry].into_iter()),
+        format!(r#"{{"object":"list","data":[{object}]}}"#)
+    );
+    assert_eq!(model_list(Family::OpenAi, std::iter::empty()), r#"{"object":"list","data":[]}"#);
 }
 
 const CHAT: &[u8] = br#"{"model":"test/echo","messages":[{"role":"system","content":"be kind"},

@@ -2,7 +2,7 @@
 
 use super::ECHO_NAME;
 use super::question::Question;
-use crate::error_body::{PublicError, openai_error, to_bytes};
+use crate::error_body::{PublicError, error_body, to_bytes};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use topdog_domain::provider::Operation;
@@ -26,17 +26,20 @@ pub fn echo_answer(operation: Operation, body: &[u8]) -> Bytes {
         Operation::Completions => to_bytes(&completion(&question)),
         Operation::Responses => to_bytes(&response(&question, "completed")),
         Operation::Embeddings => to_bytes(&embeddings(body, &question)),
-        _ => openai_error(&PublicError {
-            message: format!(
-                "The built-in test provider does not serve {}. Use a provider of your own.",
-                operation.path()
-            )
-            .into(),
-            kind: "invalid_request_error".into(),
-            param: Some("model".into()),
-            code: "unsupported_operation".into(),
-            details: None,
-        }),
+        _ => error_body(operation.family(), 400, &unsupported(operation), None),
+    }
+}
+
+fn unsupported(operation: Operation) -> PublicError {
+    PublicError {
+        message: format!(
+            "The built-in test provider does not serve {}. Use a provider of your own.",
+            operation.path()
+        )
+        .into(),
+        param: Some("model".into()),
+        code: "unsupported_operation".into(),
+        details: None,
     }
 }
 

@@ -226,6 +226,16 @@ pub fn request(
     Ok(Translated { body: written.into(), dropped, is_stream, wants_usage })
 }
 
+/// Anthropic's class of error for a status.
+pub(crate) const fn anthropic_class(status: u16) -> &'static str {
+    anthropic::words::failure_word(model::FailureKind::of_status(status)).1
+}
+
+/// Gemini's class of error for a status.
+pub(crate) const fn gemini_class(status: u16) -> &'static str {
+    gemini::words::failure_word(model::FailureKind::of_status(status)).1
+}
+
 fn malformed(fault: Malformed, body: &str) -> Untranslatable {
     let (path, expected) = fault.name(body);
     Untranslatable::Malformed { path, expected }

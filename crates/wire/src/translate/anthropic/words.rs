@@ -75,7 +75,7 @@ pub(super) fn failure_kind(name: &str) -> Option<FailureKind> {
 }
 
 /// The status and the name.
-pub(super) const fn failure_word(kind: FailureKind) -> (u16, &'static str) {
+pub(in crate::translate) const fn failure_word(kind: FailureKind) -> (u16, &'static str) {
     match kind {
         FailureKind::Invalid | FailureKind::Filtered => (400, "invalid_request_error"),
         FailureKind::Unauthenticated => (401, "authentication_error"),

@@ -27,7 +27,7 @@ mod read_stream;
 mod schema;
 mod seal;
 mod sources;
-mod words;
+pub(super) mod words;
 mod write_answer;
 mod write_parts;
 mod write_request;

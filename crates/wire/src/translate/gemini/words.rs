@@ -72,7 +72,7 @@ pub(super) fn failure_kind(reason: Option<&str>, name: Option<&str>, status: Opt
 }
 
 /// The HTTP status and the status here.
-pub(super) const fn failure_word(kind: FailureKind) -> (u16, &'static str) {
+pub(in crate::translate) const fn failure_word(kind: FailureKind) -> (u16, &'static str) {
     match kind {
         FailureKind::Invalid | FailureKind::Filtered => (400, "INVALID_ARGUMENT"),
         FailureKind::Unauthenticated => (401, "UNAUTHENTICATED"),

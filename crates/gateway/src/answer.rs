@@ -12,9 +12,10 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use topdog_domain::provider::Family;
 use topdog_domain::tier::Limit;
 use topdog_domain::{Refusal, Timestamp};
-use topdog_wire::{LimitDetails, PublicError, openai_error};
+use topdog_wire::{LimitDetails, PublicError, error_body};
 
 /// An answer of the data plane.
 pub(crate) type Answer = Response<AnswerBody>;
@@ -106,19 +107,21 @@ impl Body for AnswerBody {
 }
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Anthropic's name for the same.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 pub(crate) const X_ERROR_SOURCE: HeaderName = HeaderName::from_static("x-topdog-error-source");
 const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The answer to a refused request, in the caller's dialect.
 pub(crate) fn refused(trail: &Trail, refusal: &Refusal) -> Answer {
-    let body = openai_error(&PublicError {
+    let error = PublicError {
         message: Cow::Owned(refusal.to_string()),
-        kind: Cow::Borrowed(kind(refusal.status())),
         param: refusal.param().map(|p| Cow::Owned(p.to_owned())),
         code: Cow::Borrowed(refusal.code()),
         details: details(refusal),
-    });
+    };
+    let body = error_body(trail.family.get(), refusal.status(), &error, trail.request_header.to_str().ok());
     let mut answer = json(refusal.status(), body, trail);
     let headers = answer.headers_mut();
     headers.insert(X_ERROR_SOURCE, HeaderValue::from_static("gateway"));
@@ -161,19 +164,15 @@ pub(crate) fn json(status: u16, body: Bytes, trail: &Trail) -> Answer {
     let mut answer = Response::new(AnswerBody::Full(body));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     answer.headers_mut().insert(CONTENT_TYPE, JSON);
-    answer.headers_mut().insert(X_REQUEST_ID, trail.request_header.clone());
+    identify(answer.headers_mut(), trail);
     answer
 }
 
-/// OpenAI's class of error for a status.
-const fn kind(status: u16) -> &'static str {
-    match status {
-        401 => "authentication_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        429 => "rate_limit_error",
-        400..=499 => "invalid_request_error",
-        _ => "server_error",
+/// Says which request it is, where the caller's SDK looks for that.
+pub(crate) fn identify(headers: &mut HeaderMap, trail: &Trail) {
+    headers.insert(X_REQUEST_ID, trail.request_header.clone());
+    if trail.family.get() == Family::Anthropic {
+        headers.insert(REQUEST_ID, trail.request_header.clone());
     }
 }
 

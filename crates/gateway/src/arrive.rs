@@ -1,6 +1,7 @@
 //! Step 1: what is asked for, before anything of it is believed.
 
 use crate::edge::ClientBody;
+use crate::edge::audience::Audience;
 use crate::worker::Worker;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method, Request};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use topdog_domain::directory::Caller;
 use topdog_domain::labels::{BadLabel, Labels, SentLabels};
-use topdog_domain::provider::Operation;
+use topdog_domain::provider::{Family, Operation};
 use topdog_domain::{Refusal, RequestId, Timestamp};
 
 /// What is known of a request wherever it ends; refusals are answered and measured by it.
@@ -23,6 +24,8 @@ pub(crate) struct Trail {
     /// The labels as far as they are known: a stranger's, then the tenant's.
     pub(crate) labels: Cell<Labels>,
     pub(crate) operation: Cell<Option<Operation>>,
+    /// Whose API the caller speaks.
+    pub(crate) family: Cell<Family>,
     /// Who asks, and from where, as soon as that is known.
     pub(crate) caller: OnceCell<(Arc<Caller>, IpAddr)>,
     /// Has it a settlement, which makes its record?
@@ -40,6 +43,7 @@ impl Trail {
             started: Instant::now(),
             labels: Cell::new(Labels::of_stranger(SentLabels::default(), &worker.config().labels)),
             operation: Cell::new(None),
+            family: Cell::new(Family::OpenAi),
             caller: OnceCell::new(),
             is_admitted: Cell::new(false),
         }
@@ -75,6 +79,7 @@ pub(crate) struct Arrived {
 const X_PLAN: HeaderName = HeaderName::from_static("x-plan");
 const X_DATA_SEGMENT: HeaderName = HeaderName::from_static("x-data-segment");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 pub(crate) fn arrive(
     worker: &Worker,
@@ -83,12 +88,14 @@ pub(crate) fn arrive(
     peer: IpAddr,
 ) -> Result<Arrived, Refusal> {
     let (parts, body) = request.into_parts();
+    let operation = parts.uri.path().strip_prefix("/v1/").and_then(Operation::from_path);
+    trail
+        .family
+        .set(operation.map_or_else(|| family_of(parts.uri.path(), &parts.headers), Operation::family));
     let sent_labels = sent_labels(&parts.headers).map_err(Refusal::BadLabel)?;
     trail.labels.set(Labels::of_stranger(sent_labels, &worker.config().labels));
-    let wanted = wanted(&parts.method, parts.uri.path())?;
-    if let Wanted::Operation(operation) = wanted {
-        trail.operation.set(Some(operation));
-    }
+    let wanted = wanted(&parts.method, parts.uri.path(), operation)?;
+    trail.operation.set(operation);
     let is_front_trusted = is_trusted(worker, peer);
     let client_ip =
         if is_front_trusted { forwarded_for(worker, &parts.headers).unwrap_or(peer) } else { peer };
@@ -103,9 +110,19 @@ pub(crate) fn arrive(
     })
 }
 
-fn wanted(method: &Method, path: &str) -> Result<Wanted, Refusal> {
+/// Whose API a path is of that is no operation. The list of models both have at the same path; only Anthropic's clients
+/// send a version.
+fn family_of(path: &str, headers: &HeaderMap) -> Family {
+    match Audience::of(path.as_bytes()) {
+        Audience::Model(Family::OpenAi) if headers.contains_key(ANTHROPIC_VERSION) => Family::Anthropic,
+        Audience::Model(family) => family,
+        Audience::Management => Family::OpenAi,
+    }
+}
+
+fn wanted(method: &Method, path: &str, operation: Option<Operation>) -> Result<Wanted, Refusal> {
     let path = path.strip_prefix("/v1/").ok_or(Refusal::NoSuchPath)?;
-    if let Some(operation) = Operation::from_path(path) {
+    if let Some(operation) = operation {
         return if method == Method::POST {
             Ok(Wanted::Operation(operation))
         } else {

@@ -9,7 +9,7 @@ use topdog_domain::catalogue::ModelCatalogue;
 use topdog_domain::directory::Directory;
 use topdog_domain::labels::LabelDefaults;
 use topdog_domain::ports::{Clock, QuotaLedger, Spool};
-use topdog_domain::provider::ProviderName;
+use topdog_domain::provider::{Family, ProviderName};
 use topdog_egress::{BaseUrl, Egress};
 use topdog_vault::{KeyHasher, Vault};
 
@@ -42,12 +42,26 @@ pub struct GatewayConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Labels of requests that carry none.
     pub labels: LabelDefaults,
-    /// Where each provider is, up to and with `/v1`.
-    pub providers: Vec<(ProviderName, BaseUrl)>,
+    /// The providers that are known by name.
+    pub providers: Vec<ProviderConfig>,
     /// Does the built-in provider `test` answer?
     pub is_test_provider_enabled: bool,
     /// When records can't be kept, are all requests refused, or only those of regulated segments?
     pub does_full_spool_refuse_all: bool,
+}
+
+/// A provider that is known by name.
+#[derive(Debug, Clone)]
+pub struct ProviderConfig {
+    /// What models are prefixed with.
+    pub name: ProviderName,
+    /// What paths are joined to: with `/v1` where it speaks OpenAI's dialect or Anthropic's, without a version where it
+    /// speaks Cohere's or Gemini's.
+    pub base: BaseUrl,
+    /// What it speaks.
+    pub dialect: Family,
+    /// Does it know `stream_options.include_usage` of OpenAI's dialect? Where it does not, it is not asked.
+    pub takes_stream_options: bool,
 }
 
 /// How much of a node may be taken at a time, by all and by one organisation.

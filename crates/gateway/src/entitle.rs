@@ -188,6 +188,9 @@ fn destination(
         }
         None => configured.ok_or_else(unsupported)?,
     };
+    if target.dialect != operation.family() {
+        return Err(unsupported());
+    }
     let key = org.provider_key(provider.as_str()).map(|key| key.id);
     if key.is_none() && !endpoint.is_some_and(|e| e.is_keyless) {
         return Err(Refusal::NoProviderKey(provider.clone()));

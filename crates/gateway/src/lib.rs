@@ -47,7 +47,7 @@ mod test_provider;
 mod worker;
 
 pub use answer::{AnswerBody, BodyBroken, ControlBody};
-pub use config::{GatewayConfig, GatewayParts, OccupancyLimits};
+pub use config::{GatewayConfig, GatewayParts, OccupancyLimits, ProviderConfig};
 #[cfg(feature = "fuzzing")]
 pub use edge::h1_server;
 pub use edge::{BodyLost, ClientBody, ControlPlane};

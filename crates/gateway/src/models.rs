@@ -8,7 +8,7 @@ use crate::entitle::route;
 use crate::worker::Worker;
 use topdog_domain::Refusal;
 use topdog_domain::directory::Caller;
-use topdog_domain::provider::Operation;
+use topdog_domain::provider::{Family, Operation};
 use topdog_wire::models::{ModelEntry, model_list, model_object};
 
 /// The list, or one model of it. It can reach no provider, and so is no LLM request.
@@ -17,16 +17,17 @@ pub(crate) fn models(
     trail: &Trail,
     Authenticated { arrived, caller }: &Authenticated,
 ) -> Result<Answer, Refusal> {
-    let usable = usable(worker, caller);
+    let family = trail.family.get();
+    let usable = usable(worker, caller, asked_in(family));
     let body = match &arrived.wanted {
         Wanted::Model(id) => {
             let found = usable.iter().find(|model| model.id == *id || model.plain.as_deref() == Some(id));
-            found.map(|model| model_object(model.entry())).ok_or_else(|| Refusal::UnknownModel {
+            found.map(|model| model_object(family, model.entry())).ok_or_else(|| Refusal::UnknownModel {
                 model: shown(id),
                 nearest: worker.parts().catalogue.nearest(id),
             })?
         }
-        _ => model_list(usable.iter().map(Usable::entry)),
+        _ => model_list(family, usable.iter().map(Usable::entry)),
     };
     worker.parts().metrics.listed(trail);
     Ok(answer::json(200, body, trail))
@@ -46,8 +47,16 @@ impl Usable {
     }
 }
 
-fn usable(worker: &Worker, caller: &Caller) -> Vec<Usable> {
-    let is_usable = |id: &str| route(worker, caller, Operation::Chat, id).is_ok();
+/// What a client of that family asks models for above all.
+const fn asked_in(family: Family) -> Operation {
+    match family {
+        Family::Anthropic => Operation::Messages,
+        Family::OpenAi | Family::Cohere | Family::Gemini => Operation::Chat,
+    }
+}
+
+fn usable(worker: &Worker, caller: &Caller, operation: Operation) -> Vec<Usable> {
+    let is_usable = |id: &str| route(worker, caller, operation, id).is_ok();
     let known = worker.parts().catalogue.iter().map(|model| Usable {
         id: format!("{}/{}", model.provider, model.name),
         plain: Some(model.name.clone()),

@@ -1,26 +1,31 @@
 //! Where providers are: base URLs taken apart once, not for every request.
 
+use crate::config::ProviderConfig;
 use http::{HeaderValue, Uri};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use topdog_domain::provider::{Operation, ProviderName};
+use topdog_domain::provider::{Family, Operation, ProviderName};
 use topdog_egress::{BaseUrl, Origin};
 
 /// A place that requests can be sent to.
 pub(crate) struct Target {
     /// Whose, as a header's value.
     pub(crate) provider_header: HeaderValue,
+    /// What is spoken there.
+    pub(crate) dialect: Family,
+    /// Can a stream be asked for its usage there, in OpenAI's dialect?
+    pub(crate) takes_stream_options: bool,
     base: BaseUrl,
     paths: [Option<Uri>; Operation::ALL.len()],
 }
 
 impl Target {
-    fn new(name: &str, base: BaseUrl) -> Self {
+    fn new(name: &str, base: BaseUrl, dialect: Family, takes_stream_options: bool) -> Self {
         // A provider's name is made of letters, digits, `-`, `_` and `.`.
         let provider_header = HeaderValue::from_str(name).unwrap_or(HeaderValue::from_static("unknown"));
         let paths = Operation::ALL.map(|operation| base.join(&format!("/{}", operation.path())).ok());
-        Self { provider_header, base, paths }
+        Self { provider_header, dialect, takes_stream_options, base, paths }
     }
 
     /// The origin, which a provider key must be bound to.
@@ -47,9 +52,11 @@ pub(crate) struct Routes {
 const MOST_ENDPOINTS: usize = 10_000;
 
 impl Routes {
-    pub(crate) fn new(providers: &[(ProviderName, BaseUrl)]) -> Self {
-        let target = |(name, base): &(ProviderName, BaseUrl)| {
-            (name.clone(), Rc::new(Target::new(name.as_str(), base.clone())))
+    pub(crate) fn new(providers: &[ProviderConfig]) -> Self {
+        let target = |provider: &ProviderConfig| {
+            let ProviderConfig { name, base, dialect, takes_stream_options } = provider;
+            let target = Target::new(name.as_str(), base.clone(), *dialect, *takes_stream_options);
+            (name.clone(), Rc::new(target))
         };
         Self { providers: providers.iter().map(target).collect(), endpoints: RefCell::default() }
     }
@@ -59,7 +66,7 @@ impl Routes {
         self.providers.get(name).cloned()
     }
 
-    /// The target of a customer's endpoint; none where its base URL can't be one.
+    /// The target of a customer's endpoint, which speaks OpenAI's dialect; none where its base URL can't be one.
     pub(crate) fn endpoint(&self, name: &str, base_url: &str) -> Option<Rc<Target>> {
         let mut endpoints = self.endpoints.borrow_mut();
         if let Some(target) = endpoints.get(base_url)
@@ -70,7 +77,7 @@ impl Routes {
         if endpoints.len() >= MOST_ENDPOINTS {
             endpoints.clear();
         }
-        let target = Rc::new(Target::new(name, BaseUrl::parse(base_url).ok()?));
+        let target = Rc::new(Target::new(name, BaseUrl::parse(base_url).ok()?, Family::OpenAi, true));
         endpoints.insert(base_url.to_owned(), target.clone());
         Some(target)
     }

@@ -1,5 +1,6 @@
 //! Accepting connections, and telling the data plane's requests from the control plane's.
 
+pub(crate) mod audience;
 pub(crate) mod body;
 mod client_body;
 mod departure;
@@ -13,6 +14,7 @@ use crate::answer::{AnswerBody, ControlBody, problem, refused};
 use crate::arrive::{Trail, client_ip, is_trusted};
 use crate::journey::travel;
 use crate::worker::Worker;
+use audience::Audience;
 pub use client_body::{BodyLost, ClientBody};
 #[cfg(feature = "fuzzing")]
 pub use h1::property::h1_server;
@@ -198,9 +200,7 @@ where
         async move {
             Ok::<_, Infallible>(match host::check_h2(&request) {
                 Ok(()) => answer(&worker, request.map(ClientBody::h2), peer).await,
-                Err(refusal) => {
-                    turned_away(&worker, &refusal, is_management(request.uri().path().as_bytes()))
-                }
+                Err(refusal) => turned_away(&worker, &refusal, Audience::of(request.uri().path().as_bytes())),
             })
         }
     });
@@ -262,15 +262,16 @@ async fn answer(worker: &Rc<Worker>, request: Request<ClientBody>, peer: SocketA
 }
 
 /// What is no request, or none of ours, is refused before its journey begins.
-fn turned_away(worker: &Worker, refusal: &Refusal, is_management: bool) -> Response<AnswerBody> {
+fn turned_away(worker: &Worker, refusal: &Refusal, audience: Audience) -> Response<AnswerBody> {
     let trail = Trail::new(worker);
     worker.parts().metrics.refused(&trail, refusal);
-    if is_management { problem(&trail, refusal) } else { refused(&trail, refusal) }
-}
-
-/// Is that path the management API's?
-fn is_management(path: &[u8]) -> bool {
-    path.starts_with(b"/api/")
+    match audience {
+        Audience::Management => problem(&trail, refusal),
+        Audience::Model(family) => {
+            trail.family.set(family);
+            refused(&trail, refusal)
+        }
+    }
 }
 
 /// Runs HTTP/2's tasks on the thread that has the connection.

@@ -1,14 +1,15 @@
 //! Which headers go on to the provider, and which come back.
 
 use super::Shape;
-use crate::answer::X_REQUEST_ID;
-use crate::arrive::Trail;
+use crate::answer::{REQUEST_ID, X_REQUEST_ID, identify};
+use crate::arrive::{ANTHROPIC_VERSION, Trail};
 use crate::settle::Settlement;
 use crate::worker::Worker;
 use http::header::{self, GetAll, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use std::cell::RefCell;
 use topdog_domain::Timestamp;
+use topdog_domain::provider::Family;
 use topdog_domain::tier::Limit;
 use topdog_wire::redact::KeyFinder;
 
@@ -66,13 +67,19 @@ const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests"
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
 const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
 
-/// The client's headers as they go on to the provider: the same map, less what is not for it.
-pub(super) fn out(mut headers: HeaderMap, trail: &Trail) -> HeaderMap {
+/// The version of Anthropic's API that is asked for where the client names none (platform.claude.com, "Versions").
+const DEFAULT_ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+
+/// The client's headers as they go on to a provider of its own dialect: the same map, less what is not for it.
+pub(super) fn out(mut headers: HeaderMap, trail: &Trail, dialect: Family) -> HeaderMap {
     let is_ours = |name: &HeaderName| {
         OURS.contains(name) || OUR_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
     };
     remove(&mut headers, is_ours);
     headers.insert(X_REQUEST_ID, trail.request_header.clone());
+    if dialect == Family::Anthropic {
+        headers.entry(ANTHROPIC_VERSION).or_insert(DEFAULT_ANTHROPIC_VERSION);
+    }
     headers
 }
 
@@ -96,7 +103,8 @@ pub(super) fn back(mut headers: HeaderMap, keeps_length: bool, secret: &[u8]) ->
     for name in telling {
         headers.remove(name);
     }
-    if let Some(id) = headers.remove(X_REQUEST_ID) {
+    let named_by_anthropic = headers.remove(REQUEST_ID);
+    if let Some(id) = headers.remove(X_REQUEST_ID).or(named_by_anthropic) {
         headers.insert(X_UPSTREAM_REQUEST_ID, id);
     }
     headers
@@ -120,7 +128,7 @@ pub(crate) fn say(
     settlement: &Settlement,
     headers: &mut HeaderMap,
 ) {
-    headers.insert(X_REQUEST_ID, trail.request_header.clone());
+    identify(headers, trail);
     headers.insert(X_PROVIDER, shape.provider_header.clone());
     let model = settlement.facts().map(|facts| HeaderValue::from_str(&facts.model));
     if let Some(Ok(model)) = model {

@@ -152,8 +152,13 @@ impl To<'_> {
             Ok(whole) => whole,
             Err(refusal) => return Err(given_up(settlement, refusal, Outcome::UpstreamFailed)),
         };
-        let provider = settlement.provider();
-        let redacted = redaction::error_body(&provider, &mut parts.headers, &whole, self.secret());
+        let redacted = if redaction::is_readable(&parts.headers, &whole) {
+            redaction::error_body(&whole, self.secret())
+        } else {
+            let (family, request) = (self.trail.family.get(), self.trail.request_header.to_str().ok());
+            let (provider, status) = (settlement.provider(), parts.status.as_u16());
+            redaction::unreadable(&provider, &mut parts.headers, family, status, request)
+        };
         settlement.failed("upstream_error");
         settlement.relayed(redacted.len(), Duration::ZERO);
         let mut headers = self.head(&settlement, parts.headers, false);

@@ -5,31 +5,39 @@ use super::hold::MOST_HELD_BYTES;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
-use topdog_domain::provider::ProviderName;
+use topdog_domain::provider::{Family, ProviderName};
+use topdog_wire::PublicError;
 use topdog_wire::error_shape::{ErrorShape, error_shape};
 use topdog_wire::redact::{redact_error_body, redact_to_length, without_secret};
-use topdog_wire::{PublicError, openai_error};
 
-/// A provider's error without keys. One that can't be read for them is replaced by an error of our own.
-pub(super) fn error_body(
+/// Can an error be read for keys?
+pub(super) fn is_readable(headers: &HeaderMap, body: &[u8]) -> bool {
+    !is_encoded(headers) && is_text(body)
+}
+
+/// A readable error without keys.
+pub(super) fn error_body(body: &[u8], secret: &[u8]) -> Bytes {
+    redact_error_body(body, secret).into_owned().into()
+}
+
+/// What stands for an error that can't be read, in the caller's shape.
+pub(super) fn unreadable(
     provider: &ProviderName,
     headers: &mut HeaderMap,
-    body: &[u8],
-    secret: &[u8],
+    family: Family,
+    status: u16,
+    request: Option<&str>,
 ) -> Bytes {
-    if !is_encoded(headers) && is_text(body) {
-        return redact_error_body(body, secret).into_owned().into();
-    }
     headers.remove(CONTENT_ENCODING);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    openai_error(&PublicError {
+    let error = PublicError {
         message: format!("{provider} answered with an error that can't be read; its status is passed on")
             .into(),
-        kind: "server_error".into(),
         param: None,
         code: "upstream_error".into(),
         details: None,
-    })
+    };
+    topdog_wire::error_body(family, status, &error, request)
 }
 
 /// Has a body been encoded, though nobody asked for it?

@@ -8,6 +8,7 @@ use crate::entitle::{Entitled, Outgoing};
 use crate::routes::Target;
 use crate::worker::Worker;
 use bytes::Bytes;
+use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body::{Body, Frame, SizeHint};
 use std::collections::VecDeque;
@@ -15,6 +16,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use topdog_domain::Refusal;
+use topdog_domain::provider::Family;
 use topdog_egress::{BoxError, RequestBody};
 use topdog_vault::OpenedKey;
 use topdog_wire::multipart::{ModelFinder, Rest};
@@ -32,7 +34,8 @@ pub(super) fn request(
     let uri = target.uri(operation, query.as_deref()).ok_or(Refusal::BadHeader("the query"))?;
     let body = match outgoing {
         Outgoing::Json { body, marks } => {
-            RequestBody::Full(splice(body, &marks, &route.model, tells_usage_when_asked(operation)))
+            let wants_usage = target.takes_stream_options && tells_usage_when_asked(operation);
+            RequestBody::Full(splice(body, &marks, &route.model, wants_usage))
         }
         Outgoing::Form { finder, rest } => {
             RequestBody::stream(Form::new(worker, *finder, *rest, &route.model))
@@ -41,22 +44,27 @@ pub(super) fn request(
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
-    *request.headers_mut() = headers::out(headers, trail);
+    *request.headers_mut() = headers::out(headers, trail, target.dialect);
     if let Some(key) = key {
-        authorise(request.headers_mut(), key)?;
+        authorise(request.headers_mut(), target.dialect, key)?;
     }
     Ok(request)
 }
 
 /// The only place that reads a provider key.
-fn authorise(headers: &mut HeaderMap, key: &OpenedKey) -> Result<(), Refusal> {
+fn authorise(headers: &mut HeaderMap, dialect: Family, key: &OpenedKey) -> Result<(), Refusal> {
+    let (name, scheme) = match dialect {
+        Family::OpenAi | Family::Cohere => (http::header::AUTHORIZATION, "Bearer "),
+        Family::Anthropic => (HeaderName::from_static("x-api-key"), ""),
+        Family::Gemini => (HeaderName::from_static("x-goog-api-key"), ""),
+    };
     let secret = key.expose();
-    let mut value = Vec::with_capacity("Bearer ".len() + secret.len());
-    value.extend_from_slice(b"Bearer ");
+    let mut value = Vec::with_capacity(scheme.len() + secret.len());
+    value.extend_from_slice(scheme.as_bytes());
     value.extend_from_slice(secret.as_bytes());
     let mut value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|_| Refusal::Internal)?;
     value.set_sensitive(true);
-    headers.insert(http::header::AUTHORIZATION, value);
+    headers.insert(name, value);
     Ok(())
 }
 

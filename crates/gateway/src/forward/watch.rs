@@ -110,9 +110,7 @@ impl Watch {
         let (last, is_whole) = match &mut self.kind {
             Kind::Stream(relay, operation) => {
                 let last = relay.finish(secret);
-                let says_done =
-                    matches!(operation, Operation::Chat | Operation::Completions | Operation::Responses);
-                (last, relay.is_done() || relay.has_failed() || !says_done)
+                (last, relay.is_done() || relay.has_failed() || !is_of_text(*operation))
             }
             Kind::Json { beginning, .. } | Kind::Opaque(beginning) => match beginning.finish(secret) {
                 Ok(held) => (held, true),
@@ -196,8 +194,12 @@ pub(super) fn learnt_of_whole(operation: Operation, answer: &[u8]) -> (Option<To
 }
 
 fn text_bytes(operation: Operation, length: usize) -> u64 {
-    let is_text = matches!(operation, Operation::Chat | Operation::Completions | Operation::Responses);
-    if is_text { length as u64 } else { 0 }
+    if is_of_text(operation) { length as u64 } else { 0 }
+}
+
+/// Does a model answer with text?
+const fn is_of_text(operation: Operation) -> bool {
+    matches!(operation, Operation::Chat | Operation::Completions | Operation::Responses | Operation::Messages)
 }
 
 fn secret(key: &Option<Arc<OpenedKey>>) -> &[u8] {

@@ -180,7 +180,12 @@ fn a_provider_that_can_not_be_reached_is_a_502() {
             config: |c| {
                 let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
                 let base = topdog_egress::BaseUrl::parse(&format!("http://{gone}/v1")).unwrap();
-                c.providers.push((topdog_domain::provider::ProviderName::parse("mistral").unwrap(), base));
+                c.providers.push(topdog_gateway::ProviderConfig {
+                    name: topdog_domain::provider::ProviderName::parse("mistral").unwrap(),
+                    base,
+                    dialect: topdog_domain::provider::Family::OpenAi,
+                    takes_stream_options: true,
+                });
             },
             ..Wish::default()
         };

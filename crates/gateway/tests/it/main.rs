@@ -13,6 +13,8 @@ mod fairness;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod regulated;

@@ -18,7 +18,7 @@ use topdog_domain::directory::{Directory, OrgFacts};
 use topdog_domain::fakes::{FakeClock, MemoryLedger, MemorySpool, MemoryStore, samples};
 use topdog_domain::labels::LabelDefaults;
 use topdog_domain::ports::{Organisations, ProviderKeys, Spool};
-use topdog_domain::provider::ProviderName;
+use topdog_domain::provider::{Family, ProviderName};
 use topdog_domain::tenant::{KeySource, ProviderKey};
 use topdog_domain::tier::{Tier, TierCatalogue};
 use topdog_domain::usage::{Outcome, RequestRecord};
@@ -26,10 +26,33 @@ use topdog_domain::{ProviderKeyId, Timestamp};
 use topdog_egress::{AllowRule, BaseUrl, Egress, EgressPolicy};
 use topdog_gateway::{
     ClientBody, ControlBody, ControlPlane, Gateway, GatewayConfig, GatewayParts, Metrics, OccupancyLimits,
+    ProviderConfig,
 };
 use topdog_vault::{KeyHasher, References, RootKeyring, SecretText, Slot, Vault, VaultParts};
 
 pub(crate) const SECRET: &str = "sk-customer-own-key-7f3a";
+
+/// What a provider of that family is called with.
+pub(crate) const fn secret_for(family: Family) -> &'static str {
+    match family {
+        Family::OpenAi => SECRET,
+        Family::Anthropic => "sk-ant-own-key-41c9",
+        Family::Cohere => "co-own-key-for-cohere-82e1",
+        Family::Gemini => "aiza-own-key-for-gemini-d07b",
+    }
+}
+
+/// The provider that is named as its family, and speaks its dialect.
+fn provider(family: Family, origin: &str) -> ProviderConfig {
+    let version = if matches!(family, Family::OpenAi | Family::Anthropic) { "/v1" } else { "" };
+    ProviderConfig {
+        name: ProviderName::parse(family.name()).unwrap(),
+        base: BaseUrl::parse(&format!("{origin}{version}")).unwrap(),
+        dialect: family,
+        takes_stream_options: true,
+    }
+}
+
 const ROOT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Runs a test on one thread, as the data plane does.
@@ -112,7 +135,7 @@ impl Rig {
             is_h2c_allowed: true,
             trusted_proxies: Vec::new(),
             labels: LabelDefaults::default(),
-            providers: vec![(ProviderName::openai(), BaseUrl::parse(&format!("{origin}/v1")).unwrap())],
+            providers: Family::ALL.map(|family| provider(family, &origin)).to_vec(),
             is_test_provider_enabled: true,
             does_full_spool_refuse_all: false,
         };
@@ -186,6 +209,17 @@ impl Rig {
         .await
     }
 
+    /// A request as Anthropic's SDKs make it, with these header lines more, each with its end.
+    pub(crate) async fn messages(&self, path: &str, lines: &str, body: &str) -> Reply {
+        let token = &self.token;
+        self.raw(&format!(
+            "POST {path} HTTP/1.1\r\nhost: td\r\nx-api-key: {token}\r\ncontent-type: application/json\r\n{lines}\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+        .await
+    }
+
     /// Sends these bytes, and reads until the connection is closed.
     pub(crate) async fn raw(&self, request: &str) -> Reply {
         let mut stream = self.connect().await;
@@ -229,12 +263,12 @@ impl Rig {
     }
 }
 
-/// What makes organisations, each with a key of its own and a provider key.
+/// What makes organisations, each with a key of its own and one for every provider.
 struct Tenants {
     store: Arc<MemoryStore>,
     vault: Vault,
     hasher: Arc<KeyHasher>,
-    /// The provider's.
+    /// The providers'.
     origin: String,
 }
 
@@ -245,27 +279,31 @@ impl Tenants {
         let now = Timestamp::from_micros(1);
         self.store.organisation_create(&new, &samples::audit(org, "organisation.create")).await.unwrap();
         self.vault.create_org_key(org, now).await.unwrap();
-        let key = ProviderKey {
-            id: ProviderKeyId::new(),
-            org,
-            provider: ProviderName::openai(),
-            name: "main".into(),
-            origin: self.origin.clone(),
-            source: KeySource::Sealed,
-            version: 1,
-            created_at: now,
-            rotated_at: now,
-        };
-        let secret = SecretText::from(SECRET.to_owned());
-        let sealed = self.vault.seal(&Slot::from(&key), &secret, now).await.unwrap();
-        let created = samples::audit(org, "provider_key.create");
-        self.store.provider_key_create(&key, &sealed, &created).await.unwrap();
+        let mut provider_keys = Vec::new();
+        for family in Family::ALL {
+            let key = ProviderKey {
+                id: ProviderKeyId::new(),
+                org,
+                provider: ProviderName::parse(family.name()).unwrap(),
+                name: "main".into(),
+                origin: self.origin.clone(),
+                source: KeySource::Sealed,
+                version: 1,
+                created_at: now,
+                rotated_at: now,
+            };
+            let secret = SecretText::from(secret_for(family).to_owned());
+            let sealed = self.vault.seal(&Slot::from(&key), &secret, now).await.unwrap();
+            let created = samples::audit(org, "provider_key.create");
+            self.store.provider_key_create(&key, &sealed, &created).await.unwrap();
+            provider_keys.push(key);
+        }
         let (token, api_key) = issue(&self.hasher, samples::api_key(org, "ci"));
         let facts = OrgFacts {
             organisation: new.organisation,
             workspaces: vec![new.workspace],
             api_keys: vec![api_key],
-            provider_keys: vec![key],
+            provider_keys,
             endpoints: Vec::new(),
         };
         (token, facts)

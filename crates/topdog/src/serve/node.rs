@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 use topdog_domain::catalogue::ModelCatalogue;
 use topdog_domain::directory::Directory;
 use topdog_domain::ports::Clock;
-use topdog_domain::provider::ProviderName;
+use topdog_domain::provider::{Family, ProviderName};
 use topdog_domain::tier::TierCatalogue;
 use topdog_egress::{BaseUrl, Client, Egress, EgressPolicy, EgressSettings, SystemResolver, roots_from_pem};
-use topdog_gateway::{ControlPlane, GatewayConfig, GatewayParts, Metrics, OccupancyLimits};
+use topdog_gateway::{ControlPlane, GatewayConfig, GatewayParts, Metrics, OccupancyLimits, ProviderConfig};
 use topdog_jobs::{Follower, Following, PendingRewraps};
 use topdog_platform::{Platform, PlatformParts, operator_token_hash};
 use topdog_store::spool::{FileSpool, SpoolOptions};
@@ -139,7 +139,7 @@ impl Node {
             },
             trusted_proxies: server.trusted_proxies.clone(),
             labels: self.config.labels,
-            providers: self.providers.clone(),
+            providers: self.providers.iter().cloned().map(openai_compatible).collect(),
             is_test_provider_enabled: self.config.is_test_provider_enabled,
             does_full_spool_refuse_all: self.config.spool.on_full == OnFull::RefuseAll,
         }
@@ -205,6 +205,10 @@ fn providers(config: &Config, egress: &Egress) -> anyhow::Result<Vec<(ProviderNa
         Ok((name.clone(), base))
     };
     config.providers.iter().map(checked).collect()
+}
+
+fn openai_compatible((name, base): (ProviderName, BaseUrl)) -> ProviderConfig {
+    ProviderConfig { name, base, dialect: Family::OpenAi, takes_stream_options: true }
 }
 
 /// The spool, on the disk before anything is recorded.

@@ -5,6 +5,7 @@ use super::framing::Framing;
 use super::head::{self, Head};
 use super::inbox::inbox;
 use super::upload::Upload;
+use crate::edge::audience::Audience;
 use crate::edge::client_body::ClientBody;
 use bytes::Bytes;
 use http::Request;
@@ -28,15 +29,14 @@ pub(super) enum NoRequest {
 /// A request that is refused before its head is understood.
 pub(super) struct Refused {
     pub(super) refusal: Refusal,
-    /// Is it one to the management API, which has its own shape of errors?
-    pub(super) is_management: bool,
+    pub(super) audience: Audience,
     pub(super) is_head: bool,
 }
 
 impl Refused {
     /// The refusal of what these bytes begin.
     pub(super) fn new(refusal: Refusal, bytes: &[u8]) -> Self {
-        Self { refusal, is_management: head::asks_management(bytes), is_head: bytes.starts_with(b"HEAD ") }
+        Self { refusal, audience: head::audience(bytes), is_head: bytes.starts_with(b"HEAD ") }
     }
 }
 

@@ -1,8 +1,8 @@
 //! A request's head: read strictly, so that nobody in front can have read it otherwise (RFC 9112).
 
 use super::framing::Framing;
+use crate::edge::audience::Audience;
 use crate::edge::host::{check_authority, is_continue, is_host};
-use crate::edge::is_management;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -59,10 +59,10 @@ pub(super) fn may_end_behind(from: usize, bytes: &[u8]) -> bool {
     memchr_iter(b'\n', tail).any(is_end)
 }
 
-/// Does the head, as far as it has come, ask for the management API?
-pub(super) fn asks_management(bytes: &[u8]) -> bool {
+/// Who asks, by the head as far as it has come.
+pub(super) fn audience(bytes: &[u8]) -> Audience {
     let mut words = bytes.splitn(3, |byte| *byte == b' ');
-    words.nth(1).is_some_and(is_management)
+    Audience::of(words.nth(1).unwrap_or_default())
 }
 
 /// As many fields as hyper takes.

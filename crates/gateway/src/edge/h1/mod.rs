@@ -222,8 +222,8 @@ impl<S: Transport> Connection<S> {
     }
 
     /// Refuses what is no request, or none of ours, and ends the connection: what follows can't be understood.
-    async fn refuse(&mut self, Refused { refusal, is_management, is_head }: Refused) -> Then {
-        let answer = super::turned_away(&self.worker, &refusal, is_management);
+    async fn refuse(&mut self, Refused { refusal, audience, is_head }: Refused) -> Then {
+        let answer = super::turned_away(&self.worker, &refusal, audience);
         let asked = Asked { is_head, is_1_1: true, is_persistent: false };
         let mut outgoing = self.begin(answer, asked, false);
         let is_sent = poll_fn(|cx| {

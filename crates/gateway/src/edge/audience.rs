@@ -1,0 +1,26 @@
+//! Who hears a refusal, as far as the path tells: the management API and each family have a shape of their own.
+
+use topdog_domain::provider::Family;
+
+/// The clients of one shape of errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Those of the management API.
+    Management,
+    /// Those of a model API.
+    Model(Family),
+}
+
+impl Audience {
+    /// Who asks for that path.
+    pub(crate) fn of(path: &[u8]) -> Self {
+        if path.starts_with(b"/api/") { Self::Management } else { Self::Model(family_of(path)) }
+    }
+}
+
+/// The family that has that path, whether or not something is there.
+fn family_of(path: &[u8]) -> Family {
+    let behind = path.strip_prefix(b"/v1/messages");
+    let is_messages = behind.is_some_and(|rest| matches!(rest.first(), None | Some(b'/' | b'?')));
+    if is_messages { Family::Anthropic } else { Family::OpenAi }
+}

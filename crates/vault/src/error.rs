@@ -111,7 +111,7 @@ impl From<PortError> for VaultError {
 pub enum RootFileFault {
     /// It can't be read or written.
     Io(std::io::ErrorKind),
-    /// Others than its owner may read or write it; these are its permission bits.
+    /// More than its owner may read or write it; these are its permission bits.
     OpenToOthers(u32),
     /// A line of it can't be understood; lines count from 1.
     Malformed(usize),

@@ -45,7 +45,8 @@ impl RootKeyring {
     ///
     /// # Errors
     /// [`VaultError::NoRootKey`] where the file is not there or holds none; [`VaultError::RootFile`] where it is
-    /// malformed or others than its owner have any right to it.
+    /// malformed, or others than its owner have any right to it (where it is root's and this is another user: more than
+    /// to read it by group).
     pub fn read(path: &Path) -> Result<Self, VaultError> {
         let text = file::read(path)?;
         let mut root = Self::parse_lines(&text).map_err(|fault| fault.at(path))?;

@@ -1,4 +1,4 @@
-//! The root key's file: only its owner's, written durably, replaced as one step.
+//! The root key's file: nobody's but its owner's, written durably, replaced as one step.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -70,7 +70,7 @@ fn read_open(path: &Path, file: &File) -> Result<Zeroizing<String>, VaultError> 
         return Err(fault(path, RootFileFault::Io(ErrorKind::InvalidInput)));
     }
     let mode = about.mode() & 0o7777;
-    if mode & 0o077 != 0 {
+    if is_open_to_others(mode, about.uid(), rustix::process::geteuid().as_raw()) {
         return Err(fault(path, RootFileFault::OpenToOthers(mode)));
     }
     if about.len() > MAX_BYTES {
@@ -80,6 +80,15 @@ fn read_open(path: &Path, file: &File) -> Result<Zeroizing<String>, VaultError> 
     let mut text = Zeroizing::new(String::with_capacity(MAX_BYTES as usize + 1));
     file.take(MAX_BYTES).read_to_string(&mut text).map_err(|error| io_fault(path, &error))?;
     Ok(text)
+}
+
+/// Has anyone a right to it but its owner, and root? What root hands to a service that is not root is the service's to
+/// read by group only: systemd's credentials and Kubernetes' secrets are root's, mode 0440.
+const fn is_open_to_others(mode: u32, owner: u32, reader: u32) -> bool {
+    const ROOT: u32 = 0;
+    let is_handed_over = owner == ROOT && reader != ROOT;
+    let forbidden = if is_handed_over { 0o037 } else { 0o077 };
+    mode & forbidden != 0
 }
 
 /// The file as it is now, locked: a waiter may find that what it waited for has been replaced.
@@ -134,4 +143,24 @@ fn io_fault(path: &Path, error: &io::Error) -> VaultError {
             kind => RootFileFault::Io(kind),
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_root_hands_over_may_be_read_by_group() {
+        let (root, service, other) = (0, 65_532, 1_000);
+        for (owner, reader) in [(root, root), (service, service), (other, service), (service, root)] {
+            assert!(is_open_to_others(0o440, owner, reader), "{owner} {reader}");
+            assert!(!is_open_to_others(0o400, owner, reader), "{owner} {reader}");
+        }
+        for mode in [0o440, 0o640, 0o400] {
+            assert!(!is_open_to_others(mode, root, service), "{mode:o}");
+        }
+        for mode in [0o460, 0o450, 0o444, 0o442, 0o441, 0o604] {
+            assert!(is_open_to_others(mode, root, service), "{mode:o}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::globals::Globals;
 use super::table::Table;
-use crate::config::Config;
+use crate::config::Loaded;
 use finding::{Finding, Level};
 
 /// How far to look.
@@ -29,7 +29,7 @@ pub(super) async fn run(doctor: Doctor, globals: &Globals) -> Result<(), Failure
     let findings = match config::load(globals) {
         Ok(loaded) => {
             let mut findings = vec![Finding::ok("config", "every setting is known and makes sense")];
-            findings.extend(examine(&loaded.config, globals, doctor.online).await);
+            findings.extend(examine(&loaded, globals, doctor.online).await);
             findings
         }
         Err(failure) => {
@@ -45,13 +45,14 @@ pub(super) async fn run(doctor: Doctor, globals: &Globals) -> Result<(), Failure
     }
 }
 
-async fn examine(config: &Config, globals: &Globals, online: bool) -> Vec<Finding> {
+async fn examine(loaded: &Loaded, globals: &Globals, online: bool) -> Vec<Finding> {
+    let config = &loaded.config;
     let mut findings = secrets::check(config);
     findings.extend(storage::check(config).await);
     findings.extend(machine::check(config));
     findings.extend(server::check(config, globals).await);
     if online {
-        findings.extend(online::check(config).await);
+        findings.extend(online::check(loaded).await);
     }
     findings
 }

@@ -1,17 +1,18 @@
 use super::egress::{self, EgressConfig};
 use super::error::ConfigError;
 use super::limits::{self, LimitsConfig};
+use super::providers::{self, ProviderConfig};
 use super::reference::Reference;
 use super::settings::Settings;
 use super::{labels, raw};
 use ipnet::IpNet;
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Value;
 use topdog_domain::labels::LabelDefaults;
-use topdog_domain::provider::ProviderName;
 use topdog_store::spool::RecorderPlace;
 
 /// Everything the operator decides, checked.
@@ -33,8 +34,8 @@ pub(crate) struct Config {
     pub(crate) vault: VaultConfig,
     /// What may be reached.
     pub(crate) egress: EgressConfig,
-    /// Providers by name, with their base URL as text: the egress policy judges it.
-    pub(crate) providers: Vec<(ProviderName, String)>,
+    /// Providers that are on, by name.
+    pub(crate) providers: Vec<ProviderConfig>,
     /// Where records wait for the database.
     pub(crate) spool: SpoolConfig,
     /// What a request without labels gets.
@@ -191,15 +192,15 @@ pub(crate) enum LogFormat {
 
 /// A setting whose value makes no sense; who reads it knows where it came from.
 pub(super) struct Bad {
-    key: &'static str,
+    key: Cow<'static, str>,
     why: String,
 }
 
 pub(super) type Checked<T> = Result<T, Bad>;
 
 impl Bad {
-    pub(super) fn new(key: &'static str, why: impl Into<String>) -> Self {
-        Self { key, why: why.into() }
+    pub(super) fn new(key: impl Into<Cow<'static, str>>, why: impl Into<String>) -> Self {
+        Self { key: key.into(), why: why.into() }
     }
 }
 
@@ -214,8 +215,8 @@ impl Config {
             }
         })?;
         check(&raw, data_dir).map_err(|bad| ConfigError::BadValue {
-            place: settings.source(bad.key),
-            key: bad.key.to_owned(),
+            place: settings.source(&bad.key),
+            key: bad.key.into_owned(),
             why: bad.why,
         })
     }
@@ -243,7 +244,7 @@ fn check(raw: &raw::Raw, data_dir: &Path) -> Checked<Config> {
         store: store(&raw.store, data_dir)?,
         vault: vault(&raw.vault, data_dir)?,
         egress: egress::check(&raw.egress)?,
-        providers: providers(raw)?,
+        providers: providers::check(&raw.providers)?,
         spool: spool(&raw.spool, data_dir)?,
         labels: labels::check(&raw.labels)?,
         is_test_provider_enabled: test.enabled,
@@ -349,17 +350,6 @@ fn hashicorp(raw: &raw::Hashicorp) -> Checked<Option<HashicorpVault>> {
     }))
 }
 
-fn providers(raw: &raw::Raw) -> Checked<Vec<(ProviderName, String)>> {
-    let named = |(name, provider): (&String, &raw::Provider)| {
-        let name = ProviderName::parse(name).map_err(|bad| Bad::new("providers", bad.to_string()))?;
-        if name == ProviderName::test() {
-            return Err(Bad::new("providers", "can't hold `test`, the built-in test provider's name"));
-        }
-        Ok((name, provider.base_url.clone()))
-    };
-    raw.providers.iter().map(named).collect()
-}
-
 fn spool(raw: &raw::Spool, data_dir: &Path) -> Checked<SpoolConfig> {
     let window: u64 = number("spool.commit_window_ms", raw.commit_window_ms, 1)?;
     if window > 20 {
@@ -395,7 +385,11 @@ fn log_level(text: &str) -> Checked<String> {
 }
 
 /// A text that stands for one of a few values.
-fn one_of<T: Copy>(key: &'static str, text: &str, choices: &[(&str, T)]) -> Checked<T> {
+pub(super) fn one_of<T: Copy>(
+    key: impl Into<Cow<'static, str>>,
+    text: &str,
+    choices: &[(&str, T)],
+) -> Checked<T> {
     let found = choices.iter().find(|(name, _)| *name == text);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();

@@ -11,6 +11,7 @@ mod error;
 mod labels;
 mod limits;
 mod nearest;
+mod providers;
 mod raw;
 mod reference;
 mod settings;
@@ -25,6 +26,7 @@ pub(crate) use checked::{
 pub(crate) use environment::Environment;
 pub(crate) use error::ConfigError;
 pub(crate) use nearest::nearest;
+pub(crate) use providers::ProviderConfig;
 pub(crate) use reference::Reference;
 pub(crate) use settings::{DEFAULTS, Settings, Source};
 

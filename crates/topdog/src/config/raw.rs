@@ -118,7 +118,19 @@ pub(super) enum Ports {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Provider {
-    pub(super) base_url: String,
+    pub(super) base_url: Option<String>,
+    #[serde(default = "openai")]
+    pub(super) dialect: String,
+    #[serde(default = "yes")]
+    pub(super) stream_options: bool,
+}
+
+fn openai() -> String {
+    "openai".to_owned()
+}
+
+const fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]

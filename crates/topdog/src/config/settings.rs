@@ -109,9 +109,15 @@ impl Settings {
         self.0.iter().map(|(key, setting)| (key.as_str(), setting))
     }
 
-    /// Where the value of a key came from.
+    /// Where the value of a key came from; of a table, or a key that nobody set, where the table's first did.
     pub(crate) fn source(&self, key: &str) -> Source {
-        self.0.get(key).map_or(Source::Default, |s| s.source.clone())
+        let first_of = |table: &str| {
+            let prefix = format!("{table}.");
+            self.0.iter().find(|(key, _)| key.starts_with(&prefix)).map(|(_, setting)| setting)
+        };
+        let of_its_table = || key.rsplit_once('.').and_then(|(table, _)| first_of(table));
+        let setting = self.0.get(key).or_else(|| first_of(key)).or_else(of_its_table);
+        setting.map_or(Source::Default, |s| s.source.clone())
     }
 
     /// All of them as one nested table.
@@ -134,7 +140,7 @@ impl Settings {
 
     fn put(&mut self, source: Source, key: String, value: Value) -> Result<(), ConfigError> {
         let Some(template) = self.template(&key) else {
-            let nearest = nearest(&key, self.0.keys().map(String::as_str)).map(str::to_owned);
+            let nearest = self.nearest(&key);
             return Err(ConfigError::UnknownKey { place: source, key, nearest });
         };
         if !template.same_type(&value) {
@@ -149,8 +155,17 @@ impl Settings {
         if let Some(setting) = self.0.get(key) {
             return Some(&setting.value);
         }
-        let (_, name) = key.strip_prefix("providers.")?.split_once('.')?;
-        self.0.get(&format!("providers.openai.{name}")).map(|s| &s.value)
+        let (_, setting) = provider_setting(key)?;
+        self.0.get(&format!("{EXPLAINED_PROVIDER}{setting}")).map(|s| &s.value)
+    }
+
+    /// The key that was most likely meant; of a provider's, one of its own.
+    fn nearest(&self, key: &str) -> Option<String> {
+        let Some((provider, setting)) = provider_setting(key) else {
+            return nearest(key, self.0.keys().map(String::as_str)).map(str::to_owned);
+        };
+        let known = self.0.keys().filter_map(|key| key.strip_prefix(EXPLAINED_PROVIDER));
+        nearest(setting, known).map(|near| format!("providers.{provider}.{near}"))
     }
 
     fn check_items(&self, place: &Source, key: &str, value: &Value) -> Result<(), ConfigError> {
@@ -178,6 +193,14 @@ impl Settings {
         ConfigError::WrongType { place, key: key.to_owned(), expected }
     }
 }
+
+/// The provider and its setting that a key is for.
+fn provider_setting(key: &str) -> Option<(&str, &str)> {
+    key.strip_prefix("providers.")?.split_once('.')
+}
+
+/// The table that has every setting of a provider.
+const EXPLAINED_PROVIDER: &str = "providers.openai.";
 
 const PREFIX: &str = "TOPDOG_";
 

@@ -48,6 +48,7 @@ macro_rules! sources {
 const SOURCES: &[Source] = sources! {
     "quickstart" = "docs/quickstart.md": "from nothing to an answer";
     "configuration" = "docs/configuration.md": "the server's settings and where they come from";
+    "providers" = "docs/providers.md": "the providers, and how one is added";
     "cli" = "docs/cli.md": "commands and exit codes";
     "api-keys" = "docs/api-keys.md": "Top Dog API keys: form, scopes, rotation, revocation";
     "vault" = "docs/vault.md": "provider keys: sealing, references, rotation, deletion";

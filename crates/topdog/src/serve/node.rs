@@ -2,7 +2,7 @@ use super::clock::SystemClock;
 use super::data_dir::DataDir;
 use super::listeners::Listeners;
 use super::{operator_token, root_key};
-use crate::config::{Cleartext, Config, Environment, OnFull, Reference, RootKeySource, StoreUrl};
+use crate::config::{self, Cleartext, Config, Environment, OnFull, Reference, RootKeySource, StoreUrl};
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,9 +11,8 @@ use tokio::sync::Notify;
 use topdog_domain::catalogue::ModelCatalogue;
 use topdog_domain::directory::Directory;
 use topdog_domain::ports::Clock;
-use topdog_domain::provider::{Family, ProviderName};
 use topdog_domain::tier::TierCatalogue;
-use topdog_egress::{BaseUrl, Client, Egress, EgressPolicy, EgressSettings, SystemResolver, roots_from_pem};
+use topdog_egress::{Client, Egress, EgressPolicy, EgressSettings, SystemResolver, roots_from_pem};
 use topdog_gateway::{ControlPlane, GatewayConfig, GatewayParts, Metrics, OccupancyLimits, ProviderConfig};
 use topdog_jobs::{Follower, Following, PendingRewraps};
 use topdog_platform::{Platform, PlatformParts, operator_token_hash};
@@ -36,7 +35,7 @@ pub(super) struct Node {
     pub(super) pending_rewraps: Arc<PendingRewraps>,
     hasher: Arc<KeyHasher>,
     egress: Egress,
-    providers: Vec<(ProviderName, BaseUrl)>,
+    providers: Vec<ProviderConfig>,
 }
 
 impl Node {
@@ -108,7 +107,7 @@ impl Node {
             egress: Client::new(self.egress.clone()),
             clock: self.clock.clone(),
             operator_token_hash: operator_token_hash(&self.operator_token),
-            providers: self.providers.clone(),
+            providers: self.providers.iter().map(|p| (p.name.clone(), p.base.clone())).collect(),
             plans_url: PLANS_URL.to_owned(),
         })
     }
@@ -139,7 +138,7 @@ impl Node {
             },
             trusted_proxies: server.trusted_proxies.clone(),
             labels: self.config.labels,
-            providers: self.providers.iter().cloned().map(openai_compatible).collect(),
+            providers: self.providers.clone(),
             is_test_provider_enabled: self.config.is_test_provider_enabled,
             does_full_spool_refuse_all: self.config.spool.on_full == OnFull::RefuseAll,
         }
@@ -195,20 +194,18 @@ fn egress(config: &Config, listeners: &Listeners) -> anyhow::Result<Egress> {
     Ok(Egress::with(policy, settings, SystemResolver)?)
 }
 
-fn providers(config: &Config, egress: &Egress) -> anyhow::Result<Vec<(ProviderName, BaseUrl)>> {
-    let checked = |(name, url): &(ProviderName, String)| {
-        let base = egress.policy().check_base_url(url).with_context(|| {
+fn providers(config: &Config, egress: &Egress) -> anyhow::Result<Vec<ProviderConfig>> {
+    let checked = |provider: &config::ProviderConfig| {
+        let config::ProviderConfig { name, base_url, dialect, takes_stream_options } = provider;
+        let base = egress.policy().check_base_url(base_url).with_context(|| {
             format!(
-                "providers.{name}.base_url is {url}; where it is meant, let it through with [[egress.allow]]"
+                "providers.{name}.base_url is {base_url}; where it is meant, let it through with [[egress.allow]]"
             )
         })?;
-        Ok((name.clone(), base))
+        let takes_stream_options = *takes_stream_options;
+        Ok(ProviderConfig { name: name.clone(), base, dialect: *dialect, takes_stream_options })
     };
     config.providers.iter().map(checked).collect()
-}
-
-fn openai_compatible((name, base): (ProviderName, BaseUrl)) -> ProviderConfig {
-    ProviderConfig { name, base, dialect: Family::OpenAi, takes_stream_options: true }
 }
 
 /// The spool, on the disk before anything is recorded.

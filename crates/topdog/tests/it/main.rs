@@ -40,6 +40,8 @@ mod outage;
 #[cfg(test)]
 mod protocols;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod references;
 #[cfg(test)]
 mod requests;

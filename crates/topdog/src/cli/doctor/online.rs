@@ -1,19 +1,29 @@
-use super::finding::Finding;
-use crate::config::Config;
+use super::finding::{Finding, Level};
+use crate::config::{Config, Loaded, ProviderConfig, Source};
 use bytes::Bytes;
 use http::{Method, Request, header};
-use topdog_domain::provider::ProviderName;
+use tokio::task::JoinSet;
 use topdog_egress::{AnswerLimits, Client, Egress, EgressError, EgressPolicy, roots_from_pem};
 
 /// Reaches every provider as the server would, without a key: any answer shows that name, TLS and policy agree.
-pub(super) async fn check(config: &Config) -> Vec<Finding> {
-    let client = match client(config) {
+pub(super) async fn check(loaded: &Loaded) -> Vec<Finding> {
+    let client = match client(&loaded.config) {
         Ok(client) => client,
         Err(finding) => return vec![finding],
     };
-    let mut findings = Vec::new();
-    for (name, base_url) in &config.providers {
-        findings.push(provider(&client, name, base_url).await);
+    // All at once: where the network is away, each takes its time to find that out.
+    let mut checks = JoinSet::new();
+    for (place, provider) in loaded.config.providers.iter().cloned().enumerate() {
+        let client = client.clone();
+        let source = loaded.settings.source(&format!("providers.{}.base_url", provider.name));
+        checks.spawn(async move { (place, one(&client, &provider, source == Source::Default).await) });
+    }
+    let mut findings = checks.join_all().await;
+    findings.sort_by_key(|(place, _)| *place);
+    let mut findings: Vec<_> = findings.into_iter().map(|(_, finding)| finding).collect();
+    if findings.iter().all(|finding| finding.level != Level::Ok) {
+        let mend = "check this machine's network, and egress.allow";
+        findings.push(Finding::fail("providers", "none is reached", mend));
     }
     findings
 }
@@ -34,15 +44,23 @@ fn client(config: &Config) -> Result<Client, Finding> {
     Ok(Client::new(egress))
 }
 
-async fn provider(client: &Client, name: &ProviderName, base_url: &str) -> Finding {
+/// One that the operator has not named may well be out of reach: nobody need have a key for it.
+async fn one(client: &Client, provider: &ProviderConfig, is_default: bool) -> Finding {
     const CHECK: &str = "provider";
+    let ProviderConfig { name, base_url, .. } = provider;
     match reach(client, base_url).await {
         Ok(status) => {
             Finding::ok(CHECK, format!("{name} is reached at {base_url} (it says {status} without a key)"))
         }
         Err(error) => {
+            let found = format!("{name} is not reached at {base_url}: {error}");
             let mend = format!("check providers.{name}.base_url, this machine's network, and egress.allow");
-            Finding::fail(CHECK, format!("{name} is not reached at {base_url}: {error}"), mend)
+            if is_default {
+                let off = format!("{mend}; an empty base_url switches it off");
+                Finding::warn(CHECK, found, off)
+            } else {
+                Finding::fail(CHECK, found, mend)
+            }
         }
     }
 }

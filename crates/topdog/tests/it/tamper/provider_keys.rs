@@ -148,7 +148,10 @@ async fn a_reference_that_was_made_up_is_not_followed() {
 #[tokio::test]
 async fn a_key_is_sent_for_its_own_provider_only() {
     let bed = Bed::with(refer).await;
-    let chat = json!({ "model": "anthropic/claude", "messages": [{ "role": "user", "content": "hello" }] });
+    let ask = json!({
+        "model": "anthropic/claude", "max_tokens": 9, "messages": [{ "role": "user", "content": "hello" }],
+    });
+    let ask = ask.to_string();
     for (name, tenant) in [("acme", &bed.acme), ("other", &bed.other)] {
         let renamed = format!("UPDATE provider_keys SET provider = 'anthropic' WHERE {}", of(name));
         let with_what_is_sealed =
@@ -156,7 +159,8 @@ async fn a_key_is_sent_for_its_own_provider_only() {
         for statements in [vec![renamed.as_str()], vec![renamed.as_str(), with_what_is_sealed.as_str()]] {
             let sent = bed.upstream.requests().len();
             bed.tampered(&statements, async |server| {
-                let answer = crate::http::try_send(server.gateway, &tenant.chat(&chat)).await.unwrap();
+                let request = tenant.post("/v1/messages", ask.as_bytes());
+                let answer = crate::http::try_send(server.gateway, &request).await.unwrap();
                 assert_eq!(answer.code(), "provider_key_unreadable", "{name}");
                 assert_eq!(bed.upstream.requests().len(), sent);
             })

@@ -1,0 +1,93 @@
+//! Providers as data: an entry of the configuration is all that an OpenAI-compatible one needs.
+
+use crate::server::{Place, Server, Setup};
+use crate::upstream::{Reply, Upstream};
+use serde_json::{Value, json};
+
+fn setup(providers: &str) -> Setup {
+    Setup::new().config(&format!("{providers}\n[[egress.allow]]\nnet = '127.0.0.0/8'\nplain_http = true\n"))
+}
+
+async fn organisation(server: &Server<'_>, provider: &str, secret: &str) -> String {
+    let body = json!({ "name": "acme", "tier": "ENTERPRISE-STANDARD" });
+    let made = server.operator("POST", "/organisations", &body).await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    let body = json!({ "provider": provider, "name": "default", "secret": secret });
+    let made = server.operator("POST", "/organisations/acme/provider-keys", &body).await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    let body = json!({ "name": "test", "scopes": ["llm"] });
+    let made = server.operator("POST", "/organisations/acme/api-keys", &body).await;
+    made.json()["secret"].as_str().unwrap().to_owned()
+}
+
+async fn chat(server: &Server<'_>, key: &str, body: &Value) -> crate::http::Answer {
+    let authorization = format!("Bearer {key}");
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+    let body = body.to_string();
+    let bytes = crate::http::request("POST", "/v1/chat/completions", &headers, body.as_bytes());
+    crate::http::try_send(server.gateway, &bytes).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_openai_compatible_provider_is_an_entry_of_the_configuration() {
+    let newcomer = Upstream::start(Reply::Completion).await;
+    let other = Upstream::start(Reply::Completion).await;
+    let place = Place::new();
+    let setup = setup(&format!(
+        "[providers.newcomer]\nbase_url = 'http://{}/llm/api/v3'\n[providers.groq]\nbase_url = '{}'\n",
+        newcomer.address,
+        other.url()
+    ));
+    let server = place.start(&setup).await;
+    let secret = "nc-canary-0123456789abcdef0123456789";
+    let key = organisation(&server, "newcomer", secret).await;
+    let body =
+        json!({ "model": "newcomer/maker/model-1", "messages": [{ "role": "user", "content": "hi" }] });
+    let answer = chat(&server, &key, &body).await;
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let requests = newcomer.requests();
+    assert_eq!(requests.len(), 1);
+    assert!(
+        requests[0].head.starts_with("POST /llm/api/v3/chat/completions HTTP/1.1"),
+        "{}",
+        requests[0].head
+    );
+    assert_eq!(requests[0].header("authorization"), Some(format!("Bearer {secret}").as_str()));
+    assert!(requests[0].body.contains(r#""model":"maker/model-1""#), "{}", requests[0].body);
+
+    server.until("usage is recorded", async || server.usage_events("acme").await.len() == 1).await;
+    let event = server.usage_events("acme").await.remove(0);
+    assert_eq!(event["provider"], "newcomer");
+    assert_eq!(event["cost_nanodollars"], Value::Null, "nobody knows its price, which is not 0");
+
+    let body = json!({ "model": "groq/model-1", "messages": [{ "role": "user", "content": "hi" }] });
+    let answer = chat(&server, &key, &body).await;
+    assert_eq!(answer.json()["error"]["code"], "no_provider_key", "{}", answer.text());
+    assert!(other.requests().is_empty(), "a key is for its own provider");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_switched_off_takes_no_key() {
+    let place = Place::new();
+    let server = place.start(&setup("[providers.groq]\nbase_url = ''\n")).await;
+    let body = json!({ "name": "acme", "tier": "ENTERPRISE-STANDARD" });
+    assert_eq!(server.operator("POST", "/organisations", &body).await.status(), 201);
+    let body = json!({ "provider": "groq", "name": "default", "secret": "gsk-canary-0123456789abcdef" });
+    let made = server.operator("POST", "/organisations/acme/provider-keys", &body).await;
+    assert!(
+        made.status() >= 400 && made.text().contains("there is no such provider here"),
+        "{}",
+        made.text()
+    );
+    let body = json!({ "provider": "mistral", "name": "default", "secret": "m-canary-0123456789abcdef" });
+    let made = server.operator("POST", "/organisations/acme/provider-keys", &body).await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+}
+
+#[test]
+fn a_provider_that_cant_be_refuses_to_start_and_says_where() {
+    let place = Place::new();
+    let (status, said) = place.run_to_end(&setup("[providers.mine]\nbase_url = 'mine.example/v1'\n"));
+    assert!(!status.success());
+    assert!(said.contains("topdog.toml:2: `providers.mine.base_url` can't be used"), "{said}");
+}

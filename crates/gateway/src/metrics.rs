@@ -218,7 +218,7 @@ impl Histogram {
     #[expect(clippy::cast_precision_loss, reason = "metrics are floating point in their format")]
     fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
         let counts: Vec<u64> = self.buckets.iter().map(|cell| cell.load(Ordering::Relaxed)).collect();
-        let bounds = BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::MAX]);
+        let bounds = BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::INFINITY]);
         let sum = self.sum_us.load(Ordering::Relaxed) as f64 / 1e6;
         (sum, counts.iter().sum(), bounds.zip(counts).collect())
     }

@@ -32,6 +32,8 @@ mod memory;
 #[cfg(test)]
 mod minute_limits;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod multiplexed;
 #[cfg(test)]
 mod operating;

@@ -1,63 +1,37 @@
-//! The model catalogue: which models are known by plain name, whose they are, what they cost.
+//! The model catalogue: which models are known, whose they are, what they cost and since when.
+//!
+//! It is data ([`entry`]), read at start: what comes with this version, and over it what the operator has written. A
+//! price is found once for a request, when it arrives, and is as small as a number from then on ([`Price`]); what
+//! something cost is [`ModelCatalogue::cost`].
 
+mod dollars;
+mod entry;
+mod names;
+mod sheet;
+
+pub use entry::{BadCatalogue, Entries, Model};
+
+use crate::Timestamp;
 use crate::provider::ProviderName;
 use crate::usage::TokenUsage;
-use serde::Deserialize;
-use std::collections::HashMap;
-
-/// A known model.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Model {
-    /// Its provider.
-    pub provider: ProviderName,
-    /// Its name, as the provider takes it.
-    pub name: String,
-    /// When the provider brought it out, Unix seconds; 0 where that is not known.
-    #[serde(default)]
-    pub created: i64,
-    /// What it costs, where that is known.
-    #[serde(default)]
-    pub price: Option<Price>,
-}
-
-/// List price in nano-dollars for a thousand tokens (the same number as micro-dollars a million).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Fresh input.
-    pub input: i64,
-    /// Output, reasoning included.
-    pub output: i64,
-    /// Input read from the cache; as fresh input where it is not stated.
-    #[serde(default)]
-    pub cache_read: Option<i64>,
-}
-
-impl Price {
-    /// The cost in nano-dollars, rounded up once at the end.
-    #[must_use]
-    pub fn of(&self, tokens: &TokenUsage) -> i64 {
-        let count = |n: u64| i128::from(n);
-        let fresh = count(tokens.input) + count(tokens.cache_write_5m) + count(tokens.cache_write_1h);
-        let thousandths = fresh * i128::from(self.input)
-            + count(tokens.cache_read) * i128::from(self.cache_read.unwrap_or(self.input))
-            + (count(tokens.output) + count(tokens.reasoning)) * i128::from(self.output);
-        i64::try_from(thousandths.div_euclid(1000) + i128::from(thousandths.rem_euclid(1000) != 0))
-            .unwrap_or(i64::MAX)
-    }
-}
-
-/// The catalogue's text can't be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the model catalogue can't be read")]
-pub struct BadCatalogue(#[from] serde_json::Error);
+use std::collections::{HashMap, HashSet};
 
 /// All known models.
 #[derive(Debug, Default)]
 pub struct ModelCatalogue {
     models: Vec<Model>,
-    by_name: HashMap<String, usize>,
+    makers: HashSet<ProviderName>,
+    /// By `provider/name`.
+    by_full_name: Names<usize>,
+    /// By the name alone.
+    by_plain_name: Names<Vec<usize>>,
+}
+
+/// Names, and what those of dated snapshots begin with.
+#[derive(Debug)]
+struct Names<T> {
+    exact: HashMap<String, T>,
+    dated: HashMap<String, T>,
 }
 
 /// Where a model name leads.
@@ -67,27 +41,91 @@ pub struct Resolved<'a> {
     pub provider: ProviderName,
     /// The model as that provider takes it.
     pub model: &'a str,
-    /// Its price, where it is known.
+    /// Its price at that time, where it is known.
     pub price: Option<Price>,
 }
 
-impl ModelCatalogue {
-    /// The catalogue in its JSON form: a list of [`Model`]s.
-    ///
-    /// # Errors
-    /// Where the text is no such list.
-    pub fn from_json(text: &str) -> Result<Self, BadCatalogue> {
-        let models: Vec<Model> = serde_json::from_str(text)?;
-        let by_name = models.iter().enumerate().map(|(i, m)| (m.name.clone(), i)).collect();
-        Ok(Self { models, by_name })
-    }
+/// Why a model name leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unresolved {
+    /// It is no known model's.
+    Unknown {
+        /// The nearest names that are.
+        nearest: Vec<String>,
+    },
+    /// Providers have it that are not its maker, and which is meant is not for us to say.
+    Ambiguous {
+        /// The names to choose from, in the form `provider/name`.
+        candidates: Vec<String>,
+    },
+}
 
+/// What a model costs at a time: a place in the catalogue that it was found in, and no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Price {
+    model: u32,
+    period: u16,
+    service: Service,
+}
+
+/// How a request is served, which may change what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// At once.
+    Standard,
+    /// As part of a batch, within a day.
+    Batch,
+}
+
+impl ModelCatalogue {
     /// The catalogue that comes with this version.
     ///
     /// # Errors
     /// None in a build whose tests pass.
     pub fn built_in() -> Result<Self, BadCatalogue> {
-        Self::from_json(include_str!("models.json"))
+        Ok(Self::of([Entries::parse(include_str!("models.json"))?]))
+    }
+
+    /// The catalogue that comes with this version, but for what the operator says of the same models.
+    ///
+    /// # Errors
+    /// None in a build whose tests pass.
+    pub fn overridden_by(entries: Entries) -> Result<Self, BadCatalogue> {
+        Ok(Self::of([entries, Entries::parse(include_str!("models.json"))?]))
+    }
+
+    /// A catalogue of these; what is said earlier of a name holds.
+    #[must_use]
+    pub fn of(all: impl IntoIterator<Item = Entries>) -> Self {
+        let mut made = Self::default();
+        for Entries { makers, models } in all {
+            made.makers.extend(makers);
+            for model in models {
+                made.add(model);
+            }
+        }
+        for (place, model) in made.models.iter().enumerate() {
+            for name in model.names() {
+                let key = full_name(&model.provider, name);
+                // Another may have it, by an earlier word.
+                if made.by_full_name.get_exactly(&key) == Some(&place) {
+                    made.by_plain_name.entry(name).push(place);
+                }
+            }
+        }
+        made
+    }
+
+    fn add(&mut self, model: Model) {
+        let full = full_name(&model.provider, &model.name);
+        if self.by_full_name.exact.contains_key(&full) {
+            return;
+        }
+        let place = self.models.len();
+        for name in model.names() {
+            self.by_full_name.insert_first(&full_name(&model.provider, name), place);
+        }
+        self.models.push(model);
     }
 
     /// All models.
@@ -95,57 +133,135 @@ impl ModelCatalogue {
         self.models.iter()
     }
 
-    /// Where `name` leads: `provider/model` to that provider whether or not the model is known, a plain name
-    /// to the provider of the model of that name. `is_provider` says what counts as a provider's name.
-    #[must_use]
-    pub fn resolve<'a>(&self, name: &'a str, is_provider: impl Fn(&str) -> bool) -> Option<Resolved<'a>> {
+    /// Where `name` leads at that time: `provider/model` to that provider whether or not the model is known, a plain
+    /// name to the model's maker. `is_provider` says what counts as a provider's name.
+    ///
+    /// Who only hosts others' models is never led to by a plain name, so that a model that one more host takes in
+    /// leads nobody elsewhere.
+    ///
+    /// # Errors
+    /// [`Unresolved`], with the names to ask for instead.
+    pub fn resolve<'a>(
+        &self,
+        name: &'a str,
+        at: Timestamp,
+        is_provider: impl Fn(&str) -> bool,
+    ) -> Result<Resolved<'a>, Unresolved> {
         if let Some((provider, model)) = name.split_once('/')
-            && is_provider(provider)
             && !model.is_empty()
+            && is_provider(provider)
+            && let Ok(provider) = ProviderName::parse(provider)
         {
-            let provider = ProviderName::parse(provider).ok()?;
-            let price = self.find(model).filter(|m| m.provider == provider).and_then(|m| m.price);
-            return Some(Resolved { provider, model, price });
+            let place = self.by_full_name.get(name).copied();
+            let price = place.and_then(|place| self.price_of(place, at, Service::Standard));
+            return Ok(Resolved { provider, model, price });
         }
-        self.find(name).map(|m| Resolved { provider: m.provider.clone(), model: name, price: m.price })
+        let Some(places) = self.by_plain_name.get(name) else {
+            return Err(Unresolved::Unknown { nearest: self.nearest(name) });
+        };
+        match self.made_by(places) {
+            Some((place, maker)) => Ok(Resolved {
+                provider: maker.provider.clone(),
+                model: name,
+                price: self.price_of(place, at, Service::Standard),
+            }),
+            None => {
+                let hosts = places.iter().filter_map(|place| self.models.get(*place));
+                let mut candidates: Vec<_> = hosts.map(|host| full_name(&host.provider, name)).collect();
+                candidates.sort();
+                Err(Unresolved::Ambiguous { candidates })
+            }
+        }
     }
 
-    /// The three known names nearest to one that is not known; none that is far off.
+    /// The price at that time of a model of that provider, where it is known.
+    #[must_use]
+    pub fn price(&self, full_name: &str, at: Timestamp, service: Service) -> Option<Price> {
+        self.price_of(*self.by_full_name.get(full_name)?, at, service)
+    }
+
+    /// What these tokens cost at the provider's list price, in nano-dollars, rounded up once at the end. None where
+    /// something was used whose price is not known.
+    #[must_use]
+    pub fn cost(&self, price: Price, tokens: &TokenUsage) -> Option<i64> {
+        let period = self.models.get(price.model as usize)?.prices.get(usize::from(price.period))?;
+        let sheet = match price.service {
+            Service::Standard => &period.standard,
+            Service::Batch => period.batch.as_ref()?,
+        };
+        sheet.cost(tokens)
+    }
+
+    /// Does its name alone lead to a model of the catalogue?
+    #[must_use]
+    pub fn is_led_to(&self, model: &Model) -> bool {
+        let places = self.by_plain_name.get_exactly(&model.name);
+        let maker = places.and_then(|places| self.made_by(places));
+        maker.is_some_and(|(_, maker)| maker.provider == model.provider)
+    }
+
+    /// The three known names nearest to one that is not known; none that is far off. Only of models that are led to by
+    /// their names.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Vec<String> {
-        let name: String = name.chars().take(64).collect();
-        let most = (name.chars().count() / 2).max(3);
-        let mut near: Vec<_> = self
-            .models
-            .iter()
-            .map(|m| (distance(&name, &m.name), &m.name))
-            .filter(|(d, _)| *d <= most)
-            .collect();
-        near.sort();
-        near.into_iter().take(3).map(|(_, name)| name.clone()).collect()
+        let led_to = self.models.iter().filter(|model| self.makers.contains(&model.provider));
+        names::nearest(name, led_to.map(|model| model.name.as_str()))
     }
 
-    fn find(&self, name: &str) -> Option<&Model> {
-        self.by_name.get(name).and_then(|i| self.models.get(*i))
+    /// The one model of these whose provider makes models; none where there are more.
+    fn made_by(&self, places: &[usize]) -> Option<(usize, &Model)> {
+        let models = places.iter().filter_map(|place| Some((*place, self.models.get(*place)?)));
+        let mut made = models.filter(|(_, model)| self.makers.contains(&model.provider));
+        made.next().filter(|_| made.next().is_none())
+    }
+
+    fn price_of(&self, place: usize, at: Timestamp, service: Service) -> Option<Price> {
+        let prices = &self.models.get(place)?.prices;
+        let period = prices.iter().rposition(|period| period.is_in_force(at))?;
+        if service == Service::Batch && prices.get(period)?.batch.is_none() {
+            return None;
+        }
+        Some(Price { model: u32::try_from(place).ok()?, period: u16::try_from(period).ok()?, service })
     }
 }
 
-/// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, to) in row.iter_mut().skip(1).zip(&b) {
-            let substituted = diagonal + usize::from(from != *to);
-            diagonal = *cell;
-            left = substituted.min(left + 1).min(diagonal + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
+impl<T> Names<T> {
+    /// By the name itself, else by that of which it is a dated snapshot.
+    fn get(&self, name: &str) -> Option<&T> {
+        self.exact.get(name).or_else(|| self.dated.get(names::without_date(name)?))
+    }
+
+    /// By a name as the catalogue writes it.
+    fn get_exactly(&self, name: &str) -> Option<&T> {
+        match names::of_snapshots(name) {
+            Some(base) => self.dated.get(base),
+            None => self.exact.get(name),
         }
     }
-    row.last().copied().unwrap_or_default()
+
+    fn insert_first(&mut self, name: &str, value: T) {
+        match names::of_snapshots(name) {
+            Some(base) => self.dated.entry(base.to_owned()).or_insert(value),
+            None => self.exact.entry(name.to_owned()).or_insert(value),
+        };
+    }
+}
+
+impl Names<Vec<usize>> {
+    fn entry(&mut self, name: &str) -> &mut Vec<usize> {
+        match names::of_snapshots(name) {
+            Some(base) => self.dated.entry(base.to_owned()).or_default(),
+            None => self.exact.entry(name.to_owned()).or_default(),
+        }
+    }
+}
+
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Self { exact: HashMap::new(), dated: HashMap::new() }
+    }
+}
+
+fn full_name(provider: &ProviderName, name: &str) -> String {
+    format!("{provider}/{name}")
 }

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use topdog_domain::api_key::KeyMode;
-use topdog_domain::catalogue::Price;
+use topdog_domain::catalogue::{Price, Unresolved};
 use topdog_domain::directory::Caller;
 use topdog_domain::provider::{MAJOR_PROVIDERS, Operation, ProviderName};
 use topdog_domain::{ProviderKeyId, Refusal};
@@ -147,10 +147,10 @@ pub(crate) fn route(
             || worker.routes.provider(provider).is_some()
             || org.endpoint(provider).is_some()
     };
-    let resolved = parts.catalogue.resolve(name, is_provider).ok_or_else(|| Refusal::UnknownModel {
-        model: body::shown(name),
-        nearest: parts.catalogue.nearest(name),
-    })?;
+    let resolved = parts
+        .catalogue
+        .resolve(name, parts.clock.now(), is_provider)
+        .map_err(|unresolved| leads_nowhere(name, unresolved))?;
     let provider = resolved.provider;
     let is_allowed = caller.key.allows_model(provider.as_str(), resolved.model)
         && (caller.key.mode == KeyMode::Live || is_test(provider.as_str()));
@@ -214,6 +214,15 @@ fn missing_model() -> Refusal {
         message: "you must provide a model parameter".to_owned(),
         param: Some("model".to_owned()),
         code: "missing_required_parameter",
+    }
+}
+
+/// What a caller hears of a name that is no model's, or several's.
+fn leads_nowhere(name: &str, unresolved: Unresolved) -> Refusal {
+    let model = body::shown(name);
+    match unresolved {
+        Unresolved::Unknown { nearest } => Refusal::UnknownModel { model, nearest },
+        Unresolved::Ambiguous { candidates } => Refusal::AmbiguousModel { model, candidates },
     }
 }
 

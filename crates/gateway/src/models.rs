@@ -57,9 +57,10 @@ const fn asked_in(family: Family) -> Operation {
 
 fn usable(worker: &Worker, caller: &Caller, operation: Operation) -> Vec<Usable> {
     let is_usable = |id: &str| route(worker, caller, operation, id).is_ok();
-    let known = worker.parts().catalogue.iter().map(|model| Usable {
+    let catalogue = &worker.parts().catalogue;
+    let known = catalogue.iter().map(|model| Usable {
         id: format!("{}/{}", model.provider, model.name),
-        plain: Some(model.name.clone()),
+        plain: catalogue.is_led_to(model).then(|| model.name.clone()),
         owned_by: model.provider.to_string(),
         created: model.created,
     });

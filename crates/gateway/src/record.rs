@@ -36,7 +36,7 @@ pub(crate) fn record(worker: &Worker, facts: Facts, outcome: Outcome, is_counted
         source,
         cost_nanodollars: match source {
             UsageSource::None => Some(0),
-            _ => facts.price.map(|price| price.of(&tokens)),
+            _ => facts.price.and_then(|price| worker.parts().catalogue.cost(price, &tokens)),
         },
         first_byte_us: facts.first_byte.map(micros),
         total_us: micros(total),

@@ -1,7 +1,11 @@
 //! What Top Dog believes, tried.
 
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod matrix;
+#[cfg(test)]
+mod prices;
 #[cfg(test)]
 mod quota;
 #[cfg(test)]

@@ -1,12 +1,10 @@
-//! Labels, keys, names, time, the catalogue and the audit chain.
+//! Labels, keys, names, time and the audit chain.
 
 use proptest::prelude::*;
 use topdog_domain::api_key::{ApiKey, KeyMode, Scope, TOKEN_LEN, Token, checksum};
 use topdog_domain::audit::{Actor, AuditDraft, AuditEntry, ChainFault, ChainHash, ChainVerifier};
-use topdog_domain::catalogue::{ModelCatalogue, Price};
 use topdog_domain::labels::{DataSegment, LabelDefaults, Labels, Plan, SentLabels};
 use topdog_domain::tier::Limit;
-use topdog_domain::usage::TokenUsage;
 use topdog_domain::{ApiKeyId, OrgId, Timestamp};
 
 fn token() -> String {
@@ -145,45 +143,6 @@ fn a_key_is_bound_to_its_models_and_networks() {
     assert!(
         key(&[], &[]).allows_model("any", "thing") && key(&[], &[]).allows_ip("8.8.8.8".parse().unwrap())
     );
-}
-
-#[test]
-fn names_lead_where_they_should() {
-    let models = ModelCatalogue::built_in().unwrap();
-    let is_provider = |name: &str| ["openai", "mine"].contains(&name);
-    let lead = |name: &'static str| {
-        models
-            .resolve(name, is_provider)
-            .map(|r| (r.provider.to_string(), r.model.to_owned(), r.price.is_some()))
-    };
-    let to = |p: &str, m: &str, priced| Some((p.to_owned(), m.to_owned(), priced));
-    assert_eq!(lead("gpt-4o-mini"), to("openai", "gpt-4o-mini", true));
-    assert_eq!(lead("openai/gpt-4o-mini"), to("openai", "gpt-4o-mini", true));
-    assert_eq!(
-        lead("openai/born-today"),
-        to("openai", "born-today", false),
-        "a new model works the day it appears, its price unknown"
-    );
-    assert_eq!(lead("mine/org/model"), to("mine", "org/model", false));
-    assert_eq!(lead("born-today"), None);
-    assert_eq!(lead("nobody/gpt-4o-mini"), None);
-    assert_eq!(lead("openai/"), None);
-    assert!(models.nearest("gpt-4o-mni").contains(&"gpt-4o-mini".to_owned()));
-    assert!(models.nearest("completely-unlike-anything-known-here").is_empty());
-}
-
-#[test]
-fn a_cost_counts_each_bucket_once_and_rounds_up_once() {
-    let price = Price { input: 150_000, output: 600_000, cache_read: Some(75_000) };
-    let tokens =
-        TokenUsage { input: 1000, cache_read: 2000, output: 500, reasoning: 500, ..TokenUsage::default() };
-    assert_eq!(price.of(&tokens), 150_000 + 150_000 + 600_000);
-    assert_eq!(price.of(&TokenUsage { input: 1, ..TokenUsage::default() }), 150);
-    assert_eq!(
-        Price { input: 1, output: 0, cache_read: None }.of(&TokenUsage { input: 1, ..TokenUsage::default() }),
-        1
-    );
-    assert_eq!(price.of(&TokenUsage::default()), 0);
 }
 
 fn chain(org: OrgId, length: u64) -> Vec<AuditEntry> {

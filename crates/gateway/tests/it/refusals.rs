@@ -23,6 +23,7 @@ fn bad_bodies() {
             ("{\"messages\":[]}", 400, "missing_required_parameter"),
             ("{\"model\":\"\"}", 404, "model_not_found"),
             ("{\"model\":\"no-such-model\"}", 404, "model_not_found"),
+            ("{\"model\":\"llama-3.3-70b-versatile\"}", 404, "ambiguous_model"),
             ("{\"model\":\"a\\r\\nx: y/b\"}", 400, "invalid_model"),
             ("{\"model\":\"openai/a\\r\\nx: y\"}", 400, "invalid_model"),
             ("{\"model\":\"../../etc/passwd\"}", 404, "model_not_found"),

@@ -1,14 +1,15 @@
 //! Step 3: may this caller have this, and where does it lead?
 
-use crate::arrive::Wanted;
+use crate::arrive::{Trail, Wanted};
 use crate::authenticate::Authenticated;
 use crate::edge::body::{self, BodyReader};
 use crate::read_body::{read_form, read_json};
 use crate::routes::Target;
 use crate::share::Share;
+use crate::translation::{Pair, Told, Translation, Way, translate};
 use crate::worker::Worker;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Uri};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub(crate) struct Entitled {
     pub(crate) model_requested: Arc<str>,
     pub(crate) route: Route,
     pub(crate) outgoing: Outgoing,
+    /// What its answer is to be translated by; none where both sides speak the same.
+    pub(crate) translation: Option<Box<Translation>>,
     /// How long the client took to send its body: no time of ours.
     pub(crate) client_wait: Duration,
 }
@@ -46,6 +49,25 @@ pub(crate) struct Route {
     pub(crate) model: Arc<str>,
     pub(crate) price: Option<Price>,
     pub(crate) destination: Destination,
+    pub(crate) way: Way,
+}
+
+impl Route {
+    /// Where what is translated goes; none where the model's name can't be part of a path.
+    fn translated_uri(&self, pair: Pair, is_stream: bool) -> Option<Uri> {
+        match &self.destination {
+            Destination::Upstream { target, .. } => target.translated_uri(pair, &self.model, is_stream),
+            Destination::Test => None,
+        }
+    }
+
+    /// Can a stream be asked for its usage there, in OpenAI's dialect?
+    pub(crate) fn takes_stream_options(&self) -> bool {
+        match &self.destination {
+            Destination::Upstream { target, .. } => target.takes_stream_options,
+            Destination::Test => true,
+        }
+    }
 }
 
 /// What is there.
@@ -60,6 +82,8 @@ pub(crate) enum Destination {
 pub(crate) enum Outgoing {
     /// JSON, whole and checked.
     Json { body: Bytes, marks: Marks },
+    /// JSON in the provider's dialect, which is not the caller's.
+    Translated { uri: Uri, body: Bytes },
     /// A form whose model is known, and what is still to come of it.
     Form { finder: Box<ModelFinder>, rest: Box<BodyReader> },
 }
@@ -68,7 +92,7 @@ impl Outgoing {
     /// Bytes that have been read of it so far.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Json { body, .. } => body.len(),
+            Self::Json { body, .. } | Self::Translated { body, .. } => body.len(),
             Self::Form { finder, .. } => finder.held_bytes(),
         }
     }
@@ -76,6 +100,7 @@ impl Outgoing {
 
 pub(crate) async fn entitle(
     worker: &Worker,
+    trail: &Trail,
     Authenticated { arrived, caller }: Authenticated,
     share: &mut Share,
 ) -> Result<Box<Entitled>, Refusal> {
@@ -106,6 +131,16 @@ pub(crate) async fn entitle(
         return Err(bad_model());
     }
     let route = route(worker, &caller, operation, &model)?;
+    let (outgoing, translation) = match (route.way, read.outgoing) {
+        (Way::Native, outgoing) => (outgoing, None),
+        (Way::Translated(pair), Outgoing::Json { body, .. }) => {
+            let uri = route.translated_uri(pair, read.is_stream).ok_or_else(bad_model)?;
+            let Told { body, translation } = translate(trail, pair, &route, &arrived.headers, &body, share)?;
+            (Outgoing::Translated { uri, body }, Some(translation))
+        }
+        // Forms have no other dialect.
+        (Way::Translated(_), _) => return Err(Refusal::OperationUnsupported(route.provider)),
+    };
     // Boxed: it is handed from step to step.
     Ok(Box::new(Entitled {
         caller,
@@ -117,7 +152,8 @@ pub(crate) async fn entitle(
         asks_usage: read.asks_usage,
         model_requested: model,
         route,
-        outgoing: read.outgoing,
+        outgoing,
+        translation,
         client_wait: read.client_wait,
     }))
 }
@@ -157,8 +193,8 @@ pub(crate) fn route(
     if !is_allowed {
         return Err(Refusal::ModelNotAllowed(body::shown(name)));
     }
-    let destination = if is_test(provider.as_str()) {
-        Destination::Test
+    let (destination, way) = if is_test(provider.as_str()) {
+        (Destination::Test, Way::Native)
     } else {
         destination(worker, caller, operation, &provider)?
     };
@@ -166,7 +202,8 @@ pub(crate) fn route(
         Destination::Upstream { target, .. } => target.provider_header.clone(),
         Destination::Test => HeaderValue::from_static("test"),
     };
-    Ok(Route { provider_header, model: resolved.model.into(), price: resolved.price, provider, destination })
+    let model = resolved.model.into();
+    Ok(Route { provider_header, model, price: resolved.price, provider, destination, way })
 }
 
 fn destination(
@@ -174,7 +211,7 @@ fn destination(
     caller: &Caller,
     operation: Operation,
     provider: &ProviderName,
-) -> Result<Destination, Refusal> {
+) -> Result<(Destination, Way), Refusal> {
     let org = &caller.org;
     let tiers = worker.parts().directory.tiers();
     let configured = worker.routes.provider(provider.as_str());
@@ -188,14 +225,12 @@ fn destination(
         }
         None => configured.ok_or_else(unsupported)?,
     };
-    if target.dialect != operation.family() {
-        return Err(unsupported());
-    }
+    let way = Way::between(operation, target.dialect).ok_or_else(unsupported)?;
     let key = org.provider_key(provider.as_str()).map(|key| key.id);
     if key.is_none() && !endpoint.is_some_and(|e| e.is_keyless) {
         return Err(Refusal::NoProviderKey(provider.clone()));
     }
-    Ok(Destination::Upstream { target, key })
+    Ok((Destination::Upstream { target, key }, way))
 }
 
 /// What OpenAI itself takes where a request names no model.

@@ -93,7 +93,7 @@ async fn counted(
     if !matches!(authenticated.arrived.wanted, Wanted::Operation(_)) {
         return models::models(worker, trail, &authenticated);
     }
-    let entitled = entitle(worker, authenticated, &mut share).await?;
+    let entitled = entitle(worker, trail, authenticated, &mut share).await?;
     let reserved = reserve(worker, trail, entitled, share).await?;
     let opened = open_key(worker, trail, reserved).await?;
     // Steps 7 and 8 happen where the answer's body ends, or is dropped.

@@ -9,14 +9,16 @@
 //!    keyed hash compared in constant time. No database is asked, also not for an unknown key.
 //! 3. **entitle** (`entitle.rs`): a place among the requests under way is taken (`share.rs`), before any byte of the
 //!    body; the body is read (`read_body.rs`) within the organisation's share of memory and checked, the model
-//!    resolved; tier, scope, and the key's own bounds. Nothing is counted yet: what is refused here counts nothing.
+//!    resolved; tier, scope, and the key's own bounds. Where the model's provider speaks another dialect, the body is
+//!    translated (`translation/`), or refused with the field that can't be. Nothing is counted yet: what is refused
+//!    here counts nothing.
 //! 4. **reserve** (`reserve.rs`): one API call and one LLM request, from memory as long as the lease lasts; all
 //!    or nothing. From here on the [`reserve::Reservation`] settles itself, whatever happens.
 //! 5. **open** (`open_key.rs`): the newest version of the provider key, from the cache or the vault. The
 //!    plaintext is not copied here; only step 6 reads it. In regulated segments the audit entry is on the disk
 //!    before the key is used.
 //! 6. **forward** (`forward/`): model and key are spliced in, the rest goes through as it came; a short plain answer
-//!    is held until it is whole. Nothing is retried once a byte may have left. The client's leaving drops everything,
+//!    is held until it is whole, and a translated one told in the caller's dialect. Nothing is retried once a byte may have left. The client's leaving drops everything,
 //!    and that cancels the upstream; so does the end of a stopping node's patience (`cutoff.rs`), which is told.
 //! 7. **settle** (`settle.rs`): exactly once, at the end of the answer or at its drop: tokens as the provider
 //!    told them, else an estimate marked so; a request that no provider accepted gives its LLM request back.
@@ -44,6 +46,7 @@ mod routes;
 mod settle;
 mod share;
 mod test_provider;
+mod translation;
 mod worker;
 
 pub use answer::{AnswerBody, BodyBroken, ControlBody};

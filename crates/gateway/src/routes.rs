@@ -1,12 +1,16 @@
 //! Where providers are: base URLs taken apart once, not for every request.
 
 use crate::config::ProviderConfig;
+use crate::translation::Pair;
 use http::{HeaderValue, Uri};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::rc::Rc;
 use topdog_domain::provider::{Family, Operation, ProviderName};
 use topdog_egress::{BaseUrl, Origin};
+use topdog_wire::translate::Dialect;
+use topdog_wire::translate::embeddings::EmbeddingDialect;
 
 /// A place that requests can be sent to.
 pub(crate) struct Target {
@@ -33,13 +37,56 @@ impl Target {
         self.base.origin()
     }
 
-    /// The path of an operation there, with the client's query where it sent one.
+    /// The path of an operation there that comes in its own dialect, with the client's query where it sent one.
     pub(crate) fn uri(&self, operation: Operation, query: Option<&str>) -> Option<Uri> {
         match query {
             None => self.paths.get(operation as usize)?.clone(),
             Some(query) => self.base.join(&format!("/{}?{query}", operation.path())).ok(),
         }
     }
+}
+
+/// Where a translated request goes: the paths of the makers' manuals.
+impl Target {
+    /// The path of a pair's provider side. A model in it is text of the caller's, and is made a single segment.
+    pub(crate) fn translated_uri(&self, pair: Pair, model: &str, is_stream: bool) -> Option<Uri> {
+        let operation = match pair {
+            Pair::Chat { provider: Dialect::OpenAiChat, .. } => Operation::Chat,
+            Pair::Chat { provider: Dialect::Anthropic, .. } => Operation::Messages,
+            Pair::Chat { provider: Dialect::Cohere, .. } => return self.base.join("/v2/chat").ok(),
+            Pair::Chat { provider: Dialect::Gemini, .. } if is_stream => {
+                return self.gemini(model, "streamGenerateContent?alt=sse");
+            }
+            Pair::Chat { provider: Dialect::Gemini, .. } => return self.gemini(model, "generateContent"),
+            Pair::Embeddings { provider: EmbeddingDialect::Cohere, .. } => {
+                return self.base.join("/v2/embed").ok();
+            }
+            Pair::Embeddings { provider: EmbeddingDialect::Gemini, .. } => {
+                return self.gemini(model, "batchEmbedContents");
+            }
+            // No pair has these on the provider's side.
+            Pair::Chat { provider: Dialect::OpenAiResponses | Dialect::BedrockConverse, .. }
+            | Pair::Embeddings { provider: EmbeddingDialect::OpenAi, .. } => return None,
+        };
+        self.uri(operation, None)
+    }
+
+    fn gemini(&self, model: &str, method: &str) -> Option<Uri> {
+        self.base.join(&format!("/v1beta/models/{}:{method}", segment(model))).ok()
+    }
+}
+
+/// A text as one segment of a path (RFC 3986, 2.3).
+fn segment(text: &str) -> String {
+    let mut segment = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            segment.push(char::from(byte));
+        } else {
+            let _ = write!(segment, "%{byte:02X}");
+        }
+    }
+    segment
 }
 
 /// A thread's targets: the configured providers', and those of the customers' endpoints it has met.

@@ -152,6 +152,11 @@ impl Settlement {
         });
     }
 
+    /// The client is told that status, which says the same in its dialect as the provider's did.
+    pub(crate) fn told_status(&mut self, status: u16) {
+        self.change(|open| open.facts.status = status);
+    }
+
     /// That many bytes go to the client, having been waited for that long.
     pub(crate) fn relayed(&mut self, bytes: usize, waited: Duration) {
         self.change(|open| {

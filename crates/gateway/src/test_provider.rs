@@ -27,13 +27,13 @@ const PACE: Duration = Duration::from_millis(30);
 pub(crate) fn answer(
     worker: &Rc<Worker>,
     trail: &Trail,
-    entitled: Entitled,
+    mut entitled: Entitled,
     mut settlement: Settlement,
 ) -> Answer {
-    let shape = Shape::of(&entitled);
+    let shape = Shape::of(&mut entitled);
     let operation = entitled.operation;
     let body = match entitled.outgoing {
-        Outgoing::Json { body, .. } => body,
+        Outgoing::Json { body, .. } | Outgoing::Translated { body, .. } => body,
         Outgoing::Form { .. } => Bytes::new(),
     };
     let is_stream = entitled.is_stream && can_echo(operation);

@@ -67,6 +67,8 @@ const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests"
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
 const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 /// The version of Anthropic's API that is asked for where the client names none (platform.claude.com, "Versions").
 const DEFAULT_ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
@@ -81,6 +83,44 @@ pub(super) fn out(mut headers: HeaderMap, trail: &Trail, dialect: Family) -> Hea
         headers.entry(ANTHROPIC_VERSION).or_insert(DEFAULT_ANTHROPIC_VERSION);
     }
     headers
+}
+
+/// What goes to a provider that speaks another dialect than the client: what is of neither.
+const OF_ANY_DIALECT: [HeaderName; 3] =
+    [header::USER_AGENT, HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
+
+/// The headers of a translated request. What else the client sent means something in its own dialect only.
+pub(super) fn out_translated(headers: &HeaderMap, trail: &Trail, dialect: Family) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for name in OF_ANY_DIALECT {
+        if let Some(value) = headers.get(&name) {
+            kept.insert(name, value.clone());
+        }
+    }
+    kept.insert(header::CONTENT_TYPE, JSON);
+    out(kept, trail, dialect)
+}
+
+/// What comes back of the headers of a translated answer: when, and whether, to try again, and the provider's id of the
+/// request.
+const OF_ANY_ANSWER: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::RETRY_AFTER,
+    HeaderName::from_static("retry-after-ms"),
+    HeaderName::from_static("x-should-retry"),
+    X_REQUEST_ID,
+    REQUEST_ID,
+];
+
+/// The provider's headers of an answer that is told in another dialect. Its type is the same in all: JSON, or events.
+pub(super) fn back_translated(theirs: &HeaderMap, secret: &[u8]) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for name in OF_ANY_ANSWER {
+        if let Some(value) = theirs.get(&name) {
+            kept.insert(name, value.clone());
+        }
+    }
+    back(kept, false, secret)
 }
 
 /// The provider's headers as they go back to the client: the same map, less what is not for it, and less
@@ -130,6 +170,9 @@ pub(crate) fn say(
 ) {
     identify(headers, trail);
     headers.insert(X_PROVIDER, shape.provider_header.clone());
+    if let Some(translation) = &shape.translation {
+        translation.say(headers);
+    }
     let model = settlement.facts().map(|facts| HeaderValue::from_str(&facts.model));
     if let Some(Ok(model)) = model {
         headers.insert(X_MODEL, model);

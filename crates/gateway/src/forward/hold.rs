@@ -69,6 +69,34 @@ pub(super) async fn error(
     Ok(held.freeze())
 }
 
+/// Holds an answer to its end, however long it takes and however it comes: what is to be translated must be whole.
+pub(super) async fn whole(
+    worker: &Worker,
+    settlement: &mut Settlement,
+    body: &mut UpstreamBody,
+    most_bytes: usize,
+) -> Result<Bytes, Refusal> {
+    let mut wait = Wait::new(worker);
+    let mut held = BytesMut::new();
+    loop {
+        let expected = held.len().saturating_add(announced(body));
+        if expected > most_bytes {
+            return Err(Refusal::UpstreamBroken(settlement.provider()));
+        }
+        if !settlement.hold(expected) {
+            return Err(Refusal::Overloaded);
+        }
+        if body.is_end_stream() {
+            return Ok(held.freeze());
+        }
+        held.reserve(announced(body));
+        match wait.next(settlement, body).await? {
+            Some(piece) => held.extend_from_slice(&piece),
+            None => return Ok(held.freeze()),
+        }
+    }
+}
+
 /// The bytes that are known to come still.
 pub(super) fn announced(body: &UpstreamBody) -> usize {
     body.size_hint().exact().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX))

@@ -6,6 +6,7 @@ mod redaction;
 mod relay;
 mod send;
 mod silence;
+mod translated;
 mod watch;
 
 pub(crate) use headers::{Resets, say};
@@ -18,6 +19,7 @@ use crate::open_key::Opened;
 use crate::reserve::Reserved;
 use crate::settle::Settlement;
 use crate::test_provider;
+use crate::translation::Translation;
 use crate::worker::Worker;
 use bytes::Bytes;
 use hold::Held;
@@ -29,18 +31,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use topdog_domain::Refusal;
 use topdog_domain::provider::Operation;
+use topdog_domain::refusal::Blame;
 use topdog_domain::usage::Outcome;
 use topdog_egress::{SendError, UpstreamBody};
 use topdog_vault::OpenedKey;
 use watch::Watch;
 
 pub(crate) async fn forward(worker: &Rc<Worker>, trail: &Trail, opened: Opened) -> Result<Answer, Refusal> {
-    let Opened { reserved: Reserved { entitled, mut settlement }, key } = opened;
+    let Opened { reserved: Reserved { mut entitled, mut settlement }, key } = opened;
     let Destination::Upstream { target, .. } = &entitled.route.destination else {
         return Ok(test_provider::answer(worker, trail, *entitled, settlement));
     };
     let target = target.clone();
-    let shape = Shape::of(&entitled);
+    let shape = Shape::of(&mut entitled);
     let request = match send::request(worker, trail, &target, key.as_deref(), entitled) {
         Ok(request) => request,
         Err(refusal) => return Err(given_up(settlement, refusal, Outcome::InternalError)),
@@ -58,8 +61,11 @@ pub(crate) async fn forward(worker: &Rc<Worker>, trail: &Trail, opened: Opened) 
     match response.status() {
         // Nobody asked for an encoding: behind one neither usage nor a repeated key can be seen.
         status if status.is_success() && redaction::is_encoded(response.headers()) => Err(broken(settlement)),
+        // Boxed, as the next: they must not weigh on every request's state.
+        status if status.is_success() && to.shape.translation.is_some() => {
+            Box::pin(to.succeed_translated(settlement, response)).await
+        }
         status if status.is_success() => to.succeed(settlement, response).await,
-        // Boxed: the rare case must not weigh on every request's state.
         status if status.is_client_error() || status.is_server_error() => {
             Box::pin(to.relay_error(settlement, response)).await
         }
@@ -74,23 +80,30 @@ pub(crate) struct Shape {
     operation: Operation,
     /// Is the usage chunk of the stream ours alone?
     strips_usage: bool,
+    translation: Option<Box<Translation>>,
 }
 
 impl Shape {
-    pub(crate) fn of(entitled: &Entitled) -> Self {
+    pub(crate) fn of(entitled: &mut Entitled) -> Self {
         let operation = entitled.operation;
+        let translation = entitled.translation.take();
         Self {
             operation,
             provider_header: entitled.route.provider_header.clone(),
             strips_usage: entitled.is_stream
                 && !entitled.asks_usage
+                && translation.is_none()
+                && entitled.route.takes_stream_options()
                 && topdog_wire::splice::tells_usage_when_asked(operation),
+            translation,
         }
     }
 
     /// What learns from an answer of that kind.
     pub(crate) fn watch(&self, content_type: Option<&HeaderValue>) -> Watch {
-        Watch::new(self.operation, content_type.map(HeaderValue::as_bytes), self.strips_usage)
+        let content_type = content_type.map(HeaderValue::as_bytes);
+        let translator = self.translation.as_ref().and_then(|translation| translation.stream());
+        Watch::new(self.operation, content_type, self.strips_usage, translator)
     }
 }
 
@@ -152,12 +165,16 @@ impl To<'_> {
             Ok(whole) => whole,
             Err(refusal) => return Err(given_up(settlement, refusal, Outcome::UpstreamFailed)),
         };
-        let redacted = if redaction::is_readable(&parts.headers, &whole) {
-            redaction::error_body(&whole, self.secret())
-        } else {
+        let redacted = if !redaction::is_readable(&parts.headers, &whole) {
             let (family, request) = (self.trail.family.get(), self.trail.request_header.to_str().ok());
             let (provider, status) = (settlement.provider(), parts.status.as_u16());
             redaction::unreadable(&provider, &mut parts.headers, family, status, request)
+        } else if let Some(translation) = &self.shape.translation {
+            let told = translated::error(translation, &mut parts, &whole);
+            settlement.told_status(parts.status.as_u16());
+            redaction::error_body(&told, self.secret())
+        } else {
+            redaction::error_body(&whole, self.secret())
         };
         settlement.failed("upstream_error");
         settlement.relayed(redacted.len(), Duration::ZERO);
@@ -170,7 +187,10 @@ impl To<'_> {
 
     /// The head's fields: the provider's, as far as they are for the client, and ours.
     fn head(&self, settlement: &Settlement, theirs: HeaderMap, keeps_length: bool) -> HeaderMap {
-        let mut headers = headers::back(theirs, keeps_length, self.secret());
+        let mut headers = match &self.shape.translation {
+            None => headers::back(theirs, keeps_length, self.secret()),
+            Some(_) => headers::back_translated(&theirs, self.secret()),
+        };
         say(self.worker, self.trail, &self.shape, settlement, &mut headers);
         headers
     }
@@ -224,10 +244,11 @@ fn given_up(mut settlement: Settlement, refusal: Refusal, outcome: Outcome) -> R
     refusal
 }
 
-/// Settles a request that its provider accepted, and did not answer to the end: it counts.
+/// Settles a request that its provider accepted, and whose answer did not come to its end: it counts.
 fn torn(trail: &Trail, mut settlement: Settlement, refusal: Refusal) -> Refusal {
     tracing::warn!(request = %trail.request, code = refusal.code(), "an answer broke off before it was sent on");
     settlement.told(&refusal);
-    settlement.settle(Outcome::UpstreamFailed);
+    let is_ours = refusal.blame() == Blame::Us;
+    settlement.settle(if is_ours { Outcome::InternalError } else { Outcome::UpstreamFailed });
     refusal
 }

@@ -245,10 +245,14 @@ impl Relay {
             self.held.append(&mut self.ready);
         }
         if self.watch.has_failed() {
+            let code = self.watch.failure_code();
+            // A stream that could not be read, to be translated, has told its client of that already.
+            let is_broken = code == Refusal::UpstreamBroken(self.provider()).code();
             if let Some(settlement) = &mut self.settlement {
-                settlement.failed(self.watch.failure_code());
+                settlement.failed(code);
             }
-            return self.close(Outcome::UpstreamError, Last::Whole);
+            let outcome = if is_broken { Outcome::UpstreamFailed } else { Outcome::UpstreamError };
+            return self.close(outcome, Last::Whole);
         }
         self.close(Outcome::Completed, Last::Whole);
     }

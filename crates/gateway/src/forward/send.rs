@@ -9,7 +9,7 @@ use crate::routes::Target;
 use crate::worker::Worker;
 use bytes::Bytes;
 use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body::{Body, Frame, SizeHint};
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -22,7 +22,8 @@ use topdog_vault::OpenedKey;
 use topdog_wire::multipart::{ModelFinder, Rest};
 use topdog_wire::splice::{splice, tells_usage_when_asked};
 
-/// The same dialect on both sides: the model's name and the key are spliced in, all else stays as it came.
+/// Where both sides speak the same dialect, the model's name and the key are spliced in, and all else stays as it came.
+/// What has been translated goes with few headers of its own.
 pub(super) fn request(
     worker: &Worker,
     trail: &Trail,
@@ -31,24 +32,33 @@ pub(super) fn request(
     entitled: Box<Entitled>,
 ) -> Result<Request<RequestBody>, Refusal> {
     let Entitled { operation, headers, query, outgoing, route, .. } = *entitled;
-    let uri = target.uri(operation, query.as_deref()).ok_or(Refusal::BadHeader("the query"))?;
-    let body = match outgoing {
+    let native = || target.uri(operation, query.as_deref()).ok_or(Refusal::BadHeader("the query"));
+    let mut request = match outgoing {
         Outgoing::Json { body, marks } => {
             let wants_usage = target.takes_stream_options && tells_usage_when_asked(operation);
-            RequestBody::Full(splice(body, &marks, &route.model, wants_usage))
+            let body = RequestBody::Full(splice(body, &marks, &route.model, wants_usage));
+            post(native()?, headers::out(headers, trail, target.dialect), body)
         }
         Outgoing::Form { finder, rest } => {
-            RequestBody::stream(Form::new(worker, *finder, *rest, &route.model))
+            let body = RequestBody::stream(Form::new(worker, *finder, *rest, &route.model));
+            post(native()?, headers::out(headers, trail, target.dialect), body)
+        }
+        Outgoing::Translated { uri, body } => {
+            post(uri, headers::out_translated(&headers, trail, target.dialect), RequestBody::Full(body))
         }
     };
-    let mut request = Request::new(body);
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers::out(headers, trail, target.dialect);
     if let Some(key) = key {
         authorise(request.headers_mut(), target.dialect, key)?;
     }
     Ok(request)
+}
+
+fn post(uri: Uri, headers: HeaderMap, body: RequestBody) -> Request<RequestBody> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    request
 }
 
 /// The only place that reads a provider key.

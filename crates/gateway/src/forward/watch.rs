@@ -10,6 +10,7 @@ use topdog_domain::usage::TokenUsage;
 use topdog_vault::OpenedKey;
 use topdog_wire::redact::{KeyFinder, Passing};
 use topdog_wire::relay::StreamRelay;
+use topdog_wire::translate::StreamTranslator;
 use topdog_wire::usage::usage_of_answer;
 
 /// Learns from an answer, and keeps the key that it was asked with out of it.
@@ -23,8 +24,8 @@ pub(crate) struct Watch {
 
 /// By its kind.
 enum Kind {
-    /// Server-sent events.
-    Stream(Box<StreamRelay>, Operation),
+    /// Server-sent events; translated first, where the provider speaks another dialect: what follows is the caller's.
+    Stream { relay: Box<StreamRelay>, operation: Operation, translator: Option<Box<StreamTranslator>> },
     /// JSON: kept beside the relay (the same bytes, not copies) until it is whole.
     Json { operation: Operation, kept: Kept, length: usize, beginning: Beginning },
     /// Anything else, such as sound: only counted.
@@ -43,11 +44,17 @@ enum Kept {
 const MOST_JSON_BYTES: usize = 32 * 1024 * 1024;
 
 impl Watch {
-    pub(super) fn new(operation: Operation, content_type: Option<&[u8]>, strips_usage: bool) -> Self {
+    pub(super) fn new(
+        operation: Operation,
+        content_type: Option<&[u8]>,
+        strips_usage: bool,
+        translator: Option<StreamTranslator>,
+    ) -> Self {
         let essence = content_type.unwrap_or_default().split(|b| *b == b';').next().unwrap_or_default();
         let essence = essence.trim_ascii();
         let kind = if essence.eq_ignore_ascii_case(b"text/event-stream") {
-            Kind::Stream(Box::new(StreamRelay::new(operation, strips_usage)), operation)
+            let relay = Box::new(StreamRelay::new(operation, strips_usage));
+            Kind::Stream { relay, operation, translator: translator.map(Box::new) }
         } else if essence.eq_ignore_ascii_case(b"application/json") {
             Kind::Json {
                 operation,
@@ -73,11 +80,15 @@ impl Watch {
 
     /// Is what is sent on exactly as long as what came?
     pub(super) const fn keeps_length(&self) -> bool {
-        !matches!(self.kind, Kind::Stream(..))
+        !self.is_stream()
+    }
+
+    pub(super) const fn is_translated_stream(&self) -> bool {
+        matches!(self.kind, Kind::Stream { translator: Some(_), .. })
     }
 
     pub(super) const fn is_stream(&self) -> bool {
-        matches!(self.kind, Kind::Stream(..))
+        matches!(self.kind, Kind::Stream { .. })
     }
 
     /// Takes a piece of the answer; what is to be sent on goes to `out`.
@@ -85,7 +96,12 @@ impl Watch {
         let secret = secret(&self.key);
         let mut pass = |bytes| self.passing.feed(bytes, secret, &mut |bytes| out.push_back(bytes));
         match &mut self.kind {
-            Kind::Stream(relay, _) => relay.feed(piece, secret, &mut pass),
+            Kind::Stream { relay, translator: None, .. } => relay.feed(piece, secret, &mut pass),
+            Kind::Stream { relay, translator: Some(translator), .. } => {
+                let mut told = Vec::new();
+                translator.push(&piece, secret, &mut told);
+                relay.feed(told.into(), secret, &mut pass);
+            }
             Kind::Json { kept, length, beginning, .. } => {
                 *length += piece.len();
                 match kept {
@@ -108,7 +124,14 @@ impl Watch {
     pub(super) fn finish(&mut self, out: &mut VecDeque<Bytes>) -> bool {
         let secret = secret(&self.key);
         let (last, is_whole) = match &mut self.kind {
-            Kind::Stream(relay, operation) => {
+            Kind::Stream { relay, operation, translator } => {
+                if let Some(translator) = translator {
+                    let mut told = Vec::new();
+                    translator.end(secret, &mut told);
+                    let mut pass =
+                        |bytes| self.passing.feed(bytes, secret, &mut |bytes| out.push_back(bytes));
+                    relay.feed(told.into(), secret, &mut pass);
+                }
                 let last = relay.finish(secret);
                 (last, relay.is_done() || relay.has_failed() || !is_of_text(*operation))
             }
@@ -126,19 +149,19 @@ impl Watch {
 
     /// Has a stream said that it is complete?
     pub(super) fn is_done(&self) -> bool {
-        matches!(&self.kind, Kind::Stream(relay, _) if relay.is_done())
+        matches!(&self.kind, Kind::Stream { relay, .. } if relay.is_done())
     }
 
     /// Has the provider reported a failure inside the stream?
     pub(super) fn has_failed(&self) -> bool {
-        matches!(&self.kind, Kind::Stream(relay, _) if relay.has_failed())
+        matches!(&self.kind, Kind::Stream { relay, .. } if relay.has_failed())
     }
 
     /// What the provider calls the failure that it reported inside the stream; a word of ours where it says none, or
     /// where its word may hold a key.
     pub(super) fn failure_code(&self) -> Cow<'static, str> {
         let code = match &self.kind {
-            Kind::Stream(relay, _) => relay.failure_code(),
+            Kind::Stream { relay, .. } => relay.failure_code(),
             _ => None,
         };
         let is_harmless = |code: &&str| !KeyFinder::new(secret(&self.key)).is_in(code.as_bytes());
@@ -164,7 +187,11 @@ impl Watch {
     /// The tokens that the provider told, and how many bytes of model-written text passed. Nothing is kept after it.
     pub(super) fn learnt(&mut self) -> (Option<TokenUsage>, u64) {
         match &mut self.kind {
-            Kind::Stream(relay, _) => (relay.usage(), relay.delivered_text_bytes()),
+            Kind::Stream { relay, translator, .. } => {
+                let usage =
+                    translator.as_ref().map_or_else(|| relay.usage(), |translator| translator.usage());
+                (usage, relay.delivered_text_bytes())
+            }
             Kind::Json { operation, kept, length, .. } => {
                 let usage = match std::mem::replace(kept, Kept::Nothing) {
                     Kept::Pieces(pieces) => match pieces.as_slice() {
@@ -182,7 +209,7 @@ impl Watch {
     /// What tells the client of a stream that it has died; none where there is no such thing.
     pub(super) fn failure_event(&self, code: &str, message: &str, request_id: &str) -> Option<Bytes> {
         match &self.kind {
-            Kind::Stream(relay, _) => Some(relay.failure_event(code, message, request_id)),
+            Kind::Stream { relay, .. } => Some(relay.failure_event(code, message, request_id)),
             _ => None,
         }
     }
@@ -193,7 +220,7 @@ pub(super) fn learnt_of_whole(operation: Operation, answer: &[u8]) -> (Option<To
     (usage_of_answer(operation, answer), text_bytes(operation, answer.len()))
 }
 
-fn text_bytes(operation: Operation, length: usize) -> u64 {
+pub(super) fn text_bytes(operation: Operation, length: usize) -> u64 {
     if is_of_text(operation) { length as u64 } else { 0 }
 }
 

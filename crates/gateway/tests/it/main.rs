@@ -21,4 +21,8 @@ mod regulated;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod translated;
+#[cfg(test)]
+mod translated_streams;
+#[cfg(test)]
 mod upstream;

@@ -6,12 +6,14 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use topdog_domain::api_key::Scope;
 use topdog_domain::directory::OrgFacts;
-use topdog_domain::provider::Family;
+use topdog_domain::labels::DataSegment;
+use topdog_domain::provider::{Family, Operation};
 use topdog_domain::tier::Limit;
-use topdog_domain::usage::Outcome;
+use topdog_domain::usage::{Outcome, TokenUsage, UsageSource};
 
 const PATH: &str = "/v1/messages";
 const ASK: &str = r#"{"model":"anthropic/claude-sonnet-4-5", "max_tokens":9,  "messages":[{"role":"user","content":"hi"}]}"#;
+const ANSWER: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":5,"cache_creation_input_tokens":20,"cache_read_input_tokens":300,"output_tokens":7}}"#;
 
 const START: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":5,\"cache_read_input_tokens\":300,\"output_tokens\":1}}}\n\n";
 const BLOCK: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
@@ -42,6 +44,48 @@ fn assert_error(reply: &Reply, status: u16, class: &str, code: &str) {
     for header in ["x-request-id", "request-id"] {
         assert!(reply.head.contains(&format!("\r\n{header}: {request}")), "{}", reply.head);
     }
+}
+
+#[test]
+fn what_is_asked_and_answered_passes_as_it_is() {
+    run(async {
+        let rig = Rig::start(Wish { script: Script::json(ANSWER), ..Wish::default() }).await;
+        let reply = rig.messages(PATH, "anthropic-beta: a-2025, b-2026\r\n", ASK).await;
+        assert_eq!((reply.status, reply.body.as_str()), (200, ANSWER));
+        assert!(reply.head.contains("\r\nrequest-id: req_"), "{}", reply.head);
+        assert!(reply.head.contains("\r\nx-topdog-provider: anthropic"), "{}", reply.head);
+        let (head, body) = rig.upstream.last();
+        assert_eq!(body, ASK.replace("anthropic/", ""), "the model is spliced, and nothing else");
+        assert!(head.starts_with("post /v1/messages http/1.1"), "{head}");
+        assert!(head.contains(&format!("\r\nx-api-key: {}", secret_for(Family::Anthropic))), "{head}");
+        assert!(!head.contains("authorization") && !head.contains(&rig.token.to_lowercase()), "{head}");
+        assert!(head.contains("\r\nanthropic-version: 2023-06-01"), "what nobody sent has a default: {head}");
+        assert!(head.contains("\r\nanthropic-beta: a-2025, b-2026"), "{head}");
+        let record = &rig.records(1).await[0];
+        let used =
+            TokenUsage { input: 5, cache_read: 300, cache_write_5m: 20, output: 7, ..TokenUsage::default() };
+        assert_eq!((record.tokens, record.source), (used, UsageSource::Provider));
+        assert_eq!((record.operation, record.provider.as_str()), (Operation::Messages, "anthropic"));
+        rig.messages(PATH, "anthropic-version: 2099-01-01\r\n", ASK).await;
+        let head = rig.upstream.last().0;
+        assert!(head.contains("\r\nanthropic-version: 2099-01-01") && !head.contains("2023-06-01"), "{head}");
+        rig.messages("/v1/messages?beta=true", "", ASK).await;
+        assert!(rig.upstream.last().0.starts_with("post /v1/messages?beta=true http"));
+    });
+}
+
+#[test]
+fn tokens_are_counted_by_the_provider_and_cost_none() {
+    run(async {
+        let rig =
+            Rig::start(Wish { script: Script::json(r#"{"input_tokens":14}"#), ..Wish::default() }).await;
+        let reply = rig.messages("/v1/messages/count_tokens", "", ASK).await;
+        assert_eq!((reply.status, reply.body.as_str()), (200, r#"{"input_tokens":14}"#));
+        assert!(rig.upstream.last().0.starts_with("post /v1/messages/count_tokens http"));
+        let record = &rig.records(1).await[0];
+        assert_eq!((record.operation, record.tokens.total()), (Operation::CountTokens, 0));
+        assert!(record.is_counted, "it reached a provider");
+    });
 }
 
 #[test]
@@ -99,6 +143,24 @@ fn a_limit_is_told_with_all_that_openais_callers_hear() {
             "{error}"
         );
         assert!(reply.head.contains("\r\nretry-after: "), "{}", reply.head);
+    });
+}
+
+#[test]
+fn a_stream_passes_and_tells_its_usage() {
+    run(async {
+        let rig = Rig::start(Wish { script: streaming(&EVENTS), ..Wish::default() }).await;
+        let reply = rig.messages(PATH, "", &ask_stream()).await;
+        assert_eq!(reply.body, EVENTS.concat());
+        assert!(
+            !rig.upstream.last().1.contains("stream_options"),
+            "that is OpenAI's: {}",
+            rig.upstream.last().1
+        );
+        let record = &rig.records(1).await[0];
+        let used = TokenUsage { input: 5, cache_read: 300, output: 15, ..TokenUsage::default() };
+        assert_eq!((record.tokens, record.source), (used, UsageSource::Provider));
+        assert_eq!((record.outcome, record.is_counted), (Outcome::Completed, true));
     });
 }
 
@@ -213,6 +275,28 @@ fn a_client_that_leaves_a_stream_is_counted_with_what_it_got() {
         drop(stream);
         let record = &rig.records(1).await[0];
         assert_eq!((record.outcome, record.is_counted), (Outcome::ClientGone, true));
+    });
+}
+
+#[test]
+fn the_last_event_of_a_regulated_stream_waits_for_its_record() {
+    run(async {
+        let facts = |f: &mut OrgFacts| f.organisation.data_segment = Some(DataSegment::Medical);
+        let rig = Rig::start(Wish { facts, ..Wish::default() }).await;
+        let pieces = EVENTS.iter().map(|event| event.as_bytes().to_vec()).collect();
+        rig.upstream.now_does(Script::Chunks { pieces, pause: Duration::from_millis(50), has_end: true });
+        let spool = rig.spool.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            spool.set_healthy(false);
+        });
+        let reply = rig.messages(PATH, "", &ask_stream()).await;
+        assert!(!reply.body.contains("message_stop"), "not before its record is kept: {}", reply.body);
+        assert!(
+            reply.body.contains("event: error") && reply.body.contains("records_unavailable"),
+            "{}",
+            reply.body
+        );
     });
 }
 

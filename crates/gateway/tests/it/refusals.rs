@@ -27,7 +27,7 @@ fn bad_bodies() {
             ("{\"model\":\"a\\r\\nx: y/b\"}", 400, "invalid_model"),
             ("{\"model\":\"openai/a\\r\\nx: y\"}", 400, "invalid_model"),
             ("{\"model\":\"../../etc/passwd\"}", 404, "model_not_found"),
-            ("{\"model\":\"anthropic/claude\"}", 400, "operation_unsupported"),
+            ("{\"model\":\"anthropic/claude\"}", 400, "invalid_value"),
             ("{\"model\":\"cohere/command\"}", 403, "tier_limit"),
         ] {
             let reply = rig.chat(body).await;

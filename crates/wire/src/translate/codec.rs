@@ -33,6 +33,8 @@ pub struct ModelTraits {
     pub takes_reasoning_details: bool,
     /// Does it know `max_tokens` only, and not `max_completion_tokens` (chat: Mistral and others)?
     pub has_only_max_tokens: bool,
+    /// Does it know `stream_options` (chat: Mistral does not, and tells a stream's usage unasked)?
+    pub takes_stream_options: bool,
 }
 
 /// How a model is told to think.
@@ -54,6 +56,7 @@ impl Default for ModelTraits {
             takes_cache_marks: true,
             takes_reasoning_details: false,
             has_only_max_tokens: false,
+            takes_stream_options: true,
         }
     }
 }

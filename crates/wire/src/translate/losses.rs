@@ -2,6 +2,8 @@
 
 use super::json::{Node, Value, parse};
 use super::model::Spot;
+use std::iter::Peekable;
+use std::vec;
 
 /// What becomes of a field that the target can't express.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +73,12 @@ impl Losses {
         self.noted.sort();
         self.noted.dedup();
         let Ok(root) = parse(body) else { return Vec::new() };
-        self.noted.into_iter().map(|(at, why)| Loss { path: path_in(&root, at), why }).collect()
+        let mut naming =
+            Naming { noted: self.noted.into_iter().peekable(), path: String::new(), named: Vec::new() };
+        naming.visit(&root);
+        // What was not read from the body has no place in it.
+        naming.name_while(|_| true);
+        naming.named
     }
 }
 
@@ -109,29 +116,59 @@ impl Malformed {
 
 /// The path of the value that begins at `at`; of the body itself it is empty.
 fn path_in(root: &Node<'_>, at: Spot) -> String {
-    let mut path = String::new();
-    let mut here = root;
-    while here.at != at {
-        let inner = match &here.value {
-            Value::Object(members) => members.iter().find(|(_, node)| node.holds(at)).map(|(key, node)| {
-                if !path.is_empty() {
-                    path.push('.');
+    let mut naming =
+        Naming { noted: vec![(at, "")].into_iter().peekable(), path: String::new(), named: Vec::new() };
+    naming.visit(root);
+    naming.named.pop().map(|loss| loss.path).unwrap_or_default()
+}
+
+/// One walk over a body that names all that was noted, in its order: however much that is, no value is looked at twice.
+struct Naming {
+    noted: Peekable<vec::IntoIter<(Spot, &'static str)>>,
+    path: String,
+    named: Vec<Loss>,
+}
+
+impl Naming {
+    /// Names what lies in this value, which is at the present path.
+    fn visit(&mut self, node: &Node<'_>) {
+        self.name_while(|at| at == node.at);
+        let length = self.path.len();
+        match &node.value {
+            Value::Object(members) => {
+                for (key, inner) in members {
+                    if self.is_next_in(inner) {
+                        if length > 0 {
+                            self.path.push('.');
+                        }
+                        self.path.push_str(key);
+                        self.visit(inner);
+                        self.path.truncate(length);
+                    }
                 }
-                path.push_str(key);
-                node
-            }),
-            Value::List(elements) => {
-                elements.iter().enumerate().find(|(_, node)| node.holds(at)).map(|(index, node)| {
-                    path.push_str(&format!("[{index}]"));
-                    node
-                })
             }
-            _ => None,
-        };
-        match inner {
-            Some(inner) => here = inner,
-            None => break,
+            Value::List(elements) => {
+                for (index, inner) in elements.iter().enumerate() {
+                    if self.is_next_in(inner) {
+                        self.path.push_str(&format!("[{index}]"));
+                        self.visit(inner);
+                        self.path.truncate(length);
+                    }
+                }
+            }
+            _ => {}
+        }
+        // What begins at none of the values in it is told by its own path.
+        self.name_while(|at| node.holds(at));
+    }
+
+    fn is_next_in(&mut self, node: &Node<'_>) -> bool {
+        self.noted.peek().is_some_and(|(at, _)| node.holds(*at))
+    }
+
+    fn name_while(&mut self, belongs: impl Fn(Spot) -> bool) {
+        while let Some((_, why)) = self.noted.next_if(|(at, _)| belongs(*at)) {
+            self.named.push(Loss { path: self.path.clone(), why });
         }
     }
-    path
 }

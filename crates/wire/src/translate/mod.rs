@@ -156,14 +156,22 @@ impl Untranslatable {
     pub fn public_message(&self) -> String {
         match self {
             Self::Body(bad) => bad.public_message(),
+            Self::Malformed { path, expected } if path.is_empty() => {
+                format!("Invalid body: it must be {expected}.")
+            }
             Self::Malformed { path, expected } => {
-                format!("Invalid value for '{path}': it must be {expected}.")
+                format!("Invalid value for '{}': it must be {expected}.", short(path))
             }
             Self::Inexpressible(losses) => {
+                let named = losses.iter().take(MOST_NAMED);
                 let fields: Vec<_> =
-                    losses.iter().map(|loss| format!("'{}' ({})", loss.path, loss.why)).collect();
+                    named.map(|loss| format!("'{}' ({})", short(&loss.path), loss.why)).collect();
+                let more = match losses.len().saturating_sub(MOST_NAMED) {
+                    0 => String::new(),
+                    more => format!(", and {more} more"),
+                };
                 format!(
-                    "The model's provider can't be asked for this: {}. Leave it out, or ask for lenient translation.",
+                    "The model's provider can't be asked for this: {}{more}. Leave it out, or ask for lenient translation.",
                     fields.join(", ")
                 )
             }
@@ -189,6 +197,15 @@ impl Untranslatable {
             Self::Inexpressible(_) => "not_translatable",
         }
     }
+}
+
+/// So many fields are named in a message.
+const MOST_NAMED: usize = 8;
+
+/// A path that is fit for a message: its names are the caller's, and as long as it likes.
+fn short(path: &str) -> &str {
+    const MOST: usize = 120;
+    path.get(..path.floor_char_boundary(MOST)).unwrap_or(path)
 }
 
 fn path_of(losses: &[Loss]) -> &str {

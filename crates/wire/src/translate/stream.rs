@@ -62,11 +62,17 @@ impl StreamTranslator {
         self.reader.push(piece, &mut |event| passage.take(event, secret, out));
     }
 
+    /// The provider has closed its stream: what was held back of it. Whether it ended well, [`is_done`](Self::is_done)
+    /// says.
+    pub fn end(&mut self, secret: &[u8], out: &mut Vec<u8>) {
+        let passage = &mut self.passage;
+        self.reader.finish(&mut |event| passage.take(event, secret, out));
+    }
+
     /// The provider has closed its stream. If it had not said that it is complete, the client is told of
     /// the failure.
     pub fn finish(&mut self, secret: &[u8], out: &mut Vec<u8>) {
-        let passage = &mut self.passage;
-        self.reader.finish(&mut |event| passage.take(event, secret, out));
+        self.end(secret, out);
         self.fail("upstream_failed", "the provider's stream broke off before its end", out);
     }
 

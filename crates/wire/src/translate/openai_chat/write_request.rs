@@ -1,7 +1,7 @@
 //! A request, written.
 
 use super::write_message::put_turns;
-use crate::translate::codec::Target;
+use crate::translate::codec::{ModelTraits, Target};
 use crate::translate::json::Json;
 use crate::translate::losses::Losses;
 use crate::translate::model::{
@@ -61,7 +61,7 @@ pub(super) fn write(request: Request<'_>, target: &Target<'_>, losses: &mut Loss
     }
     put_thinking(&mut json, thinking, max_tokens, losses);
     put_sampling(&mut json, sampling, losses);
-    put_delivery(&mut json, delivery, losses);
+    put_delivery(&mut json, delivery, target.traits, losses);
     for native in natives {
         if native.owner == Maker::OpenAi {
             json.key(&native.name).raw(native.value.text());
@@ -237,7 +237,7 @@ fn put_stop(json: &mut Json, stop: Vec<Field<Cow<'_, str>>>, losses: &mut Losses
     }
 }
 
-fn put_delivery(json: &mut Json, delivery: Delivery<'_>, losses: &mut Losses) {
+fn put_delivery(json: &mut Json, delivery: Delivery<'_>, traits: ModelTraits, losses: &mut Losses) {
     let Delivery {
         is_stream,
         // Always asked for: what a request used must be known, whoever reads it.
@@ -252,11 +252,16 @@ fn put_delivery(json: &mut Json, delivery: Delivery<'_>, losses: &mut Losses) {
         prompt_cache_retention,
     } = delivery;
     if is_stream {
-        json.key("stream").bool(true).key("stream_options").open('{').key("include_usage").bool(true);
-        if let Some(obfuscation) = obfuscation {
-            json.key("include_obfuscation").bool(obfuscation.value);
+        json.key("stream").bool(true);
+        if traits.takes_stream_options {
+            json.key("stream_options").open('{').key("include_usage").bool(true);
+            if let Some(obfuscation) = obfuscation {
+                json.key("include_obfuscation").bool(obfuscation.value);
+            }
+            json.close('}');
+        } else if let Some(obfuscation) = obfuscation.filter(|obfuscation| obfuscation.value) {
+            losses.note(obfuscation.at, "streams are not padded");
         }
-        json.close('}');
     }
     if let Some(store) = store {
         json.key("store").bool(store.value);

@@ -85,16 +85,10 @@ impl Entries {
         Ok(Self { makers: file.makers, models })
     }
 
-    /// How many models it has.
+    /// Its models.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.models.len()
-    }
-
-    /// Has it none?
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.models.is_empty()
+    pub fn models(&self) -> &[Model] {
+        &self.models
     }
 }
 

@@ -7,6 +7,7 @@ use super::table::Table;
 use crate::config::{self, Environment, Loaded, Sources};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use topdog_domain::catalogue::Entries;
 
 /// What to do with the configuration.
 #[derive(Debug, clap::Subcommand)]
@@ -26,7 +27,10 @@ pub(crate) enum ConfigCommand {
 pub(super) fn run(command: &ConfigCommand, globals: &Globals) -> Result<(), Failure> {
     match command {
         ConfigCommand::Check => {
-            load(globals)?;
+            let loaded = load(globals)?;
+            if let Some(entries) = &loaded.config.prices {
+                print::note(&priced(entries));
+            }
             print::note("the configuration is good");
             Ok(())
         }
@@ -34,6 +38,21 @@ pub(super) fn run(command: &ConfigCommand, globals: &Globals) -> Result<(), Fail
         ConfigCommand::Defaults => print::text(&config::DEFAULTS),
     }
 }
+
+/// What the operator's own prices are.
+fn priced(entries: &Entries) -> String {
+    let names: Vec<String> =
+        entries.models().iter().map(|model| format!("{}/{}", model.provider, model.name)).collect();
+    let shown = names.iter().take(MOST_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let rest = match names.len().checked_sub(MOST_SHOWN) {
+        None | Some(0) => String::new(),
+        Some(rest) => format!(" and {rest} more"),
+    };
+    format!("prices.file holds for {shown}{rest}")
+}
+
+/// Models that are named; more are counted.
+const MOST_SHOWN: usize = 20;
 
 /// The configuration that the server would start with.
 pub(super) fn load(globals: &Globals) -> Result<Loaded, Failure> {

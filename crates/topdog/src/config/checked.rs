@@ -4,7 +4,7 @@ use super::limits::{self, LimitsConfig};
 use super::providers::{self, ProviderConfig};
 use super::reference::Reference;
 use super::settings::Settings;
-use super::{labels, raw};
+use super::{labels, prices, raw};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Value;
+use topdog_domain::catalogue::Entries;
 use topdog_domain::labels::LabelDefaults;
 use topdog_store::spool::RecorderPlace;
 
@@ -36,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) egress: EgressConfig,
     /// Providers that are on, by name.
     pub(crate) providers: Vec<ProviderConfig>,
+    /// Models and prices that take the place of built-in ones.
+    pub(crate) prices: Option<Entries>,
     /// Where records wait for the database.
     pub(crate) spool: SpoolConfig,
     /// What a request without labels gets.
@@ -245,6 +248,7 @@ fn check(raw: &raw::Raw, data_dir: &Path) -> Checked<Config> {
         vault: vault(&raw.vault, data_dir)?,
         egress: egress::check(&raw.egress)?,
         providers: providers::check(&raw.providers)?,
+        prices: prices::check(&raw.prices)?,
         spool: spool(&raw.spool, data_dir)?,
         labels: labels::check(&raw.labels)?,
         is_test_provider_enabled: test.enabled,

@@ -11,6 +11,7 @@ mod error;
 mod labels;
 mod limits;
 mod nearest;
+mod prices;
 mod providers;
 mod raw;
 mod reference;

@@ -14,6 +14,7 @@ pub(super) struct Raw {
     pub(super) vault: Vault,
     pub(super) egress: Egress,
     pub(super) providers: BTreeMap<String, Provider>,
+    pub(super) prices: Prices,
     pub(super) spool: Spool,
     pub(super) labels: Labels,
     pub(super) test_provider: TestProvider,
@@ -131,6 +132,12 @@ fn openai() -> String {
 
 const fn yes() -> bool {
     true
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Prices {
+    pub(super) file: String,
 }
 
 #[derive(Deserialize)]

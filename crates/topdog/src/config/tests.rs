@@ -1,3 +1,4 @@
+mod prices;
 mod providers;
 
 use super::*;

@@ -153,7 +153,7 @@ impl Node {
             hasher: self.hasher.clone(),
             spool: self.spool.clone(),
             egress: self.egress.clone(),
-            catalogue: Arc::new(ModelCatalogue::built_in()?),
+            catalogue: Arc::new(catalogue(&self.config)?),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             control,
@@ -206,6 +206,12 @@ fn providers(config: &Config, egress: &Egress) -> anyhow::Result<Vec<ProviderCon
         Ok(ProviderConfig { name: name.clone(), base, dialect: *dialect, takes_stream_options })
     };
     config.providers.iter().map(checked).collect()
+}
+
+/// What is built in, and over it what the operator says.
+fn catalogue(config: &Config) -> anyhow::Result<ModelCatalogue> {
+    let over = config.prices.clone().unwrap_or_default();
+    ModelCatalogue::overridden_by(over).context("the built-in model catalogue can't be read")
 }
 
 /// The spool, on the disk before anything is recorded.

@@ -91,3 +91,32 @@ fn a_provider_that_cant_be_refuses_to_start_and_says_where() {
     assert!(!status.success());
     assert!(said.contains("topdog.toml:2: `providers.mine.base_url` can't be used"), "{said}");
 }
+
+#[tokio::test]
+async fn the_operators_prices_are_what_requests_cost() {
+    let newcomer = Upstream::start(Reply::Completion).await;
+    let place = Place::new();
+    let prices = place.path().join("prices.json");
+    let text = r#"{"models": [{"provider": "newcomer", "name": "model-1", "also": ["model-1-*"], "prices": [
+        {"from": "2020-01-01", "input": "2", "output": "8"}, {"from": "2999-01-01", "input": "9", "output": "9"}]}]}"#;
+    std::fs::write(&prices, text).unwrap();
+    let setup = setup(&format!(
+        "[prices]\nfile = '{}'\n[providers.newcomer]\nbase_url = '{}'\n",
+        prices.display(),
+        newcomer.url()
+    ));
+    let server = place.start(&setup).await;
+    let key = organisation(&server, "newcomer", "nc-canary-0123456789abcdef0123456789").await;
+    for model in ["newcomer/model-1", "newcomer/model-1-2026-11-28"] {
+        let body = json!({ "model": model, "messages": [{ "role": "user", "content": "hi" }] });
+        assert_eq!(chat(&server, &key, &body).await.status(), 200);
+    }
+    server.until("usage is recorded", async || server.usage_events("acme").await.len() == 2).await;
+    for event in server.usage_events("acme").await {
+        assert_eq!(event["cost_nanodollars"], 7 * 2_000 + 3 * 8_000, "{event}");
+    }
+    let checked =
+        server.cli(&["config", "check", "--config", place.path().join("topdog.toml").to_str().unwrap()]);
+    let said = String::from_utf8(checked.stderr).unwrap() + &String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success() && said.contains("prices.file holds for newcomer/model-1"), "{said}");
+}

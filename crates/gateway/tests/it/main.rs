@@ -7,6 +7,8 @@ mod connections;
 #[cfg(test)]
 mod echoing;
 #[cfg(test)]
+mod embeddings;
+#[cfg(test)]
 mod endings;
 #[cfg(test)]
 mod fairness;

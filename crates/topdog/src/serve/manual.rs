@@ -49,6 +49,7 @@ const SOURCES: &[Source] = sources! {
     "quickstart" = "docs/quickstart.md": "from nothing to an answer";
     "configuration" = "docs/configuration.md": "the server's settings and where they come from";
     "providers" = "docs/providers.md": "the providers, and how one is added";
+    "translation" = "docs/translation.md": "callers and providers of different dialects";
     "prices" = "docs/prices.md": "what requests cost, and prices of your own";
     "cli" = "docs/cli.md": "commands and exit codes";
     "api-keys" = "docs/api-keys.md": "Top Dog API keys: form, scopes, rotation, revocation";

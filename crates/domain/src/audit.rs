@@ -207,6 +207,12 @@ pub enum ChainFault {
         /// The last place that should be there.
         seq: u64,
     },
+    /// There are entries behind the end that the chain is said to have.
+    #[error("entry {seq} is behind the chain's end: it was added by hand, or the end was set back")]
+    Beyond {
+        /// The first place behind the end.
+        seq: u64,
+    },
 }
 
 /// Checks a chain entry by entry.
@@ -253,15 +259,19 @@ impl ChainVerifier {
         Ok(())
     }
 
-    /// Checks that the chain reaches the head that is known from elsewhere.
+    /// Checks that the chain ends at the head that is known from elsewhere.
     ///
     /// # Errors
-    /// [`ChainFault::Truncated`] where it ends before, [`ChainFault::Broken`] where its end is another.
+    /// [`ChainFault::Truncated`] where it ends before, [`ChainFault::Broken`] where its end is another, and
+    /// [`ChainFault::Beyond`] where it goes on behind it.
     pub fn finish(&self, head_seq: u64, head_hash: ChainHash) -> Result<(), ChainFault> {
         if self.last_seq < head_seq {
             return Err(ChainFault::Truncated { seq: head_seq });
         }
-        if self.last_seq == head_seq && self.last_hash != head_hash {
+        if self.last_seq > head_seq {
+            return Err(ChainFault::Beyond { seq: head_seq.saturating_add(1) });
+        }
+        if self.last_hash != head_hash {
             return Err(ChainFault::Broken { seq: head_seq });
         }
         Ok(())

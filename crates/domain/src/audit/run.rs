@@ -75,6 +75,16 @@ impl AuditRun {
         };
         seqs.zip(bodies).zip(hashes).take(len).map(entry).collect()
     }
+
+    /// What is listed of the run from behind the place `after`, where the run before it ends at `floor`: the entries
+    /// behind `after`, and those that reach back over the run before. A sound run has none of these; in any other,
+    /// checking the chain must see them, or they could say anything.
+    #[must_use]
+    pub fn entries_behind(&self, after: u64, floor: u64) -> Vec<AuditEntry> {
+        let mut entries = self.entries();
+        entries.retain(|entry| entry.seq > after || entry.seq <= floor);
+        entries
+    }
 }
 
 /// The hash; no entry's, where bytes of it are missing.
@@ -94,8 +104,9 @@ fn id_of(body: &str) -> RecordId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Timestamp;
     use crate::audit::tests::draft;
-    use crate::audit::{ChainFault, ChainVerifier};
+    use crate::audit::{Actor, ChainFault, ChainVerifier};
     use proptest::prelude::*;
 
     /// Drafts of one organisation, of which neighbours may have fields in common.
@@ -163,9 +174,7 @@ mod tests {
 
     fn run_of_four() -> AuditRun {
         let org = OrgId::new();
-        let draft = |action| {
-            AuditDraft::new(crate::Timestamp::from_micros(1), org, crate::audit::Actor::System, action, "\n")
-        };
+        let draft = |action| AuditDraft::new(Timestamp::from_micros(1), org, Actor::System, action, "\n");
         run_of(&["a", "two\nlines", "c", "c"].map(draft))
     }
 
@@ -253,12 +262,32 @@ mod tests {
         let org = OrgId::new();
         let ends_in_nought = |action: u32| {
             let action = action.to_string();
-            let at = crate::Timestamp::from_micros(1);
-            run_of(&[AuditDraft::new(at, org, crate::audit::Actor::System, &action, "")])
+            let at = Timestamp::from_micros(1);
+            run_of(&[AuditDraft::new(at, org, Actor::System, &action, "")])
         };
         let mut run = (0..).map(ends_in_nought).find(|run| run.hashes.ends_with(&[0])).unwrap();
         run.hashes.pop();
         assert_eq!(check(&run), Err(ChainFault::Edited { seq: 1 }));
+    }
+
+    #[test]
+    fn what_reaches_back_over_the_run_before_is_listed_with_what_is_behind_a_place() {
+        let org = OrgId::new();
+        let drafts = ["a", "b", "c"]
+            .map(|action| AuditDraft::new(Timestamp::from_micros(1), org, Actor::System, action, ""));
+        let sound = AuditRun::behind((5, ChainHash::GENESIS), org, &drafts.iter().collect::<Vec<_>>());
+        let places = |run: &AuditRun, after, floor| -> Vec<u64> {
+            run.entries_behind(after, floor).iter().map(|entry| entry.seq).collect()
+        };
+        assert_eq!(places(&sound, 5, 5), [6, 7, 8]);
+        assert_eq!(places(&sound, 7, 5), [8]);
+        assert_eq!(places(&sound, 8, 5), [0_u64; 0]);
+        let mut forged = sound;
+        forged.bodies.insert_str(0, "{}\n{}\n");
+        assert_eq!(places(&forged, 5, 5), [4, 5, 6, 7, 8]);
+        assert_eq!(places(&forged, 7, 5), [4, 5, 8]);
+        forged.last_seq = 2;
+        assert_eq!(places(&forged, 0, 0), [0, 1, 2, 3, 4]);
     }
 
     #[test]

@@ -105,7 +105,8 @@ pub trait RecordReader: Send + Sync {
     /// Debug-log records, newest first.
     async fn debug_log_list(&self, org: OrgId, page: &PageWish) -> Result<Page<DebugLogRow>, PortError>;
 
-    /// Audit entries in the order of the chain, from behind the place `after`.
+    /// Audit entries in the order of the chain, from behind the place `after`, and so many. Where someone has been at
+    /// what is kept, so that places up to `after` are said once more, those come on top: checking the chain finds them.
     async fn audit_list(&self, org: OrgId, after: u64, limit: u32) -> Result<Vec<AuditEntry>, PortError>;
 
     /// The chain's last place and hash, as kept beside the chain.

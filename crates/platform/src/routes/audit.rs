@@ -32,9 +32,10 @@ async fn stretch(platform: &Platform, org: OrgId, wish: &ChainParams) -> Result<
     // The head first: entries that come meanwhile lie behind it, and none before it can be missing.
     let (seq, hash) = records.audit_head(org).await?;
     let entries = records.audit_list(org, wish.after, wish.limit).await?;
-    let is_full = u32::try_from(entries.len()).is_ok_and(|count| count >= wish.limit);
+    let new: Vec<u64> = entries.iter().map(|entry| entry.seq).filter(|seq| *seq > wish.after).collect();
+    let is_full = u32::try_from(new.len()).is_ok_and(|count| count >= wish.limit);
     Ok(AuditLog {
-        next_after: entries.last().filter(|_| is_full).map(|entry| entry.seq),
+        next_after: new.last().copied().filter(|_| is_full),
         data: entries.into_iter().map(AuditEntry::from).collect(),
         head: AuditHead { seq, hash: hash.to_string() },
     })

@@ -73,10 +73,15 @@ impl RecordReader for Store {
     }
 
     async fn audit_list(&self, org: OrgId, after: u64, limit: u32) -> Result<Vec<AuditEntry>, PortError> {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut entries: Vec<AuditEntry> = Vec::new();
         let mut behind = i64::try_from(after).unwrap_or(i64::MAX);
-        while entries.len() < limit {
+        let mut floor = self.audit_floor(org, behind).await?;
+        if behind == 0 {
+            // From the very beginning, what claims to be before it too.
+            behind = i64::MIN;
+        }
+        while wanted > 0 {
             let rows: Vec<RunRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST_AUDIT)
                 .bind(id_bytes(org.uuid()))
                 .bind(behind)
@@ -89,10 +94,18 @@ impl RecordReader for Store {
             behind = last.last_seq;
             for row in rows {
                 let run = AuditRun::try_from(row)?;
-                entries.extend(run.entries().into_iter().filter(|entry| entry.seq > after));
+                for entry in run.entries_behind(after, floor) {
+                    // What reaches back is not what was asked for: whoever pages gets on whatever is in the way.
+                    let is_wanted = entry.seq > after;
+                    if is_wanted && wanted == 0 {
+                        return Ok(entries);
+                    }
+                    wanted -= usize::from(is_wanted);
+                    entries.push(entry);
+                }
+                floor = run.last_seq;
             }
         }
-        entries.truncate(limit);
         Ok(entries)
     }
 
@@ -108,6 +121,23 @@ impl RecordReader for Store {
             }
         }
     }
+}
+
+impl Store {
+    /// The last place of the last run that ends at `after` or before.
+    async fn audit_floor(&self, org: OrgId, after: i64) -> Result<u64, PortError> {
+        let floor: Option<i64> = on_engine!(self.pools().readers(), |db| sqlx::query_scalar(FLOOR)
+            .bind(id_bytes(org.uuid()))
+            .bind(after)
+            .fetch_one(db)
+            .await)?;
+        Ok(place(floor.unwrap_or_default()))
+    }
+}
+
+/// No place is below 1: a run that someone has put there is listed at 0, and checking the chain finds it.
+fn place(seq: i64) -> u64 {
+    u64::try_from(seq).unwrap_or_default()
 }
 
 fn after_record(wish: &PageWish) -> Result<Option<Vec<u8>>, PortError> {
@@ -170,7 +200,7 @@ impl TryFrom<RunRow> for AuditRun {
     fn try_from(row: RunRow) -> Result<Self, PortError> {
         Ok(Self {
             org: OrgId::from_uuid(from_id_bytes("audit_runs.org", &row.org)?),
-            last_seq: unsigned("audit_runs.last_seq", row.last_seq)?,
+            last_seq: place(row.last_seq),
             bodies: row.bodies,
             prev: chain_hash("audit_runs.prev", &row.prev)?,
             hashes: row.hashes,
@@ -202,5 +232,6 @@ statements! {
     WHEN = "SELECT at FROM request_records WHERE org = $1 AND id = $2";
     LIST_AUDIT = "SELECT org, last_seq, bodies, prev, hashes FROM audit_runs
         WHERE org = $1 AND last_seq > $2 ORDER BY last_seq LIMIT $3";
+    FLOOR = "SELECT MAX(last_seq) FROM audit_runs WHERE org = $1 AND last_seq <= $2";
     HEAD = "SELECT seq, hash FROM audit_heads WHERE org = $1";
 }

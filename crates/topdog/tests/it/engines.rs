@@ -65,6 +65,12 @@ impl Database {
         setup.config("[store]\nurl = 'env:STORE_URL'").variable("STORE_URL", &url)
     }
 
+    /// A connection past the server, where this is one of Postgres.
+    pub(crate) async fn postgres_connection(&self) -> Option<PgConnection> {
+        let url = self.postgres.as_ref()?.url();
+        Some(PgConnection::connect(&url).await.unwrap())
+    }
+
     /// The setup, with this as the store.
     pub(crate) fn keep(&self, setup: Setup) -> Setup {
         match &self.postgres {

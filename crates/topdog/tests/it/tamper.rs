@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod provider_keys;
 
 use crate::http::try_send;
@@ -43,8 +45,7 @@ impl Bed {
 
     /// What someone does who can write into the file.
     async fn tamper(&self, statement: &str) {
-        let file = SqliteConnectOptions::new().filename(self.database()).foreign_keys(false);
-        let mut connection = SqliteConnection::connect_with(&file).await.unwrap();
+        let mut connection = sqlite_connection(&self.place).await;
         let done = sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
         assert!(done.rows_affected() > 0, "nothing was changed: {statement}");
         connection.close().await.unwrap();
@@ -55,7 +56,7 @@ impl Bed {
     }
 
     fn database(&self) -> PathBuf {
-        self.place.data_dir().join("topdog.db")
+        sqlite_file(&self.place)
     }
 
     /// Starts a server on what these statements make of the database, lets it be looked at, and puts everything back.
@@ -90,6 +91,16 @@ impl Bed {
             })
             .await;
     }
+}
+
+fn sqlite_file(place: &Place) -> PathBuf {
+    place.data_dir().join("topdog.db")
+}
+
+/// The file itself, past the server and all that the tables demand.
+async fn sqlite_connection(place: &Place) -> SqliteConnection {
+    let file = SqliteConnectOptions::new().filename(sqlite_file(place)).foreign_keys(false);
+    SqliteConnection::connect_with(&file).await.unwrap()
 }
 
 /// A second provider at the same address, and a key for each organisation that references can name.

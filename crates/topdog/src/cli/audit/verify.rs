@@ -76,22 +76,18 @@ async fn meant(session: &Session, org: &OrgArg) -> Result<Vec<Organisation>, Fai
 
 async fn verdict(session: &Session, org: Organisation, expect: Option<&Head>) -> Result<Verdict, Failure> {
     let id = org.id.to_string();
-    let first = page(session, &id, 0).await?;
-    let head = ChainHash::parse(&first.head.hash).map(|hash| Head { seq: first.head.seq, hash }).ok_or_else(
-        || Failure::failed("the server's end of the chain is no hash; is it a Top Dog of this version?"),
-    )?;
-    let mut check = Check::new(org.id, head, expect);
-    let (mut entries, mut next) = (first.data, first.next_after);
+    let mut check = Check::new(org.id, expect);
     let outcome = loop {
-        if let Err(fault) = check.entries(&entries) {
-            break Err(fault);
-        }
-        match next.filter(|_| !check.is_at_its_end()) {
-            Some(after) => {
-                let more = page(session, &id, after).await?;
-                (entries, next) = (more.data, more.next_after);
-            }
-            None => break check.finish(),
+        let stretch = page(session, &id, check.verifier.head().0).await?;
+        let end = ChainHash::parse(&stretch.head.hash)
+            .map(|hash| Head { seq: stretch.head.seq, hash })
+            .ok_or_else(|| {
+                Failure::failed("the server's end of the chain is no hash; is it a Top Dog of this version?")
+            })?;
+        match check.stretch(end, &stretch.data, stretch.next_after.is_some()) {
+            Ok(true) => break check.finish(),
+            Ok(false) => {}
+            Err(fault) => break Err(fault),
         }
     };
     let (checked_entries, hash) = check.verifier.head();
@@ -105,43 +101,53 @@ async fn verdict(session: &Session, org: Organisation, expect: Option<&Head>) ->
     })
 }
 
-/// A check of a chain up to the end that it had when the check began: what is added meanwhile is left out, so
-/// that the end can be compared to the hash.
+/// A check of a chain up to its end, which may move meanwhile: an entry and the end that tells of it are kept at once, so
+/// an end that was read later than an entry can't lie before it.
 struct Check<'a> {
     verifier: ChainVerifier,
     org: OrgId,
-    head: Head,
+    /// Where the chain ended when the check began.
+    first_end: Option<Head>,
     expect: Option<&'a Head>,
 }
 
 impl<'a> Check<'a> {
-    const fn new(org: OrgId, head: Head, expect: Option<&'a Head>) -> Self {
-        Self { verifier: ChainVerifier::new(org), org, head, expect }
+    const fn new(org: OrgId, expect: Option<&'a Head>) -> Self {
+        Self { verifier: ChainVerifier::new(org), org, first_end: None, expect }
     }
 
-    fn entries(&mut self, entries: &[AuditEntry]) -> Result<(), ChainFault> {
+    /// Checks the next entries, before which that end of the chain was read; whether it is the end of the check.
+    fn stretch(&mut self, end: Head, entries: &[AuditEntry], is_more: bool) -> Result<bool, ChainFault> {
+        let first_end = self.first_end.get_or_insert_with(|| end.clone()).clone();
+        if self.verifier.head().0 >= end.seq {
+            self.verifier.finish(end.seq, end.hash)?;
+        }
         for entry in entries {
-            if self.is_at_its_end() {
-                return Ok(());
-            }
             let entry = entry.to_chain(self.org).ok_or(ChainFault::Edited { seq: entry.seq })?;
             self.verifier.next(&entry)?;
             let (seq, hash) = self.verifier.head();
-            if self.expect.is_some_and(|expect| expect.seq == seq && expect.hash != hash) {
+            let known = [Some(&first_end), Some(&end), self.expect];
+            if known.into_iter().flatten().any(|known| known.seq == seq && known.hash != hash) {
                 return Err(ChainFault::Broken { seq });
             }
         }
-        Ok(())
-    }
-
-    fn is_at_its_end(&self) -> bool {
-        self.verifier.head().0 >= self.head.seq
+        let (seq, _) = self.verifier.head();
+        if is_more {
+            // A chain that grows faster than it is checked is not followed for ever.
+            return Ok(first_end.seq <= seq && seq < end.seq);
+        }
+        if seq < end.seq {
+            return Err(ChainFault::Truncated { seq: end.seq });
+        }
+        // What lies behind the end has come meanwhile, or should not be there: the next end tells.
+        Ok(seq == end.seq)
     }
 
     fn finish(&self) -> Result<(), ChainFault> {
-        self.verifier.finish(self.head.seq, self.head.hash)?;
         match self.expect {
-            Some(expect) if expect.seq > self.head.seq => Err(ChainFault::Truncated { seq: expect.seq }),
+            Some(expect) if expect.seq > self.verifier.head().0 => {
+                Err(ChainFault::Truncated { seq: expect.seq })
+            }
             _ => Ok(()),
         }
     }
@@ -155,6 +161,7 @@ impl Fault {
             ChainFault::Broken { seq } => (seq, "broken"),
             ChainFault::Moved { seq } => (seq, "moved"),
             ChainFault::Truncated { seq } => (seq, "truncated"),
+            ChainFault::Beyond { seq } => (seq, "beyond"),
         };
         Self { seq, class, message: fault.to_string() }
     }
@@ -189,45 +196,100 @@ mod tests {
         (entries.collect(), head)
     }
 
+    /// The check of a chain that is given in stretches, each with the end that was read before it.
     fn check(
         org: OrgId,
-        entries: &[AuditEntry],
-        head: Head,
+        stretches: &[(&Head, &[AuditEntry], bool)],
         expect: Option<&Head>,
-    ) -> Result<(), ChainFault> {
-        let mut check = Check::new(org, head, expect);
-        check.entries(entries)?;
-        check.finish()
+    ) -> Result<u64, ChainFault> {
+        let mut check = Check::new(org, expect);
+        for (end, entries, is_more) in stretches {
+            if check.stretch((*end).clone(), entries, *is_more)? {
+                check.finish()?;
+                return Ok(check.verifier.head().0);
+            }
+        }
+        panic!("the check wants more");
     }
+
+    /// The end of a chain whose last entry that is.
+    fn end_at(entry: &AuditEntry) -> Head {
+        Head { seq: entry.seq, hash: ChainHash::parse(&entry.hash).expect("a hash") }
+    }
+
+    const GENESIS: Head = Head { seq: 0, hash: ChainHash::GENESIS };
 
     #[test]
     fn an_intact_chain_passes_also_where_it_grew_meanwhile() {
         let org = OrgId::new();
         let (entries, head) = chain(org, 5);
-        assert_eq!(check(org, &entries, head.clone(), None), Ok(()));
-        let earlier = Head { seq: 3, hash: ChainHash::parse(&entries[2].hash).expect("a hash") };
-        assert_eq!(check(org, &entries, earlier.clone(), None), Ok(()));
-        assert_eq!(check(org, &entries, head, Some(&earlier)), Ok(()));
+        assert_eq!(check(org, &[(&GENESIS, &[], false)], None), Ok(0));
+        assert_eq!(check(org, &[(&head, &entries, false)], None), Ok(5));
+        let earlier = end_at(&entries[2]);
+        assert_eq!(check(org, &[(&earlier, &entries, false), (&head, &[], false)], None), Ok(5));
+        assert_eq!(check(org, &[(&head, &entries, false)], Some(&earlier)), Ok(5));
+        let (first, rest) = entries.split_at(3);
+        assert_eq!(check(org, &[(&head, first, true), (&head, rest, false)], None), Ok(5));
+        // It ends where it ended at the beginning, or soon after, however fast it grows.
+        assert_eq!(
+            check(org, &[(&end_at(&entries[0]), first, true), (&head, &rest[..1], true)], None),
+            Ok(4)
+        );
     }
 
     #[test]
     fn what_was_done_to_a_chain_is_named() {
         let org = OrgId::new();
         let (entries, head) = chain(org, 5);
+        let check = |entries: &[AuditEntry]| check(org, &[(&head, entries, false)], None);
 
         let mut edited = entries.clone();
         edited[1].body = edited[1].body.replace("test.entry", "test.other");
-        assert_eq!(check(org, &edited, head.clone(), None), Err(ChainFault::Edited { seq: 2 }));
+        assert_eq!(check(&edited), Err(ChainFault::Edited { seq: 2 }));
 
         let mut gap = entries.clone();
         gap.remove(1);
-        assert_eq!(check(org, &gap, head.clone(), None), Err(ChainFault::Gap { seq: 2 }));
+        assert_eq!(check(&gap), Err(ChainFault::Gap { seq: 2 }));
 
-        assert_eq!(check(org, &entries[..3], head.clone(), None), Err(ChainFault::Truncated { seq: 5 }));
+        assert_eq!(check(&entries[..3]), Err(ChainFault::Truncated { seq: 5 }));
 
         let mut no_hash = entries;
         no_hash[3].hash = "zz".into();
-        assert_eq!(check(org, &no_hash, head, None), Err(ChainFault::Edited { seq: 4 }));
+        assert_eq!(check(&no_hash), Err(ChainFault::Edited { seq: 4 }));
+    }
+
+    #[test]
+    fn what_lies_behind_the_end_is_found_however_it_is_cut() {
+        let org = OrgId::new();
+        let (entries, _) = chain(org, 5);
+        let end = end_at(&entries[2]);
+        let (before, behind) = entries.split_at(3);
+        let none: &[AuditEntry] = &[];
+        for stretches in [
+            vec![(&end, &entries[..], false), (&end, none, false)],
+            vec![(&end, &entries[..4], true), (&end, &entries[4..], false)],
+            vec![(&end, before, true), (&end, behind, false), (&end, none, false)],
+        ] {
+            assert_eq!(check(org, &stretches, None), Err(ChainFault::Beyond { seq: 4 }));
+        }
+        let stretches = [(&GENESIS, &entries[..], false), (&GENESIS, none, false)];
+        assert_eq!(check(org, &stretches, None), Err(ChainFault::Beyond { seq: 1 }));
+    }
+
+    #[test]
+    fn an_end_that_is_not_the_chains_is_found() {
+        let org = OrgId::new();
+        let (entries, head) = chain(org, 5);
+        let wrong = |seq| Head { seq, hash: ChainHash([7; 32]) };
+        for (stretches, seq) in [
+            (vec![(&wrong(5), &entries[..], false)], 5),
+            (vec![(&wrong(3), &entries[..], false)], 3),
+            (vec![(&wrong(0), &[][..], false)], 0),
+            (vec![(&wrong(4), &entries[..2], true), (&head, &entries[2..], false)], 4),
+            (vec![(&wrong(3), &entries[..3], true)], 3),
+        ] {
+            assert_eq!(check(org, &stretches, None), Err(ChainFault::Broken { seq }));
+        }
     }
 
     #[test]
@@ -235,9 +297,10 @@ mod tests {
         let org = OrgId::new();
         let (_, kept) = chain(org, 3);
         let (rewritten, head) = chain(org, 5);
-        assert_eq!(check(org, &rewritten, head, Some(&kept)), Err(ChainFault::Broken { seq: 3 }));
+        let stretches = [(&head, &rewritten[..], false)];
+        assert_eq!(check(org, &stretches, Some(&kept)), Err(ChainFault::Broken { seq: 3 }));
         let (cut, head) = chain(org, 2);
-        assert_eq!(check(org, &cut, head, Some(&kept)), Err(ChainFault::Truncated { seq: 3 }));
+        assert_eq!(check(org, &[(&head, &cut, false)], Some(&kept)), Err(ChainFault::Truncated { seq: 3 }));
     }
 
     #[test]

@@ -13,8 +13,13 @@ use topdog_wire::redact::KeyFinder;
 pub fn stream(data: &[u8]) {
     let (mut cuts, stream) = Cuts::of(data);
     let has_keys = KeyFinder::new(b"").is_in(stream);
-    for operation in [Operation::Chat, Operation::Completions, Operation::Responses, Operation::Transcription]
-    {
+    for operation in [
+        Operation::Chat,
+        Operation::Completions,
+        Operation::Responses,
+        Operation::Transcription,
+        Operation::Messages,
+    ] {
         for strip_usage in [false, true] {
             let mut whole = relay(operation, strip_usage, &[stream]);
             let pieces = cuts.pieces(stream);

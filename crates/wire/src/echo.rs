@@ -2,6 +2,7 @@
 //! answer that it is a test (`topdog-test-echo` in id, model and system fingerprint).
 
 mod answer;
+mod messages;
 mod question;
 mod stream;
 

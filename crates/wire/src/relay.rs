@@ -108,6 +108,15 @@ impl StreamRelay {
         self.facts.is_done
     }
 
+    /// Does a stream of this kind say when it is complete? Of those that don't, an end is an end.
+    #[must_use]
+    pub const fn says_when_done(&self) -> bool {
+        matches!(
+            self.operation,
+            Operation::Chat | Operation::Completions | Operation::Responses | Operation::Messages
+        )
+    }
+
     /// Has an error event passed, or a response that failed?
     #[must_use]
     pub const fn has_failed(&self) -> bool {

@@ -1,12 +1,14 @@
 //! What the events of a stream tell while they pass.
 
+mod messages;
+
 use crate::error_shape::{ErrorShape, error_shape, event_shape, is_failure};
 use crate::json::{Cursor, Kind, Value};
 use crate::sse::Event;
-use crate::usage::usage_of_object;
+use crate::usage::{AnthropicUsage, usage_of_object};
 use memchr::memmem::Finder;
 use std::borrow::Cow;
-use topdog_domain::provider::Operation;
+use topdog_domain::provider::{Family, Operation};
 use topdog_domain::usage::TokenUsage;
 
 /// An event longer than this is read by its beginning and end only, and never held back.
@@ -21,6 +23,8 @@ pub(crate) struct StreamFacts {
     operation: Operation,
     needles: Needles,
     pub(crate) usage: Option<TokenUsage>,
+    /// All that has been told of it, in Anthropic's streams.
+    told: AnthropicUsage,
     pub(crate) is_done: bool,
     pub(crate) has_failed: bool,
     pub(crate) failure_code: Option<String>,
@@ -62,6 +66,7 @@ impl StreamFacts {
                 sequence: Finder::new("\"sequence_number\""),
             },
             usage: None,
+            told: AnthropicUsage::default(),
             is_done: false,
             has_failed: false,
             failure_code: None,
@@ -86,7 +91,8 @@ impl StreamFacts {
             return Noted::Other;
         };
         if data.trim_ascii() == "[DONE]" {
-            self.is_done = true;
+            // In Anthropic's family it is no word, and the end of nothing.
+            self.is_done |= self.family() == Family::OpenAi;
             return Noted::Other;
         }
         self.note_data(event.name, data)
@@ -102,7 +108,7 @@ impl StreamFacts {
             // The types of events have a dot, those of the items within them have none.
             values_behind(&self.needles.kind, &head)
                 .filter_map(|value| value.string_body())
-                .find(|kind| kind.contains('.'))
+                .find(|kind| kind.contains('.') || self.family() == Family::Anthropic)
                 .map(|kind| Cow::Owned(kind.to_owned()))
         });
         if let Some(name) = &name {
@@ -110,10 +116,13 @@ impl StreamFacts {
         }
         self.note_sequence(&head);
         self.note_sequence(&tail);
-        if let Some(usage) = last_object_behind(&self.needles.usage, &tail) {
+        let may_tell_usage =
+            self.family() != Family::Anthropic || name.as_deref().is_some_and(messages::tells_usage);
+        if may_tell_usage && let Some(usage) = last_object_behind(&self.needles.usage, &tail) {
             self.note_usage(usage.raw);
         }
-        let is_delta = name.is_none_or(|name| name.ends_with(".delta")) && !self.is_done;
+        let is_delta = name.is_none_or(|name| name.ends_with(".delta") || name == "content_block_delta");
+        let is_delta = is_delta && !self.is_done;
         if is_delta && self.needles.text.find(head.as_bytes()).is_some() {
             self.text_bytes += length as u64;
         }
@@ -127,12 +136,16 @@ impl StreamFacts {
             let name = name.or_else(|| type_of(data)).unwrap_or_default();
             self.note_name(name);
             has_failed |= is_failure(name);
-            self.note_sequence(data);
-            if name == "response.created" {
-                self.response_id = id_of_response(data);
-            }
-            if name.ends_with(".delta") && !name.ends_with("audio.delta") {
-                self.note_text(data);
+            if self.family() == Family::Anthropic {
+                self.note_message_event(name, data);
+            } else {
+                self.note_sequence(data);
+                if name == "response.created" {
+                    self.response_id = id_of_response(data);
+                }
+                if name.ends_with(".delta") && !name.ends_with("audio.delta") {
+                    self.note_text(data);
+                }
             }
         } else {
             self.note_text(data);
@@ -141,7 +154,8 @@ impl StreamFacts {
             self.has_failed |= name == Some("error") || is_error(data);
             has_failed |= error_shape(data.as_bytes()) == ErrorShape::Error;
         }
-        let noted = match last_object_behind(&self.needles.usage, data) {
+        let may_tell = self.family() == Family::OpenAi;
+        let noted = match may_tell.then(|| last_object_behind(&self.needles.usage, data)).flatten() {
             Some(_) => self.note_told(data),
             None => Noted::Other,
         };
@@ -158,14 +172,19 @@ impl StreamFacts {
         !matches!(self.operation, Operation::Chat | Operation::Completions)
     }
 
+    const fn family(&self) -> Family {
+        self.operation.family()
+    }
+
     fn note_name(&mut self, name: &str) {
         match name {
+            "error" => self.has_failed = true,
+            _ if self.family() == Family::Anthropic => self.is_done |= name == "message_stop",
             "response.failed" => {
                 self.is_done = true;
                 self.has_failed = true;
             }
             "response.completed" | "response.incomplete" => self.is_done = true,
-            "error" => self.has_failed = true,
             "transcript.text.done"
             | "speech.audio.done"
             | "image_generation.completed"
@@ -210,7 +229,11 @@ impl StreamFacts {
     }
 
     fn note_usage(&mut self, raw: &str) {
-        self.usage = usage_of_object(raw).or(self.usage);
+        let usage = match self.family() {
+            Family::Anthropic => self.told.add(raw).map(|()| self.told.tokens()),
+            Family::OpenAi | Family::Cohere | Family::Gemini => usage_of_object(raw),
+        };
+        self.usage = usage.or(self.usage);
     }
 }
 
@@ -244,7 +267,7 @@ fn bytes_of_text(value: &Value<'_>) -> u64 {
         }
         Kind::Object => {
             let _ = value.each_member(|member| {
-                if !matches!(member.key, "role" | "id" | "type" | "data") {
+                if !matches!(member.key, "role" | "id" | "type" | "data" | "signature" | "citation") {
                     bytes += bytes_of_text(&member.value);
                 }
                 Ok::<(), crate::json::Fault>(())

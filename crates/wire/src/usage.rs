@@ -1,8 +1,12 @@
 //! What a provider says a request used, put into buckets that never overlap.
 
+mod anthropic;
+
+pub(crate) use anthropic::AnthropicUsage;
+
 use crate::json::{self, Cursor, Kind};
 use serde::Deserialize;
-use topdog_domain::provider::Operation;
+use topdog_domain::provider::{Family, Operation};
 use topdog_domain::usage::TokenUsage;
 
 /// The usage that a whole (not streamed) answer tells; none where it tells none in tokens.
@@ -11,11 +15,20 @@ pub fn usage_of_answer(operation: Operation, body: &[u8]) -> Option<TokenUsage> 
     match operation {
         // Its answer is sound, never JSON, and can be long.
         Operation::Speech => None,
+        // It has told a number, and used nothing.
+        Operation::CountTokens => Some(TokenUsage::default()),
         _ => {
             let text = std::str::from_utf8(body).ok()?;
-            match usage_near_the_end(text) {
-                Some(raw) => usage_of_object(raw),
-                None => usage_of_object(json::document(text).ok()?.member("usage")?.raw),
+            let raw = match usage_near_the_end(text) {
+                Some(raw) => raw,
+                None => json::document(text).ok()?.member("usage")?.raw,
+            };
+            match operation.family() {
+                Family::Anthropic => {
+                    let mut usage = AnthropicUsage::default();
+                    usage.add(raw).map(|()| usage.tokens())
+                }
+                Family::OpenAi | Family::Cohere | Family::Gemini => usage_of_object(raw),
             }
         }
     }

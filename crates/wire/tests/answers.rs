@@ -106,6 +106,117 @@ fn refusals_have_openais_shape_and_the_limits_facts() {
     assert_eq!(body["error"].get("plans_url"), None);
 }
 
+/// A refusal with all that one can have.
+fn full_refusal() -> PublicError {
+    PublicError {
+        message: "the limit is reached".into(),
+        param: Some("model".into()),
+        code: "tier_limit".into(),
+        details: Some(LimitDetails {
+            limit: "llm_requests_per_day".into(),
+            allowed: Some(2),
+            used: Some(2),
+            resets_at: Some("2026-11-25T00:00:00Z".into()),
+            lifted_by: Some("PRO".into()),
+            plans_url: Some("/docs/quotas".into()),
+        }),
+    }
+}
+
+#[test]
+fn refusals_have_anthropics_shape_and_lose_nothing() {
+    let body = parsed(&error_body(Family::Anthropic, 429, &full_refusal(), Some("req_1")));
+    let error = json!({
+        "type": "rate_limit_error", "message": "the limit is reached", "code": "tier_limit", "param": "model",
+        "limit": "llm_requests_per_day", "allowed": 2, "used": 2, "resets_at": "2026-11-25T00:00:00Z",
+        "lifted_by": "PRO", "plans_url": "/docs/quotas",
+    });
+    assert_eq!(body, json!({"type": "error", "error": error, "request_id": "req_1"}));
+    let plain = PublicError { message: "no".into(), param: None, code: "x".into(), details: None };
+    assert_eq!(
+        error_body(Family::Anthropic, 400, &plain, None),
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"no","code":"x"}}"#
+    );
+}
+
+#[test]
+fn anthropics_classes_are_those_of_its_manual() {
+    let class = |status| {
+        let body = parsed(&error_body(Family::Anthropic, status, &full_refusal(), None));
+        body["error"]["type"].as_str().unwrap().to_owned()
+    };
+    for (status, expected) in [
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (402, "billing_error"),
+        (403, "permission_error"),
+        (404, "not_found_error"),
+        (405, "invalid_request_error"),
+        (408, "timeout_error"),
+        (413, "request_too_large"),
+        (415, "invalid_request_error"),
+        (422, "invalid_request_error"),
+        (429, "rate_limit_error"),
+        (431, "invalid_request_error"),
+        (500, "api_error"),
+        (502, "api_error"),
+        (503, "overloaded_error"),
+        (504, "timeout_error"),
+        (529, "overloaded_error"),
+    ] {
+        assert_eq!(class(status), expected, "{status}");
+    }
+}
+
+#[test]
+fn refusals_have_coheres_and_geminis_shapes_and_lose_nothing() {
+    let body = parsed(&error_body(Family::Cohere, 429, &full_refusal(), Some("req_1")));
+    assert_eq!(
+        body,
+        json!({"id": "req_1", "message": "the limit is reached", "code": "tier_limit", "param": "model",
+            "limit": "llm_requests_per_day", "allowed": 2, "used": 2, "resets_at": "2026-11-25T00:00:00Z",
+            "lifted_by": "PRO", "plans_url": "/docs/quotas"})
+    );
+    let body = parsed(&error_body(Family::Gemini, 429, &full_refusal(), Some("req_1")));
+    let details = json!([
+        {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "tier_limit", "domain": "topdog", "metadata": {
+            "limit": "llm_requests_per_day", "allowed": "2", "used": "2", "resets_at": "2026-11-25T00:00:00Z",
+            "lifted_by": "PRO", "plans_url": "/docs/quotas"}},
+        {"@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": [{"field": "model", "description": "the limit is reached"}]},
+        {"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": "req_1"},
+    ]);
+    let error = json!({"code": 429, "message": "the limit is reached", "status": "RESOURCE_EXHAUSTED",
+        "details": details});
+    assert_eq!(body, json!({"error": error}));
+    let plain = PublicError { message: "no".into(), param: None, code: "x".into(), details: None };
+    assert_eq!(
+        error_body(Family::Gemini, 404, &plain, None),
+        r#"{"error":{"code":404,"message":"no","status":"NOT_FOUND","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"x","domain":"topdog"}]}}"#
+    );
+}
+
+#[test]
+fn models_are_listed_as_anthropic_lists_them() {
+    let entry = |id| ModelEntry { id, owned_by: "anthropic", created: 1_700_000_000 };
+    let object = |id| {
+        format!(r#"{{"type":"model","id":"{id}","display_name":"{id}","created_at":"2023-11-14T22:13:20Z"}}"#)
+    };
+    assert_eq!(model_object(Family::Anthropic, entry("a")), object("a"));
+    assert_eq!(
+        model_list(Family::Anthropic, [entry("a"), entry("b")].into_iter()),
+        format!(
+            r#"{{"data":[{},{}],"has_more":false,"first_id":"a","last_id":"b"}}"#,
+            object("a"),
+            object("b")
+        )
+    );
+    assert_eq!(
+        model_list(Family::Anthropic, std::iter::empty()),
+        r#"{"data":[],"has_more":false,"first_id":null,"last_id":null}"#
+    );
+}
+
 #[test]
 fn models_are_listed_as_openai_lists_them() {
     let entry = ModelEntry { id: "openai/gpt-4o", owned_by: "openai", created: 1_700_000_000 };
@@ -137,6 +248,13 @@ fn the_test_provider_echoes_and_says_that_it_is_a_test() {
     assert_eq!(parsed(&echo_answer(Operation::Responses, messages))["output"][0]["content"][0]["text"], "a");
     let answer = parsed(&echo_answer(Operation::Completions, br#"{"prompt":["x y","z"]}"#));
     assert_eq!(answer["choices"][0]["text"], "z");
+    let body =
+        br#"{"system":"be kind","messages":[{"role":"user","content":[{"type":"text","text":"one two"}]}]}"#;
+    let answer = parsed(&echo_answer(Operation::Messages, body));
+    assert_eq!(answer["content"], json!([{"type": "text", "text": "one two"}]));
+    assert_eq!((&answer["type"], &answer["stop_reason"]), (&json!("message"), &json!("end_turn")));
+    assert_eq!(answer["usage"], json!({"input_tokens": 4, "output_tokens": 2}));
+    assert_eq!(echo_answer(Operation::CountTokens, body), r#"{"input_tokens":4}"#);
 }
 
 #[test]
@@ -172,7 +290,7 @@ fn long_questions_are_echoed_in_part_and_on_a_character() {
 
 #[test]
 fn echoed_streams_read_like_a_providers() {
-    for operation in [Operation::Chat, Operation::Completions, Operation::Responses] {
+    for operation in [Operation::Chat, Operation::Completions, Operation::Responses, Operation::Messages] {
         let body =
             br#"{"messages":[{"role":"user","content":"one two"}],"prompt":"one two","input":"one two"}"#;
         assert!(read_head(body).is_ok());

@@ -1,6 +1,7 @@
 //! Whole answers of the test provider.
 
 use super::ECHO_NAME;
+use super::messages::{message, token_count};
 use super::question::Question;
 use crate::error_body::{PublicError, error_body, to_bytes};
 use bytes::Bytes;
@@ -12,7 +13,12 @@ use topdog_domain::provider::Operation;
 pub const fn can_echo(operation: Operation) -> bool {
     matches!(
         operation,
-        Operation::Chat | Operation::Completions | Operation::Responses | Operation::Embeddings
+        Operation::Chat
+            | Operation::Completions
+            | Operation::Responses
+            | Operation::Embeddings
+            | Operation::Messages
+            | Operation::CountTokens
     )
 }
 
@@ -26,6 +32,8 @@ pub fn echo_answer(operation: Operation, body: &[u8]) -> Bytes {
         Operation::Completions => to_bytes(&completion(&question)),
         Operation::Responses => to_bytes(&response(&question, "completed")),
         Operation::Embeddings => to_bytes(&embeddings(body, &question)),
+        Operation::Messages => to_bytes(&message(&question)),
+        Operation::CountTokens => to_bytes(&token_count(&question)),
         _ => error_body(operation.family(), 400, &unsupported(operation), None),
     }
 }

@@ -16,11 +16,12 @@ impl Question {
     pub(super) fn read(operation: Operation, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let said = match operation {
-            Operation::Chat => body.get("messages"),
+            Operation::Chat | Operation::Messages | Operation::CountTokens => body.get("messages"),
             Operation::Completions => body.get("prompt"),
             _ => body.get("input"),
         };
-        let words = said.map_or(0, words_of);
+        // Anthropic's dialect has its instructions beside the messages.
+        let words = said.into_iter().chain(body.get("system")).map(words_of).sum();
         let mut text = said.map(last_text).unwrap_or_default();
         text.truncate(text.floor_char_boundary(MAX_ECHO_BYTES));
         Self { text, words }

@@ -2,6 +2,7 @@
 
 use super::ECHO_NAME;
 use super::answer::{output_item, output_part, response, usage};
+use super::messages::message_events;
 use super::question::Question;
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ pub fn echo_stream_events(operation: Operation, body: &[u8], include_usage: bool
         Operation::Chat => chunks(&CHAT, &question, include_usage),
         Operation::Completions => chunks(&COMPLETION, &question, include_usage),
         Operation::Responses => response_events(&question),
+        Operation::Messages => message_events(&question),
         _ => Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ use super::{read_parts, words};
 use crate::translate::json::{Fields, Node, Value};
 use crate::translate::losses::{Losses, Malformed};
 use crate::translate::model::{Answer, Choice, Maker, Native, Raw, Stop, Usage};
+use crate::usage::AnthropicUsage;
 use std::borrow::Cow;
 
 pub(super) fn read<'a>(body: Node<'a>, losses: &mut Losses) -> Result<Answer<'a>, Malformed> {
@@ -47,8 +48,9 @@ fn usage_of(told: &Node<'_>, losses: &mut Losses) -> Usage {
         "output_tokens_details",
         "service_tier",
     ];
-    let mut usage = Usage::default();
-    words::add_usage(&mut usage, told);
+    let mut counts = AnthropicUsage::default();
+    // What is no usage counts nothing.
+    let _ = counts.add(told.raw);
     if let Value::Object(members) = &told.value {
         for (name, node) in members {
             if !KNOWN.contains(&name.as_ref()) && !matches!(node.value, Value::Null) {
@@ -56,7 +58,7 @@ fn usage_of(told: &Node<'_>, losses: &mut Losses) -> Usage {
             }
         }
     }
-    usage
+    Usage { tokens: counts.tokens(), ..Usage::default() }
 }
 
 fn natives<'a>(fields: Fields<'a>) -> Vec<Native<'a>> {

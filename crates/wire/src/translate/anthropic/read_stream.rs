@@ -7,6 +7,7 @@ use crate::translate::frames::Frames;
 use crate::translate::json::{Node, parse};
 use crate::translate::model::{Delta, Event, Failure, FailureKind, Maker, PartStart, SealKind, Stop, Usage};
 use crate::translate::seal::{self, Found};
+use crate::usage::AnthropicUsage;
 use std::borrow::Cow;
 
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ pub(super) struct Reader {
 
 #[derive(Debug, Default)]
 struct State {
-    usage: Usage,
+    told: AnthropicUsage,
     /// The open block, if it is a call: its number, its input as it began, and whether any piece came.
     call: Option<Call>,
 }
@@ -151,9 +152,9 @@ impl State {
     }
 
     fn take_usage(&mut self, holder: &Node<'_>, sink: Sink<'_>) {
-        if let Some(told) = holder.member("usage") {
-            words::add_usage(&mut self.usage, told);
-            sink(Event::Usage(self.usage));
+        let told = holder.member("usage").and_then(|usage| self.told.add(usage.raw));
+        if told.is_some() {
+            sink(Event::Usage(Usage { tokens: self.told.tokens(), ..Usage::default() }));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The tables: stop reasons, classes of error, efforts, how long a cache is kept, usage.
 
-use crate::translate::json::{Json, Node};
+use crate::translate::json::Json;
 use crate::translate::model::{CacheTtl, Effort, FailureKind, ServiceTier, Stop, StopReason, Usage};
 use std::borrow::Cow;
 use topdog_domain::usage::TokenUsage;
@@ -137,26 +137,6 @@ pub(super) fn service_tier(name: Cow<'_, str>) -> ServiceTier<'_> {
         "standard_only" => ServiceTier::Standard,
         _ => ServiceTier::Named(name),
     }
-}
-
-/// Takes up what a `usage` object tells: whatever it tells is cumulative, and some compatible providers
-/// tell 0 at the beginning and the truth at the end, or the reverse; so the larger count is the true one.
-pub(super) fn add_usage(usage: &mut Usage, told: &Node<'_>) {
-    let tokens = &mut usage.tokens;
-    let raise = |slot: &mut u64, count: Option<u64>| *slot = (*slot).max(count.unwrap_or(0));
-    raise(&mut tokens.input, told.count_of("input_tokens"));
-    raise(&mut tokens.cache_read, told.count_of("cache_read_input_tokens"));
-    let written = told.count_of("cache_creation_input_tokens");
-    let for_an_hour =
-        told.member("cache_creation").and_then(|kinds| kinds.count_of("ephemeral_1h_input_tokens"));
-    raise(&mut tokens.cache_write_1h, for_an_hour);
-    let rest = written.map(|written| written.saturating_sub(tokens.cache_write_1h));
-    raise(&mut tokens.cache_write_5m, rest);
-    let reasoning =
-        told.member("output_tokens_details").and_then(|details| details.count_of("thinking_tokens"));
-    raise(&mut tokens.reasoning, reasoning);
-    let output = told.count_of("output_tokens").map(|output| output.saturating_sub(tokens.reasoning));
-    raise(&mut tokens.output, output);
 }
 
 /// A `usage` object. `input_tokens` excludes what was cached; output includes reasoning.

@@ -209,17 +209,27 @@ impl Relay {
             settlement.relayed(data.len(), waited);
         }
         self.watch.feed(data, &mut self.ready);
-        let kept = self.watch.kept_bytes();
-        if let Some(settlement) = &mut self.settlement
-            && kept > 0
-            && !settlement.hold(kept)
-        {
-            self.watch.keep_nothing();
-            settlement.let_go();
-        }
+        let has_room = self.account(self.watch.kept_bytes());
         if self.is_regulated {
             self.hold_last();
         }
+        if !has_room && !self.watch.keep_nothing() {
+            self.die(&Refusal::Overloaded);
+        }
+    }
+
+    /// Takes memory for what is kept of the answer, more or less than before; false where there is none.
+    fn account(&mut self, kept: usize) -> bool {
+        let Some(settlement) = &mut self.settlement else { return true };
+        if kept == 0 {
+            settlement.let_go();
+            return true;
+        }
+        let has_room = settlement.hold(kept);
+        if !has_room {
+            settlement.let_go();
+        }
+        has_room
     }
 
     /// Keeps back what must not be sent before the record is on the disk: all from a stream's last event on,
@@ -237,6 +247,10 @@ impl Relay {
 
     /// The source has ended: whole, or not.
     fn end(&mut self) {
+        // It may have died of its last piece.
+        if !matches!(self.phase, Phase::Relaying) {
+            return;
+        }
         let is_whole = self.watch.finish(&mut self.ready);
         if !is_whole {
             return self.die(&Refusal::UpstreamBroken(self.provider()));

@@ -25,7 +25,7 @@ pub(crate) struct Watch {
 /// By its kind.
 enum Kind {
     /// Server-sent events; translated first, where the provider speaks another dialect: what follows is the caller's.
-    Stream { relay: Box<StreamRelay>, operation: Operation, translator: Option<Box<StreamTranslator>> },
+    Stream { relay: Box<StreamRelay>, translator: Option<Box<StreamTranslator>> },
     /// JSON: kept beside the relay (the same bytes, not copies) until it is whole.
     Json { operation: Operation, kept: Kept, length: usize, beginning: Beginning },
     /// Anything else, such as sound: only counted.
@@ -54,7 +54,7 @@ impl Watch {
         let essence = essence.trim_ascii();
         let kind = if essence.eq_ignore_ascii_case(b"text/event-stream") {
             let relay = Box::new(StreamRelay::new(operation, strips_usage));
-            Kind::Stream { relay, operation, translator: translator.map(Box::new) }
+            Kind::Stream { relay, translator: translator.map(Box::new) }
         } else if essence.eq_ignore_ascii_case(b"application/json") {
             Kind::Json {
                 operation,
@@ -96,8 +96,8 @@ impl Watch {
         let secret = secret(&self.key);
         let mut pass = |bytes| self.passing.feed(bytes, secret, &mut |bytes| out.push_back(bytes));
         match &mut self.kind {
-            Kind::Stream { relay, translator: None, .. } => relay.feed(piece, secret, &mut pass),
-            Kind::Stream { relay, translator: Some(translator), .. } => {
+            Kind::Stream { relay, translator: None } => relay.feed(piece, secret, &mut pass),
+            Kind::Stream { relay, translator: Some(translator) } => {
                 let mut told = Vec::new();
                 translator.push(&piece, secret, &mut told);
                 relay.feed(told.into(), secret, &mut pass);
@@ -124,7 +124,7 @@ impl Watch {
     pub(super) fn finish(&mut self, out: &mut VecDeque<Bytes>) -> bool {
         let secret = secret(&self.key);
         let (last, is_whole) = match &mut self.kind {
-            Kind::Stream { relay, operation, translator } => {
+            Kind::Stream { relay, translator } => {
                 if let Some(translator) = translator {
                     let mut told = Vec::new();
                     translator.end(secret, &mut told);
@@ -133,7 +133,7 @@ impl Watch {
                     relay.feed(told.into(), secret, &mut pass);
                 }
                 let last = relay.finish(secret);
-                (last, relay.is_done() || relay.has_failed() || !is_of_text(*operation))
+                (last, relay.is_done() || relay.has_failed() || !relay.says_when_done())
             }
             Kind::Json { beginning, .. } | Kind::Opaque(beginning) => match beginning.finish(secret) {
                 Ok(held) => (held, true),
@@ -170,24 +170,30 @@ impl Watch {
     }
 
     /// How many bytes are kept of the answer beside what has been sent on.
-    pub(super) const fn kept_bytes(&self) -> usize {
+    pub(super) fn kept_bytes(&self) -> usize {
         match &self.kind {
+            Kind::Stream { translator: Some(translator), .. } => translator.held_bytes(),
             Kind::Json { kept: Kept::Pieces(_), length, .. } => *length,
             _ => 0,
         }
     }
 
-    /// Keeps nothing of the answer any more: its usage will not be known.
-    pub(super) fn keep_nothing(&mut self) {
-        if let Kind::Json { kept, .. } = &mut self.kind {
-            *kept = Kept::Nothing;
+    /// Keeps nothing of the answer any more: its usage will not be known. False where it can't go on so.
+    #[must_use]
+    pub(super) fn keep_nothing(&mut self) -> bool {
+        match &mut self.kind {
+            Kind::Json { kept, .. } => {
+                *kept = Kept::Nothing;
+                true
+            }
+            _ => false,
         }
     }
 
     /// The tokens that the provider told, and how many bytes of model-written text passed. Nothing is kept after it.
     pub(super) fn learnt(&mut self) -> (Option<TokenUsage>, u64) {
         match &mut self.kind {
-            Kind::Stream { relay, translator, .. } => {
+            Kind::Stream { relay, translator } => {
                 let usage =
                     translator.as_ref().map_or_else(|| relay.usage(), |translator| translator.usage());
                 (usage, relay.delivered_text_bytes())

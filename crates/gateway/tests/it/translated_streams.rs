@@ -381,6 +381,25 @@ fn events_go_on_as_they_come_and_a_slow_reader_holds_the_provider_back() {
 }
 
 #[test]
+fn an_event_without_an_end_takes_no_more_than_the_organisations_share() {
+    run(async {
+        let mut pieces = vec![events(Family::Anthropic)[0].clone().into_bytes()];
+        pieces.push(b"event: content_block_delta\ndata: {\"type\":\"".to_vec());
+        pieces.extend(vec![vec![b'x'; 64 * 1024]; 64]);
+        let config = |c: &mut topdog_gateway::GatewayConfig| c.limits.body_bytes_per_organisation = 1 << 20;
+        let script = Script::Chunks { pieces, pause: Duration::ZERO, has_end: true };
+        let rig = Rig::start(Wish { config, ..wish(script) }).await;
+        let reply = rig.chat(&ask(Family::Anthropic)).await;
+        assert!(reply.body.contains("\"overloaded\"") && !reply.body.contains("[DONE]"), "{}", reply.body);
+        let record = &rig.records(1).await[0];
+        assert_eq!((record.outcome, record.is_counted), (Outcome::InternalError, true));
+        rig.upstream.now_does(streaming(&events(Family::Anthropic)));
+        let reply = rig.chat(&ask(Family::Anthropic)).await;
+        assert!(reply.body.ends_with("data: [DONE]\n\n"), "all is given back: {}", reply.body);
+    });
+}
+
+#[test]
 fn the_last_event_of_a_regulated_stream_waits_for_its_record() {
     run(async {
         for family in [Family::Anthropic, Family::Gemini] {

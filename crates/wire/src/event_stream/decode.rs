@@ -24,6 +24,12 @@ impl Decoder {
         })
     }
 
+    /// The bytes of the message whose end has not come.
+    #[must_use]
+    pub const fn held_bytes(&self) -> usize {
+        self.torn.len()
+    }
+
     /// The stream has ended.
     ///
     /// # Errors

@@ -117,6 +117,9 @@ pub(crate) trait StreamReader: Send {
     /// Reads a piece, cut anywhere.
     fn push(&mut self, piece: &[u8], sink: Sink<'_>);
 
+    /// How much of an event is held whose end has not come, bytes.
+    fn held_bytes(&self) -> usize;
+
     /// The provider has closed the stream: whatever was held back, and `Done` only where the provider had
     /// said that it is complete.
     fn finish(&mut self, sink: Sink<'_>);

@@ -38,6 +38,11 @@ impl Frames {
         }
     }
 
+    /// The bytes of the event whose end has not come.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        self.torn.len()
+    }
+
     /// The stream has ended: what had no blank line behind it.
     pub(crate) fn finish(&mut self, each: &mut dyn FnMut(Option<&str>, &str)) {
         let last = std::mem::take(&mut self.torn);

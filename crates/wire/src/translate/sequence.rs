@@ -34,6 +34,8 @@ struct Lane {
     begun: u32,
     /// What is held back, for later parts.
     held: VecDeque<Event<'static>>,
+    /// About how much that is, bytes.
+    held_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,11 @@ impl Sequencer {
         }
     }
 
+    /// About how many bytes are held back.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.choices.iter().map(|lane| lane.held_bytes).sum()
+    }
+
     fn lane(&mut self, choice: u32) -> &mut Lane {
         let position = self.choices.iter().position(|lane| lane.choice == choice);
         let position = position.unwrap_or_else(|| {
@@ -83,6 +90,7 @@ impl Sequencer {
 impl Lane {
     fn push(&mut self, event: Event<'_>, sink: &mut dyn FnMut(Event<'_>)) {
         if self.is_held(&event) {
+            self.held_bytes += bytes_of(&event);
             self.held.push_back(event.into_owned());
             return;
         }
@@ -150,6 +158,7 @@ impl Lane {
                     later.push_back(event);
                 }
             }
+            self.held_bytes = later.iter().map(bytes_of).sum();
             self.held = later;
             if self.open.is_some() {
                 return;
@@ -165,6 +174,15 @@ impl Lane {
             self.close(sink);
         }
     }
+}
+
+/// What an event takes of memory, about.
+fn bytes_of(event: &Event<'_>) -> usize {
+    let text = match event {
+        Event::Delta { delta: Delta::Text(text) | Delta::Arguments(text), .. } => text.len(),
+        _ => 0,
+    };
+    size_of::<Event<'_>>() + text
 }
 
 fn number(event: &Event<'_>) -> Option<u32> {

@@ -100,6 +100,13 @@ impl StreamTranslator {
         estimate(self.passage.text_bytes)
     }
 
+    /// How many bytes are held back: of an event whose end has not come, and of parts that wait for others.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let waiting = self.passage.sequencer.as_ref().map_or(0, Sequencer::held_bytes);
+        self.reader.held_bytes() + waiting
+    }
+
     /// Has the stream ended well?
     #[must_use]
     pub fn is_done(&self) -> bool {

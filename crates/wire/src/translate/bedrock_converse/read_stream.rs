@@ -45,6 +45,10 @@ impl StreamReader for Reader {
         self.end_if_damaged(read, sink);
     }
 
+    fn held_bytes(&self) -> usize {
+        self.decoder.held_bytes()
+    }
+
     fn finish(&mut self, sink: Sink<'_>) {
         self.end_if_damaged(self.decoder.finish(), sink);
         let state = &mut self.state;

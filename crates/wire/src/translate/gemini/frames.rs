@@ -44,6 +44,15 @@ impl Chunks {
         }
     }
 
+    /// The bytes of the object whose end has not come.
+    pub(super) const fn held_bytes(&self) -> usize {
+        match self {
+            Self::Unknown => 0,
+            Self::Events(frames) => frames.held_bytes(),
+            Self::Array(array) => array.held.len(),
+        }
+    }
+
     /// The stream has ended: what was held back. Tells whether its form was whole; that of events always is.
     pub(super) fn finish(&mut self, each: &mut dyn FnMut(&str)) -> bool {
         match self {

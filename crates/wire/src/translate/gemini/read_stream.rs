@@ -49,6 +49,10 @@ impl StreamReader for Reader {
         self.chunks.push(piece, &mut |data| state.read(data, sink));
     }
 
+    fn held_bytes(&self) -> usize {
+        self.chunks.held_bytes()
+    }
+
     fn finish(&mut self, sink: Sink<'_>) {
         let state = &mut self.state;
         let is_whole = self.chunks.finish(&mut |data| state.read(data, sink));

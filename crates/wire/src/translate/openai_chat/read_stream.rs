@@ -51,6 +51,10 @@ impl StreamReader for Reader {
         self.frames.push(piece, &mut |name, data| state.read(name, data, sink));
     }
 
+    fn held_bytes(&self) -> usize {
+        self.frames.held_bytes()
+    }
+
     fn finish(&mut self, sink: Sink<'_>) {
         let state = &mut self.state;
         self.frames.finish(&mut |name, data| state.read(name, data, sink));

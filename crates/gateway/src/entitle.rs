@@ -18,7 +18,7 @@ use topdog_domain::api_key::KeyMode;
 use topdog_domain::catalogue::{Price, Unresolved};
 use topdog_domain::directory::Caller;
 use topdog_domain::provider::{MAJOR_PROVIDERS, Operation, ProviderName};
-use topdog_domain::{ProviderKeyId, Refusal};
+use topdog_domain::{ProviderKeyId, Refusal, Timestamp};
 use topdog_wire::json_head::Marks;
 use topdog_wire::multipart::ModelFinder;
 
@@ -130,7 +130,7 @@ pub(crate) async fn entitle(
     if !is_model_name(&model) {
         return Err(bad_model());
     }
-    let route = route(worker, &caller, operation, &model)?;
+    let route = route(worker, &caller, operation, &model, trail.at)?;
     let (outgoing, translation) = match (route.way, read.outgoing) {
         (Way::Native, outgoing) => (outgoing, None),
         (Way::Translated(pair), Outgoing::Json { body, .. }) => {
@@ -167,12 +167,13 @@ struct Read {
     client_wait: Duration,
 }
 
-/// The rules of step 3 on a model name; `/v1/models` lists by the same.
+/// The rules of step 3 on a model name, and its price at that time; `/v1/models` lists by the same.
 pub(crate) fn route(
     worker: &Worker,
     caller: &Caller,
     operation: Operation,
     name: &str,
+    at: Timestamp,
 ) -> Result<Route, Refusal> {
     let parts = worker.parts();
     let org = &caller.org;
@@ -185,7 +186,7 @@ pub(crate) fn route(
     };
     let resolved = parts
         .catalogue
-        .resolve(name, parts.clock.now(), is_provider)
+        .resolve(name, at, is_provider)
         .map_err(|unresolved| leads_nowhere(name, unresolved))?;
     let provider = resolved.provider;
     let is_allowed = caller.key.allows_model(provider.as_str(), resolved.model)

@@ -6,9 +6,9 @@ use crate::authenticate::Authenticated;
 use crate::edge::body::shown;
 use crate::entitle::route;
 use crate::worker::Worker;
-use topdog_domain::Refusal;
 use topdog_domain::directory::Caller;
 use topdog_domain::provider::{Family, Operation};
+use topdog_domain::{Refusal, Timestamp};
 use topdog_wire::models::{ModelEntry, model_list, model_object};
 
 /// The list, or one model of it. It can reach no provider, and so is no LLM request.
@@ -18,7 +18,7 @@ pub(crate) fn models(
     Authenticated { arrived, caller }: &Authenticated,
 ) -> Result<Answer, Refusal> {
     let family = trail.family.get();
-    let usable = usable(worker, caller, asked_in(family));
+    let usable = usable(worker, caller, asked_in(family), trail.at);
     let body = match &arrived.wanted {
         Wanted::Model(id) => {
             let found = usable.iter().find(|model| model.id == *id || model.plain.as_deref() == Some(id));
@@ -55,8 +55,8 @@ const fn asked_in(family: Family) -> Operation {
     }
 }
 
-fn usable(worker: &Worker, caller: &Caller, operation: Operation) -> Vec<Usable> {
-    let is_usable = |id: &str| route(worker, caller, operation, id).is_ok();
+fn usable(worker: &Worker, caller: &Caller, operation: Operation, at: Timestamp) -> Vec<Usable> {
+    let is_usable = |id: &str| route(worker, caller, operation, id, at).is_ok();
     let catalogue = &worker.parts().catalogue;
     let known = catalogue.iter().map(|model| Usable {
         id: format!("{}/{}", model.provider, model.name),

@@ -3,6 +3,7 @@
 use crate::server::{Place, Server, Setup};
 use crate::upstream::{Reply, Upstream};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 fn setup(providers: &str) -> Setup {
     Setup::new().config(&format!("{providers}\n[[egress.allow]]\nnet = '127.0.0.0/8'\nplain_http = true\n"))
@@ -64,6 +65,66 @@ async fn an_openai_compatible_provider_is_an_entry_of_the_configuration() {
     let answer = chat(&server, &key, &body).await;
     assert_eq!(answer.json()["error"]["code"], "no_provider_key", "{}", answer.text());
     assert!(other.requests().is_empty(), "a key is for its own provider");
+}
+
+#[tokio::test]
+async fn a_host_of_others_models_is_asked_for_by_its_name() {
+    let groq = Upstream::start(Reply::Completion).await;
+    let place = Place::new();
+    let server = place.start(&setup(&format!("[providers.groq]\nbase_url = '{}'\n", groq.url()))).await;
+    let key = organisation(&server, "groq", "gsk-canary-0123456789abcdef0123456789").await;
+    let ask = |model: &str| json!({ "model": model, "messages": [{ "role": "user", "content": "hi" }] });
+
+    let refused = chat(&server, &key, &ask("llama-3.3-70b-versatile")).await;
+    assert_eq!((refused.status(), refused.code().as_str()), (404, "ambiguous_model"));
+    assert!(refused.text().contains("groq/llama-3.3-70b-versatile"), "{}", refused.text());
+    assert!(groq.requests().is_empty(), "nobody is asked on a guess");
+
+    let answer = chat(&server, &key, &ask("groq/llama-3.3-70b-versatile")).await;
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    server.until("usage is recorded", async || server.usage_events("acme").await.len() == 1).await;
+    let event = server.usage_events("acme").await.remove(0);
+    assert_eq!(event["cost_nanodollars"], 7 * 590 + 3 * 790, "{event}");
+
+    let authorization = format!("Bearer {key}");
+    let get = async |path: &str| {
+        let bytes = crate::http::request("GET", path, &[("authorization", authorization.as_str())], b"");
+        crate::http::try_send(server.gateway, &bytes).await.unwrap()
+    };
+    let listed = get("/v1/models").await.json();
+    let is_listed = |id: &str| listed["data"].as_array().unwrap().iter().any(|model| model["id"] == id);
+    assert!(
+        is_listed("groq/llama-3.3-70b-versatile") && !is_listed("together/moonshotai/Kimi-K3"),
+        "{listed}"
+    );
+    assert_eq!(get("/v1/models/groq/llama-3.3-70b-versatile").await.status(), 200);
+    assert_eq!(get("/v1/models/llama-3.3-70b-versatile").await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_stream_options_is_not_sent_any() {
+    let upstream = Upstream::start(Reply::Stream { events: 2, every: Duration::ZERO }).await;
+    let place = Place::new();
+    let table =
+        |name: &str, more: &str| format!("[providers.{name}]\nbase_url = '{}'\n{more}\n", upstream.url());
+    let providers = table("mistral", "") + &table("mine", "stream_options = false") + &table("groq", "");
+    let server = place.start(&setup(&providers)).await;
+    let key = organisation(&server, "mistral", "m-canary-0123456789abcdef0123456789").await;
+    for provider in ["mine", "groq"] {
+        let secret = format!("{provider}-canary-0123456789abcdef0123456789");
+        let body = json!({ "provider": provider, "name": "default", "secret": secret });
+        let made = server.operator("POST", "/organisations/acme/provider-keys", &body).await;
+        assert_eq!(made.status(), 201, "{}", made.text());
+    }
+    for (provider, is_asked) in [("mistral", false), ("mine", false), ("groq", true)] {
+        let model = format!("{provider}/model-1");
+        let body =
+            json!({ "model": model, "stream": true, "messages": [{ "role": "user", "content": "hi" }] });
+        let answer = chat(&server, &key, &body).await;
+        assert!(answer.status() == 200 && answer.text().ends_with("data: [DONE]\n\n"), "{}", answer.text());
+        let sent = upstream.requests().pop().unwrap().body;
+        assert_eq!(sent.contains("stream_options"), is_asked, "{provider}: {sent}");
+    }
 }
 
 #[tokio::test]

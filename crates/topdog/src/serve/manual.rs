@@ -57,6 +57,7 @@ const SOURCES: &[Source] = sources! {
     "quotas" = "docs/quotas.md": "the tiers: what is counted, when it resets, what a refusal says";
     "errors" = "docs/errors.md": "every refusal";
     "observability" = "docs/observability.md": "labels, metrics, logs, usage, audit";
+    "deploy" = "docs/deploy.md": "systemd, Docker, Kubernetes; more than one node";
     "slo" = "docs/slo.md": "service levels: objectives, alert rules, dashboards, what to do";
     "management-api" = "docs/management-api.md": "the REST API under /api/v1";
     "security" = "SECURITY.md": "what is promised, what is not, and how to report";

@@ -1,11 +1,14 @@
 """The binary, started as each kind of deployment starts it: the same variables, arguments, user, and modes of files, in a
 root folder of its own that holds what the container or the unit is given, and nothing else."""
+import http.server
+import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import urllib.parse
 
 import pytest
@@ -82,7 +85,7 @@ class Place:
         return Server(logs, ["/topdog", *arguments, *FREE], data, env=environment, **self.how(groups))
 
     def fails(self, arguments, environment, groups=()):
-        ran = subprocess.run(["/topdog", *arguments, *FREE], env=environment, capture_output=True, text=True, timeout=60,
+        ran = subprocess.run(["/topdog", *arguments], env=environment, capture_output=True, text=True, timeout=60,
                              **self.how(groups))
         assert ran.returncode != 0
         return ran.stderr
@@ -171,7 +174,7 @@ def test_pods_start_as_the_chart_starts_them_and_are_one_installation(tmp_path, 
 
 def test_a_root_key_that_everyone_can_read_is_refused_in_a_pod(place, database):
     one = Pod(place, root_key(), database, secret_mode=0o444)
-    assert "lets others in" in place.fails(one.arguments, one.environment)
+    assert "lets others in" in place.fails([*one.arguments, *FREE], one.environment)
 
 
 def dockerfile():
@@ -190,6 +193,12 @@ def image_environment():
     return dict(pair.split("=", 1) for pair in said_by("ENV")[0].split())
 
 
+def health_check():
+    binary, *arguments = yaml.safe_load(said_by("HEALTHCHECK")[0].split("CMD ")[1])
+    assert binary == "/topdog"
+    return arguments
+
+
 def test_the_image_starts_with_an_empty_volume(place):
     environment = image_environment()
     # A new volume takes owner and mode of the image's folder.
@@ -200,9 +209,35 @@ def test_the_image_starts_with_an_empty_volume(place):
     arguments = yaml.safe_load(said_by("CMD")[0])
     server = place.start(arguments, environment)
     place.command(["init", "--org", "acme", "--tier", "FREE"], environment)
+    assert place.command(health_check(), environment).startswith("status  ready")
     assert server.stop() == 0
-    # And as compose starts it: read-only but for its volumes, on Postgres by a secret.
-    assert server.gateway and "serving" in server.said()
+    assert "no server is running" in place.fails(health_check(), environment)
+
+
+@pytest.mark.parametrize("status, said, code, expected", [
+    (503, '{"status": "not ready", "notes": ["starting or stopping"]}', 1, "not ready: starting or stopping"),
+    (200, "<html>", 1, "is no Top Dog"),
+    (200, '{"status": "ready", "notes": ["the disk is full"]}', 0, "the disk is full"),
+])
+def test_health_is_what_readyz_says(place, status, said, code, expected):
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status if self.path == "/readyz" else 404)
+            self.send_header("content-length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{other.server_port}"
+        place.put("/data/run/listen.json", json.dumps({"url": "http://127.0.0.1:1", "admin": address}), 0o644)
+        ran = subprocess.run(["/topdog", *health_check(), "--data-dir", "/data"], env={}, capture_output=True, text=True,
+                             timeout=60, **place.how())
+        other.shutdown()
+    assert (ran.returncode, expected in ran.stdout + ran.stderr) == (code, True), ran
 
 
 def test_the_image_is_nothing_but_the_binary_and_runs_as_nobody():

@@ -16,6 +16,7 @@ mod endpoints;
 mod exit;
 mod failure;
 mod globals;
+mod health;
 mod init;
 mod manual;
 mod org_arg;
@@ -90,6 +91,8 @@ pub(crate) enum Online {
 pub(crate) enum Local {
     /// Look for what is wrong with the set-up; ends with 1 where something is
     Doctor(doctor::Doctor),
+    /// Ask the server of the data folder whether it takes requests; ends with 0 where it does
+    Health,
     /// Check and show the server's configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -104,6 +107,7 @@ pub(crate) fn run(command: Command, globals: &Globals, root: clap::Command) -> E
     let outcome = match command {
         Command::Online(online) => run_online(online, globals),
         Command::Local(Local::Doctor(doctor)) => wait_for(doctor::run(doctor, globals)),
+        Command::Local(Local::Health) => wait_for(health::run(globals)),
         Command::Local(Local::Config(command)) => config::run(&command, globals),
         Command::Local(Local::Completions(completions)) => manual::completions(&completions, root),
         Command::Local(Local::Man(man)) => manual::man(&man, root),

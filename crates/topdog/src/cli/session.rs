@@ -6,6 +6,7 @@ use super::globals::Globals;
 use super::print::{self, Output};
 use serde::Deserialize;
 use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use topdog_egress::{BaseUrl, Client, Egress, EgressPolicy, Origin, Scheme, roots_from_pem};
 
@@ -58,6 +59,19 @@ fn policy(ca_file: Option<&Path>) -> Result<EgressPolicy, Failure> {
 
 /// What a running server says of itself, in `run/listen.json` of its data folder.
 pub(crate) fn listening_at(data_dir: &Path) -> Result<String, Failure> {
+    said_by(data_dir).map(|listening| listening.url)
+}
+
+/// Where its metrics and health are, by the same file.
+pub(crate) fn admin_listens_at(data_dir: &Path) -> Result<String, Failure> {
+    let mut admin = said_by(data_dir)?.admin;
+    if admin.ip().is_unspecified() {
+        admin.set_ip(if admin.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    Ok(format!("http://{admin}"))
+}
+
+fn said_by(data_dir: &Path) -> Result<Listening, Failure> {
     let file = data_dir.join("run").join("listen.json");
     let text = std::fs::read(&file).map_err(|error| {
         let why = match error.kind() {
@@ -72,7 +86,7 @@ pub(crate) fn listening_at(data_dir: &Path) -> Result<String, Failure> {
         );
         Failure::with(Exit::Unreachable, message)
     })?;
-    serde_json::from_slice::<Listening>(&text).map(|listening| listening.url).map_err(|_| {
+    serde_json::from_slice(&text).map_err(|_| {
         Failure::failed(format!("{} can't be understood; name the address with --url", file.display()))
     })
 }
@@ -80,6 +94,7 @@ pub(crate) fn listening_at(data_dir: &Path) -> Result<String, Failure> {
 #[derive(Deserialize)]
 struct Listening {
     url: String,
+    admin: SocketAddr,
 }
 
 fn is_on_this_machine(origin: &Origin) -> bool {
@@ -104,6 +119,10 @@ mod tests {
         )
         .expect("a file");
         assert_eq!(listening_at(folder.path()), Ok("http://127.0.0.1:1".into()));
+        assert_eq!(admin_listens_at(folder.path()), Ok("http://127.0.0.1:2".into()));
+        let everywhere = r#"{"admin":"[::]:3","url":"http://127.0.0.1:1"}"#;
+        std::fs::write(&file, everywhere).expect("a file");
+        assert_eq!(admin_listens_at(folder.path()), Ok("http://[::1]:3".into()));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 use topdog_domain::Refusal;
 use topdog_domain::usage::Outcome;
 use topdog_egress::UpstreamBody;
+use topdog_wire::redact::KeyFinder;
 
 /// A longer answer is not translated, bytes.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -53,7 +54,9 @@ impl To<'_> {
         let told = match translation.answer(&whole) {
             Ok(told) => told,
             Err(error) => {
-                tracing::warn!(request = %self.trail.request, %error, "an answer can't be translated");
+                // Of the error only what is ours: its path holds the provider's words.
+                let expected = error.expected;
+                tracing::warn!(request = %self.trail.request, expected, "an answer can't be translated");
                 let refusal = Refusal::UpstreamBroken(settlement.provider());
                 return Err(torn(self.trail, settlement, refusal));
             }
@@ -64,7 +67,10 @@ impl To<'_> {
         settlement.learnt(told.usage, watch::text_bytes(self.shape.operation, body.len()));
         settlement.relayed(body.len(), Duration::ZERO);
         let mut headers = self.head(&settlement, parts.headers, false);
-        if let Some(dropped) = listed(&told.dropped) {
+        // Its fields' names are the provider's, which may hold what it was sent.
+        if let Some(dropped) = listed(&told.dropped)
+            && !KeyFinder::new(self.secret()).is_in(dropped.as_bytes())
+        {
             headers.insert(X_DROPPED_ANSWER, dropped);
         }
         let share = settlement.settle(Outcome::Completed);

@@ -398,6 +398,14 @@ fn the_key_does_not_come_back_in_a_translated_answer() {
         let rig = Rig::start(wish(&CLAUDE.replace("hello", &format!("you sent {secret}")))).await;
         let reply = rig.chat(&chat_of("anthropic/claude-sonnet-4-5")).await;
         assert!(reply.status == 200 && !reply.body.contains(secret), "{}", reply.body);
+        let named =
+            |name: &str| Script::json(&CLAUDE.replacen('{', &format!("{{\"{name}\":{{\"x\":1}},"), 1));
+        rig.upstream.now_does(named("novelty"));
+        let reply = rig.chat(&chat_of("anthropic/claude-sonnet-4-5")).await;
+        assert!(reply.head.contains("\r\nx-topdog-dropped-answer: novelty\r\n"), "{}", reply.head);
+        rig.upstream.now_does(named(secret));
+        let reply = rig.chat(&chat_of("anthropic/claude-sonnet-4-5")).await;
+        assert!(reply.status == 200 && !reply.head.contains(secret), "{}", reply.head);
     });
 }
 

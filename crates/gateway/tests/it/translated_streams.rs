@@ -293,6 +293,7 @@ fn responses_hear_of_a_death_too() {
         let told = data(&reply.body);
         assert_eq!(told.last().unwrap()["type"], "response.failed", "{}", reply.body);
         assert!(!reply.body.contains("response.completed"), "{}", reply.body);
+        assert!(reply.body.contains("broke off its answer; try again (request req_"), "{}", reply.body);
         let numbers: Vec<_> = told.iter().map(|event| event["sequence_number"].as_u64().unwrap()).collect();
         assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
         let begun = told[0]["response"]["id"].clone();

@@ -5,7 +5,7 @@
 
 What stands, all on loopback and on free ports, in target/testbed/run/NAME:
 
-    SDK -> topdog (gateway/) -> recorder.py (upstream/) -> aimock, an emulator of the OpenAI API from npm
+    SDK -> topdog (gateway/) -> recorder.py (upstream/) -> aimock, an emulator of the APIs of OpenAI and Anthropic from npm
                              -> a decoy that must never hear anything
 
 The command finds everything in the JSON file that TOPDOG_BED names. gateway/ holds the server's data folder, its
@@ -63,11 +63,14 @@ class Bed:
         self.outside.mkdir()
         self.facts_file, self.secrets_file = self.outside / "bed.json", self.outside / "secrets.tsv"
         self.provider_key = "sk-proj-" + secrets.token_urlsafe(36)
+        self.anthropic_key = "sk-ant-api03-" + secrets.token_urlsafe(36)
         self.wrong_provider_key = "sk-proj-" + secrets.token_urlsafe(36)
-        self.facts = {"direct": False, "provider_key": self.provider_key, "topdog": TOPDOG,
+        self.facts = {"direct": False, "provider_key": self.provider_key,
+                      "anthropic_key": self.anthropic_key, "wrong_provider_key": self.wrong_provider_key, "topdog": TOPDOG,
                       "secrets_file": str(self.secrets_file), "outside": str(self.outside),
                       "testbed": str(TESTBED)}
-        for label, key in (("provider key", self.provider_key), ("wrong provider key", self.wrong_provider_key)):
+        for label, key in (("provider key", self.provider_key), ("key of Anthropic", self.anthropic_key),
+                           ("wrong provider key", self.wrong_provider_key)):
             self.note_secret(label, key)
         self.processes = []
 
@@ -90,7 +93,7 @@ class Bed:
         port = free_port()
         self.spawn("emulator", self.outside,
                    [node, aimock, "--port", str(port), "--fixtures", HERE / "emulator.json"],
-                   AIMOCK_API_KEYS=self.provider_key)
+                   AIMOCK_API_KEYS=f"{self.provider_key},{self.anthropic_key}")
         wait_for(lambda: answers(port, "/health"), "the emulator")
         recorder = self.start_recorder("recorder", "--upstream", f"127.0.0.1:{port}", "--decoy", f"127.0.0.1:{decoy}")
         self.upstream_url, self.decoy_url = f"http://127.0.0.1:{recorder}/v1", f"http://127.0.0.1:{decoy}/v1"
@@ -115,10 +118,10 @@ class Bed:
                        "data_dir": str(self.gateway / "live"), "api_keys": keys,
                        "dead_base_url": f"http://{dead['gateway']}/v1", "dead_api_key": dead_keys["acme"]}
 
-    def start_gateway(self, name, openai_url):
+    def start_gateway(self, name, upstream_url):
         data, config = self.gateway / name, self.gateway / f"{name}.toml"
         data.mkdir(mode=0o700)
-        config.write_text(CONFIG.format(openai_url=openai_url, decoy_url=self.decoy_url))
+        config.write_text(CONFIG.format(upstream_url=upstream_url, decoy_url=self.decoy_url))
         # References such as env:BED_PROVIDER_KEY are followed by the server, so it has them too.
         self.spawn(f"serve-{name}", self.gateway, [TOPDOG, "serve", "--data-dir", data, "--config", config],
                    **self.provider_keys())
@@ -152,7 +155,8 @@ class Bed:
         return keys
 
     def provider_keys(self):
-        return {"BED_PROVIDER_KEY": self.provider_key, "BED_WRONG_KEY": self.wrong_provider_key}
+        return {"BED_PROVIDER_KEY": self.provider_key, "BED_ANTHROPIC_KEY": self.anthropic_key,
+                "BED_WRONG_KEY": self.wrong_provider_key}
 
     def collect(self):
         """Everything that a person may look at lands in gateway/ too, for the canary to search."""
@@ -239,9 +243,12 @@ listen = "127.0.0.1:0"
 listen = "127.0.0.1:0"
 
 [providers.openai]
-base_url = "{openai_url}"
+base_url = "{upstream_url}"
 
 [providers.anthropic]
+base_url = "{upstream_url}"
+
+[providers.mistral]
 base_url = "{decoy_url}"
 
 [[egress.allow]]
@@ -260,6 +267,9 @@ tier = "PRO-PLUS"
 provider = "openai"
 from = "env:BED_PROVIDER_KEY"
 seal = true
+[[organisation.provider_key]]
+provider = "anthropic"
+from = "env:BED_ANTHROPIC_KEY"
 [[organisation.api_key]]
 name = "ci"
 scopes = ["llm"]
@@ -289,6 +299,9 @@ name = "globex"
 tier = "PRO"
 [[organisation.provider_key]]
 provider = "openai"
+from = "env:BED_WRONG_KEY"
+[[organisation.provider_key]]
+provider = "anthropic"
 from = "env:BED_WRONG_KEY"
 [[organisation.api_key]]
 name = "ci"

@@ -8,7 +8,7 @@ for each request, written when it ends, with its headers, its body and how it en
 "upstream_cut"). Without --upstream it is a decoy: it records and answers 404.
 
 A request whose model begins with "scripted-" never reaches the emulator; SCRIPTED below answers it with a
-misbehaviour that emulators lack. So does /v1/completions, which the emulator does not speak.
+misbehaviour that emulators lack. So do /v1/completions and Anthropic's token counts, which the emulator does not speak.
 """
 import argparse
 import asyncio
@@ -244,7 +244,47 @@ async def completions(recorder, request, writer):
     await send(writer, 200, "text/event-stream", body.encode())
 
 
+async def overloaded(recorder, request, writer):
+    """Anthropic's own status for too little room, with its headers."""
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "req_ant_1"}
+    await send(writer, 529, "application/json", json.dumps(error).encode(),
+               ["request-id: req_ant_1", "x-should-retry: true"])
+
+
+async def overloaded_in_stream(recorder, request, writer):
+    """An error within a 200, after the first words."""
+    usage = {"input_tokens": 3, "output_tokens": 1}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "content": [], "model": request.model,
+               "stop_reason": None, "stop_sequence": None, "usage": usage}
+    events = [{"type": "message_start", "message": message},
+              {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+              {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}},
+              {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}]
+    body = "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events)
+    await send(writer, 200, "text/event-stream", body.encode())
+
+
+async def cached(recorder, request, writer):
+    """An answer whose input came out of a cache for the most part."""
+    writes = {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30}
+    usage = {"input_tokens": 10, "cache_read_input_tokens": 1000, "cache_creation_input_tokens": 50,
+             "cache_creation": writes, "output_tokens": 5}
+    await send_json(writer, 200, {"id": "msg_1", "type": "message", "role": "assistant", "model": request.model,
+                                  "content": [{"type": "text", "text": "cached"}], "stop_reason": "end_turn",
+                                  "stop_sequence": None, "usage": usage})
+
+
+async def count_tokens(recorder, request, writer):
+    """Anthropic's count, which the emulator does not have: a token a word."""
+    words = sum(len(m["content"].split()) for m in request.json["messages"])
+    await send_json(writer, 200, {"input_tokens": words})
+
+
 SCRIPTED = {
+    "scripted-529": overloaded,
+    "scripted-529-in-stream": overloaded_in_stream,
+    "scripted-cached": cached,
+    "/v1/messages/count_tokens": count_tokens,
     "scripted-redirect": redirect,
     "scripted-hang": hang,
     "scripted-reset": reset,

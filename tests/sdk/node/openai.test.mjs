@@ -18,7 +18,8 @@ function client(org = "acme", options = {}) {
   return new OpenAI({ apiKey: bed.api_keys[org], baseURL: bed.base_url, maxRetries: 0, timeout: 20_000, ...options });
 }
 
-const records = () => readFileSync(bed.recorder_log, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
+// A line without its end is still being written.
+const records = () => readFileSync(bed.recorder_log, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line));
 
 /** The first request recorded after `mark` others; it is written down when it has ended, so a little later. */
 async function recorded(mark) {
@@ -115,7 +116,7 @@ describe("endpoints", () => {
     const ids = [];
     for await (const model of client().models.list()) ids.push(model.id);
     assert.ok(ids.length > 0);
-    if (!bed.direct) assert.ok(ids.every((id) => !id.includes("claude")), "no key for that provider");
+    if (!bed.direct) assert.ok(ids.every((id) => !id.includes("mistral")), "no key for that provider");
   });
 
   test("moderations", async () => {

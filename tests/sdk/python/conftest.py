@@ -1,9 +1,10 @@
-"""What every test of the official Python SDK gets: clients, the recorder's log, the CLI."""
+"""What every test of the official Python SDKs gets: clients, the recorder's log, the CLI."""
 import json
 import os
 import subprocess
 import time
 
+import anthropic
 import openai
 import pytest
 
@@ -25,8 +26,16 @@ class Bed:
         options = {"api_key": self.api_keys.get(org), "base_url": self.base_url, "max_retries": 0, "timeout": 20} | options
         return openai.OpenAI(**options)
 
+    def anthropic(self, org="acme", **options):
+        """Anthropic's client, whose base URL is without /v1."""
+        base_url = self.base_url.removesuffix("/v1")
+        key = self.facts["anthropic_key"] if self.direct else self.api_keys.get(org)
+        return anthropic.Anthropic(**({"api_key": key, "base_url": base_url, "max_retries": 0, "timeout": 20} | options))
+
     def records(self, since=0):
-        return [json.loads(line) for line in open(self.facts["recorder_log"])][since:]
+        # A line without its end is still being written.
+        lines = open(self.facts["recorder_log"]).read().split("\n")[:-1]
+        return [json.loads(line) for line in lines][since:]
 
     def decoy_records(self):
         return open(self.facts["decoy_log"]).read()
@@ -92,6 +101,11 @@ def the_right_key_went_to_the_right_host(bed):
         for name, value in record["headers"]:
             if name.lower() == "authorization":
                 assert value.startswith("Bearer sk-proj-"), f"{record['path']} carried another kind of key"
+            if name.lower() == "x-api-key":
+                assert value in (bed.facts["anthropic_key"], bed.facts["wrong_provider_key"]), record["path"]
+        kinds = [name.lower() for name, _ in record["headers"] if name.lower() in ("authorization", "x-api-key")]
+        assert len(kinds) == 1, f"{record['path']} carried {kinds}"
+        assert (kinds == ["x-api-key"]) == record["path"].startswith("/v1/messages"), f"{record['path']}: {kinds}"
     assert bed.decoy_records() == "", "a request went to a host that is not the provider's"
 
 

@@ -206,6 +206,23 @@ fn the_built_in_prices_are_those_of_the_list() {
 }
 
 #[test]
+fn what_is_made_for_other_media_than_text_has_no_price_of_text() {
+    let models = ModelCatalogue::built_in().unwrap();
+    let media = ["audio", "realtime", "transcribe", "image", "video"];
+    let mut seen = 0;
+    for model in models.iter() {
+        for name in [&model.name].into_iter().chain(&model.also) {
+            if media.iter().any(|medium| name.contains(medium)) {
+                let price = models.price(&format!("{}/{name}", model.provider), now(), Service::Standard);
+                assert_eq!(price, None, "{}/{name}", model.provider);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 30, "{seen}");
+}
+
+#[test]
 fn the_built_in_catalogue_knows_most_of_what_every_provider_sells() {
     let models = ModelCatalogue::built_in().unwrap();
     for provider in [

@@ -7,7 +7,8 @@
 //! Dog itself fails in the caller's dialect; what providers say when they fail ([`error_shape`]) is kept
 //! free of keys by [`redact`]. [`models`] lists models, [`echo`] is the built-in test provider.
 //!
-//! Both sides speak OpenAI's dialect here. Nothing in this crate waits, reads a clock or logs.
+//! There both sides speak the same dialect, OpenAI's or Anthropic's, which the operation tells. Between
+//! two dialects it is [`translate`]. Nothing in this crate waits, reads a clock or logs.
 
 pub mod bad_body;
 pub mod echo;

@@ -95,7 +95,8 @@ def the_right_key_went_to_the_right_host(bed):
     yield
     records = bed.records()
     assert records, "nothing reached the upstream at all"
-    for record in records:
+    # Without the gateway an SDK brings the customer's key itself, in what header it likes.
+    for record in records if not bed.direct else []:
         text = json.dumps(record)
         assert "td_live_" not in text and "td_test_" not in text, f"{record['path']} carried our own key"
         for name, value in record["headers"]:

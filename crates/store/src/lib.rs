@@ -5,6 +5,7 @@
 
 pub mod spool;
 
+mod runs;
 mod sql;
 
 pub use sql::{MigrateError, OpenError, Store, StoreOptions};

@@ -1,30 +1,35 @@
 -- Records outlive their organisation, so nothing here refers to it. Here ids are their 16 bytes: these tables are
--- the largest, and ids were a third of them.
-CREATE TABLE request_records (
+-- the largest.
+
+-- Records of requests, up to 256 a row, all of the same organisation, arrived within the same ten minutes and with ids
+-- made within the same ten: a row for each would cost more than all the rest of a record.
+CREATE TABLE request_runs (
     org BLOB NOT NULL,
-    id BLOB NOT NULL,
-    at BIGINT NOT NULL,
-    -- Is it a usage event? What was refused used nothing, and goes with its debug log.
+    -- The greatest of the ids.
+    last_id BLOB NOT NULL,
+    -- The least.
+    first_id BLOB NOT NULL,
+    -- When the first request arrived.
+    first_at BIGINT NOT NULL,
+    -- When the last did.
+    last_at BIGINT NOT NULL,
+    -- How many there are.
+    records BIGINT NOT NULL,
+    -- Are they usage events? What was refused used nothing, and goes with its debug log.
     is_used BOOLEAN NOT NULL,
-    -- Is it a debug log still?
+    -- Are they debug logs still?
     is_logged BOOLEAN NOT NULL,
-    provider TEXT NOT NULL,
-    model TEXT NOT NULL,
-    is_counted BOOLEAN NOT NULL,
-    source TEXT NOT NULL,
-    input BIGINT NOT NULL,
-    cache_read BIGINT NOT NULL,
-    cache_write BIGINT NOT NULL,
-    output BIGINT NOT NULL,
-    reasoning BIGINT NOT NULL,
-    cost_nanodollars BIGINT,
-    -- What a usage event says, as JSON.
-    facts TEXT NOT NULL,
-    -- What a debug log says beside, as JSON; none when its time is over.
-    detail TEXT,
-    PRIMARY KEY (org, id)
+    -- The ids; then what is used of each model; then what a usage event says. Each has a checksum, of the columns above
+    -- too.
+    ids BLOB NOT NULL,
+    sums BLOB NOT NULL,
+    facts BLOB NOT NULL,
+    -- What a debug log says beside; none when its time is over.
+    detail BLOB,
+    PRIMARY KEY (org, last_id)
 );
-CREATE INDEX request_records_at ON request_records (org, is_logged, at);
+CREATE INDEX request_runs_at ON request_runs (org, is_logged, first_at);
+CREATE INDEX request_runs_logged ON request_runs (org, is_logged, last_id);
 
 -- Entries that were appended together: a row for each would cost more than all the rest of a record.
 CREATE TABLE audit_runs (

@@ -12,7 +12,7 @@ use topdog_domain::{ApiKeyId, OrgId, ProviderKeyId, RecordId, RequestId, Timesta
 use uuid::Uuid;
 
 /// What has a form in bytes.
-pub(super) trait Field: Sized {
+pub(crate) trait Field: Sized {
     /// Appends it.
     fn put(&self, bytes: &mut Vec<u8>);
 

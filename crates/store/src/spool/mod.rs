@@ -21,7 +21,7 @@ mod buffer;
 mod committer;
 mod disk;
 mod error;
-mod fields;
+pub(crate) mod fields;
 mod folder;
 mod frame;
 mod handle;

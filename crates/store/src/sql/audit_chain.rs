@@ -4,7 +4,7 @@
 use super::columns::{chain_hash, count, from_id_bytes, id_bytes, unsigned};
 use super::engine::{Pair, Tx, on_engine};
 use super::many_rows::ManyRows;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use topdog_domain::OrgId;
 use topdog_domain::audit::{AuditDraft, AuditRun, ChainHash};
@@ -23,12 +23,40 @@ macro_rules! bind_heads {
 
 /// Appends the drafts to their chains, in their order.
 pub(super) async fn append(tx: &mut Tx, drafts: &[&AuditDraft]) -> Result<(), PortError> {
-    if drafts.is_empty() {
-        return Ok(());
+    let heads = lock(tx, drafts.iter().map(|draft| draft.org).collect()).await?;
+    append_behind(tx, heads, drafts).await
+}
+
+/// Heads of chains, which this transaction holds until its end.
+pub(super) struct Heads(BTreeMap<OrgId, Place>);
+
+/// Locks the heads of these organisations' chains, making those that are missing. They are locked in the order of the
+/// organisations, so that two who lock several don't wait for each other.
+pub(super) async fn lock(tx: &mut Tx, orgs: BTreeSet<OrgId>) -> Result<Heads, PortError> {
+    let mut genesis: Vec<(OrgId, Place)> = orgs.into_iter().map(|org| (org, GENESIS)).collect();
+    let mut heads = BTreeMap::new();
+    while let Some((step, pair)) = LOCK_HEADS.step(genesis.len()) {
+        let rows: Vec<(Vec<u8>, i64, Vec<u8>)> =
+            on_engine!(tx.conn(), pair, |db, sql| bind_heads!(sqlx::query_as(sql), genesis.drain(..step))
+                .fetch_all(db)
+                .await)?;
+        for (org, seq, hash) in rows {
+            let place = (unsigned("audit_heads.seq", seq)?, chain_hash("audit_heads.hash", &hash)?);
+            heads.insert(OrgId::from_uuid(from_id_bytes("audit_heads.org", &org)?), place);
+        }
     }
+    Ok(Heads(heads))
+}
+
+/// Appends the drafts to the chains whose heads these are, in their order.
+pub(super) async fn append_behind(
+    tx: &mut Tx,
+    Heads(mut heads): Heads,
+    drafts: &[&AuditDraft],
+) -> Result<(), PortError> {
     let mut chains: BTreeMap<OrgId, Vec<&AuditDraft>> = BTreeMap::new();
     drafts.iter().for_each(|draft| chains.entry(draft.org).or_default().push(draft));
-    let mut heads = lock_heads(tx, chains.keys().map(|org| (*org, GENESIS)).collect()).await?;
+    heads.retain(|org, _| chains.contains_key(org));
     let mut runs: Vec<AuditRun> = Vec::with_capacity(chains.len());
     for (org, drafts) in chains {
         let head = heads.entry(org).or_insert(GENESIS);
@@ -55,26 +83,6 @@ pub(super) async fn append(tx: &mut Tx, drafts: &[&AuditDraft]) -> Result<(), Po
 type Place = (u64, ChainHash);
 
 const GENESIS: Place = (0, ChainHash::GENESIS);
-
-/// Locks the heads of chains, making those that are missing. They are locked in the order of the organisations, so that
-/// two who append to several chains don't wait for each other.
-async fn lock_heads(
-    tx: &mut Tx,
-    mut genesis: Vec<(OrgId, Place)>,
-) -> Result<BTreeMap<OrgId, Place>, PortError> {
-    let mut heads = BTreeMap::new();
-    while let Some((step, pair)) = LOCK_HEADS.step(genesis.len()) {
-        let rows: Vec<(Vec<u8>, i64, Vec<u8>)> =
-            on_engine!(tx.conn(), pair, |db, sql| bind_heads!(sqlx::query_as(sql), genesis.drain(..step))
-                .fetch_all(db)
-                .await)?;
-        for (org, seq, hash) in rows {
-            let place = (unsigned("audit_heads.seq", seq)?, chain_hash("audit_heads.hash", &hash)?);
-            heads.insert(OrgId::from_uuid(from_id_bytes("audit_heads.org", &org)?), place);
-        }
-    }
-    Ok(heads)
-}
 
 async fn add_runs(tx: &mut Tx, pair: Pair, runs: impl Iterator<Item = AuditRun>) -> Result<(), PortError> {
     on_engine!(tx.conn(), pair, |db, sql| {

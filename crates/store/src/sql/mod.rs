@@ -26,13 +26,15 @@ mod organisations;
 mod page;
 mod provider_keys;
 mod quota_ledger;
-mod record_json;
 mod record_reader;
 mod records;
+mod request_lists;
+mod request_runs;
 mod sealed_secrets;
 mod tenant_rows;
 mod tier_row;
 mod tiers;
+mod usage_sums;
 
 #[cfg(test)]
 mod tests;

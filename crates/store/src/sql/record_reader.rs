@@ -1,14 +1,15 @@
 //! Reading what was shipped.
 
 use super::Store;
-use super::columns::{chain_hash, from_id_bytes, id_bytes, parsed, unsigned};
+use super::columns::{chain_hash, from_id_bytes, id_bytes, unsigned};
 use super::engine::{on_engine, statements};
-use super::page::{after, page, rows_to_read};
-use super::record_json::RecordRow;
+use super::page::page;
+use super::request_lists::Kind;
 use async_trait::async_trait;
 use topdog_domain::audit::{AuditEntry, AuditRun, ChainHash};
 use topdog_domain::ports::{DebugLogRow, Page, PageWish, PortError, RecordReader, UsageRow, UsageSum};
-use topdog_domain::{OrgId, RecordId, Timestamp};
+use topdog_domain::usage::RequestRecord;
+use topdog_domain::{OrgId, Timestamp};
 
 #[async_trait]
 impl RecordReader for Store {
@@ -18,58 +19,17 @@ impl RecordReader for Store {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<UsageSum>, PortError> {
-        let rows: Vec<SumRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(SUM_USAGE)
-            .bind(id_bytes(org.uuid()))
-            .bind(from.micros())
-            .bind(to.micros())
-            .fetch_all(db)
-            .await)?;
-        rows.into_iter().map(UsageSum::try_from).collect()
+        self.sum_usage(org, from, to).await
     }
 
     async fn usage_list(&self, org: OrgId, wish: &PageWish) -> Result<Page<UsageRow>, PortError> {
-        // Behind every id, where no page was before: it is longer than the last.
-        let before = after_record(wish)?.unwrap_or_else(|| vec![u8::MAX; 17]);
-        let rows: Vec<RecordRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST_USAGE)
-            .bind(id_bytes(org.uuid()))
-            .bind(before)
-            .bind(rows_to_read(wish))
-            .fetch_all(db)
-            .await)?;
-        page(wish, rows, RecordRow::key, |row| {
-            let record = row.read(org)?;
-            Ok(UsageRow { id: record.id, record })
-        })
+        let records = self.records_newest(Kind::Usage, org, wish).await?;
+        page(wish, records, row_place, |record| Ok(UsageRow { id: record.id, record }))
     }
 
     async fn debug_log_list(&self, org: OrgId, wish: &PageWish) -> Result<Page<DebugLogRow>, PortError> {
-        let of = id_bytes(org.uuid());
-        let (before, before_id) = match after_record(wish)? {
-            None => (i64::MAX, Vec::new()),
-            Some(id) => {
-                let at: Option<i64> = on_engine!(self.pools().readers(), |db| sqlx::query_scalar(WHEN)
-                    .bind(&of)
-                    .bind(&id)
-                    .fetch_optional(db)
-                    .await)?;
-                let Some(at) = at else {
-                    // Its time was over, and so was that of all behind it.
-                    return Ok(Page { rows: Vec::new(), next: None });
-                };
-                (at, id)
-            }
-        };
-        let rows: Vec<RecordRow> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST_DEBUG_LOG)
-            .bind(&of)
-            .bind(before)
-            .bind(&before_id)
-            .bind(rows_to_read(wish))
-            .fetch_all(db)
-            .await)?;
-        page(wish, rows, RecordRow::key, |row| {
-            let record = row.read(org)?;
-            Ok(DebugLogRow { id: record.id, record })
-        })
+        let records = self.records_newest(Kind::DebugLog, org, wish).await?;
+        page(wish, records, row_place, |record| Ok(DebugLogRow { id: record.id, record }))
     }
 
     async fn audit_list(&self, org: OrgId, after: u64, limit: u32) -> Result<Vec<AuditEntry>, PortError> {
@@ -140,46 +100,8 @@ fn place(seq: i64) -> u64 {
     u64::try_from(seq).unwrap_or_default()
 }
 
-fn after_record(wish: &PageWish) -> Result<Option<Vec<u8>>, PortError> {
-    let Some(after) = after::<RecordId>(wish)? else {
-        return Ok(None);
-    };
-    parsed("id", &after).map(|id: RecordId| Some(id_bytes(id.uuid())))
-}
-
-#[derive(sqlx::FromRow)]
-struct SumRow {
-    provider: String,
-    model: String,
-    requests: i64,
-    estimated_requests: i64,
-    input: i64,
-    cache_read: i64,
-    cache_write: i64,
-    output: i64,
-    reasoning: i64,
-    cost_nanodollars: i64,
-    unpriced_requests: i64,
-}
-
-impl TryFrom<SumRow> for UsageSum {
-    type Error = PortError;
-
-    fn try_from(row: SumRow) -> Result<Self, PortError> {
-        Ok(Self {
-            provider: row.provider,
-            model: row.model,
-            requests: unsigned("requests", row.requests)?,
-            estimated_requests: unsigned("estimated_requests", row.estimated_requests)?,
-            input: unsigned("input", row.input)?,
-            cache_read: unsigned("cache_read", row.cache_read)?,
-            cache_write: unsigned("cache_write", row.cache_write)?,
-            output: unsigned("output", row.output)?,
-            reasoning: unsigned("reasoning", row.reasoning)?,
-            cost_nanodollars: row.cost_nanodollars,
-            unpriced_requests: unsigned("unpriced_requests", row.unpriced_requests)?,
-        })
-    }
+fn row_place(record: &RequestRecord) -> String {
+    record.id.to_string()
 }
 
 /// Few, because each may hold more than is asked for.
@@ -209,27 +131,6 @@ impl TryFrom<RunRow> for AuditRun {
 }
 
 statements! {
-    SUM_USAGE = "SELECT provider, model, COUNT(*) AS requests,
-            CAST(SUM(CASE WHEN source = 'estimated' THEN 1 ELSE 0 END) AS BIGINT) AS estimated_requests,
-            CAST(SUM(input) AS BIGINT) AS input, CAST(SUM(cache_read) AS BIGINT) AS cache_read,
-            CAST(SUM(cache_write) AS BIGINT) AS cache_write, CAST(SUM(output) AS BIGINT) AS output,
-            CAST(SUM(reasoning) AS BIGINT) AS reasoning,
-            CAST(COALESCE(SUM(cost_nanodollars), 0) AS BIGINT) AS cost_nanodollars,
-            CAST(SUM(CASE WHEN cost_nanodollars IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS unpriced_requests
-        FROM request_records
-        WHERE org = $1 AND is_logged IN (TRUE, FALSE) AND at >= $2 AND at < $3 AND is_counted AND is_used
-        GROUP BY provider, model ORDER BY provider, model";
-    LIST_USAGE = "SELECT id, at, provider, model, is_counted, source, input, cache_read, cache_write, output,
-            reasoning, cost_nanodollars, facts, detail
-        FROM request_records
-        WHERE org = $1 AND id < $2 AND is_used ORDER BY id DESC LIMIT $3";
-    // Along the index that knows which are logged: nobody walks past all whose time is over.
-    LIST_DEBUG_LOG = "SELECT id, at, provider, model, is_counted, source, input, cache_read, cache_write, output,
-            reasoning, cost_nanodollars, facts, detail
-        FROM request_records
-        WHERE org = $1 AND is_logged = TRUE AND at <= $2 AND (at < $2 OR id < $3)
-        ORDER BY at DESC, id DESC LIMIT $4";
-    WHEN = "SELECT at FROM request_records WHERE org = $1 AND id = $2";
     LIST_AUDIT = "SELECT org, last_seq, bodies, prev, hashes FROM audit_runs
         WHERE org = $1 AND last_seq > $2 ORDER BY last_seq LIMIT $3";
     FLOOR = "SELECT MAX(last_seq) FROM audit_runs WHERE org = $1 AND last_seq <= $2";

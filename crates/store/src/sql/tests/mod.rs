@@ -7,5 +7,6 @@ mod destruction;
 mod migrations;
 mod opening;
 mod records;
+mod runs;
 mod statements;
 mod tiers;

@@ -20,8 +20,11 @@ const ALL: &[&[&str]] = &[
     provider_keys::STATEMENTS,
     quota_ledger::STATEMENTS,
     record_reader::STATEMENTS,
+    request_lists::STATEMENTS,
+    request_runs::STATEMENTS,
     sealed_secrets::STATEMENTS,
     tiers::STATEMENTS,
+    usage_sums::STATEMENTS,
 ];
 
 const ALL_PAIRS: &[&[Pair]] = &[records::PAIRS];
@@ -34,7 +37,7 @@ on_both! {
                 on_engine!(tx.conn(), |db| db.prepare(statement.into_sql_str()).await.map(|_| ()));
             prepared.unwrap_or_else(|error| panic!("{error:?}: {statement}"));
         }
-        let many_rows = audit_chain::many_rows().into_iter().chain(records::many_rows());
+        let many_rows = audit_chain::many_rows().into_iter().chain(records::many_rows()).chain(request_runs::many_rows());
         for pair in ALL_PAIRS.concat().into_iter().chain(many_rows.flat_map(|rows| rows.pairs())) {
             let prepared =
                 on_engine!(tx.conn(), pair, |db, sql| db.prepare(sql.into_sql_str()).await.map(|_| ()));

@@ -21,7 +21,7 @@ pub(super) async fn check(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = checks.join_all().await;
     findings.sort_by_key(|(place, _)| *place);
     let mut findings: Vec<_> = findings.into_iter().map(|(_, finding)| finding).collect();
-    if findings.iter().all(|finding| finding.level != Level::Ok) {
+    if !findings.is_empty() && findings.iter().all(|finding| finding.level != Level::Ok) {
         let mend = "check this machine's network, and egress.allow";
         findings.push(Finding::fail("providers", "none is reached", mend));
     }
@@ -77,5 +77,40 @@ async fn reach(client: &Client, base_url: &str) -> Result<u16, EgressError> {
         // It spoke, if at length.
         Err(EgressError::BodyTooLarge) => Ok(200),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{DEFAULTS, Environment, Sources, load};
+
+    /// What is found where only these providers are on.
+    async fn found(provider: &str) -> Vec<(Level, String)> {
+        let folder = tempfile::tempdir().unwrap();
+        let tables = DEFAULTS.lines().filter(|line| line.starts_with("[providers."));
+        let off: String = tables.map(|table| format!("{table}\nbase_url = ''\n")).collect();
+        let text = format!("{off}{provider}\n[[egress.allow]]\nnet = '127.0.0.1'\nplain_http = true\n");
+        let file = folder.path().join("topdog.toml");
+        std::fs::write(&file, text).unwrap();
+        let sources = Sources { data_dir: folder.path().to_owned(), file: Some(file), flags: Vec::new() };
+        let findings = check(&load(&sources, &Environment::default()).unwrap()).await;
+        findings.into_iter().map(|finding| (finding.level, finding.found)).collect()
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_the_operator_named_and_none_reaches_is_a_failure() {
+        // A port that nobody listens on: it was free a moment ago.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let found = found(&format!("[providers.mine]\nbase_url = 'http://{free}/v1'")).await;
+        let levels: Vec<_> = found.iter().map(|(level, _)| *level).collect();
+        assert_eq!(levels, [Level::Fail, Level::Fail], "{found:?}");
+        assert!(found[0].1.starts_with("mine is not reached"), "{found:?}");
+        assert_eq!(found[1].1, "none is reached");
+    }
+
+    #[tokio::test]
+    async fn where_every_provider_is_off_nothing_is_amiss() {
+        assert_eq!(found("").await, []);
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use topdog_domain::Refusal;
 use topdog_domain::labels::{DataSegment, Labels, Plan};
 use topdog_domain::occupancy::Occupancy;
-use topdog_domain::provider::Operation;
+use topdog_domain::provider::{Operation, ProviderName};
 use topdog_domain::usage::{Outcome, RequestRecord};
 
 /// All metrics of a node. Every series of requests has the labels `plan` and `data_segment`, and only bounded ones;
@@ -27,7 +27,7 @@ impl Metrics {
     /// Metrics that have counted nothing.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        let cells = Arc::new(Cells::default());
+        let cells = Arc::new(Cells { refusals: none_of_ours().into(), ..Cells::default() });
         let mut registry = Registry::with_prefix("topdog");
         registry.register_collector(Box::new(Exposition(cells.clone())));
         Arc::new(Self { cells, registry })
@@ -129,7 +129,24 @@ struct Cells {
     spool_lag_bytes: AtomicI64,
     config_age_seconds: AtomicI64,
     /// Refusals are off the path that must be fast, and their codes are a closed list.
-    refusals: std::sync::Mutex<std::collections::BTreeMap<(Plan, DataSegment, &'static str), u64>>,
+    refusals: std::sync::Mutex<Refusals>,
+}
+
+type Refusals = std::collections::BTreeMap<(Plan, DataSegment, &'static str), u64>;
+
+/// Those that are our own doing, from 0 on: an alarm sees growth, and misses what a series is born with.
+fn none_of_ours() -> Refusals {
+    let ours = [
+        Refusal::Internal,
+        Refusal::LedgerUnavailable,
+        Refusal::Overloaded,
+        Refusal::ProviderKeyUnreadable(ProviderName::none()),
+        Refusal::RecordsUnavailable,
+        Refusal::ShuttingDown,
+    ];
+    let codes = ours.map(|refusal| refusal.code());
+    let pairs = Plan::ALL.into_iter().flat_map(|plan| DataSegment::ALL.map(|segment| (plan, segment)));
+    pairs.flat_map(|(plan, segment)| codes.map(|code| ((plan, segment, code), 0))).collect()
 }
 
 impl Cells {
@@ -237,14 +254,7 @@ impl Collector for Exposition {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let cells = &self.0;
         write_requests(cells, &mut encoder)?;
-        write_family(&mut encoder, "outcomes", "Settled requests by how they ended", |emit| {
-            cells.each().try_for_each(|(labels, series)| {
-                OUTCOMES
-                    .iter()
-                    .zip(&series.outcomes)
-                    .try_for_each(|(o, cell)| emit(&labels, &[("outcome", o.name())], cell))
-            })
-        })?;
+        write_outcomes(cells, &mut encoder)?;
         write_family(&mut encoder, "tokens", "Tokens by kind; kinds never overlap", |emit| {
             cells.each().try_for_each(|(labels, series)| {
                 TOKEN_KINDS
@@ -327,6 +337,22 @@ fn write_requests(cells: &Cells, encoder: &mut DescriptorEncoder<'_>) -> fmt::Re
             })
         })
     })
+}
+
+/// Failures from 0 on, like the refusals that are ours.
+fn write_outcomes(cells: &Cells, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "Settled requests by how they ended";
+    let mut family = encoder.encode_descriptor("outcomes", help, None, MetricType::Counter)?;
+    for ([plan, segment], series) in cells.each() {
+        for (outcome, cell) in OUTCOMES.iter().zip(&series.outcomes) {
+            let count = cell.load(Ordering::Relaxed);
+            if count > 0 || matches!(outcome, Outcome::InternalError | Outcome::UpstreamFailed) {
+                let labels = [plan, segment, ("outcome", outcome.name())];
+                family.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn write_refusals(cells: &Cells, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -113,6 +113,8 @@ pub struct Meter {
     /// Is the next lease being fetched ahead of its need?
     is_topping_up: AtomicBool,
     refill: tokio::sync::Mutex<()>,
+    /// How often the ledger has failed whoever asked.
+    failures: AtomicU64,
 }
 
 const COUNT_BITS: u32 = 40;
@@ -135,10 +137,13 @@ impl Meter {
             block: AtomicU64::new(0),
             is_topping_up: AtomicBool::new(false),
             refill: tokio::sync::Mutex::new(()),
+            failures: AtomicU64::new(0),
         }
     }
 
-    /// Takes one unit of today's window: from the lease, else from the ledger.
+    /// Takes one unit of today's window: from the lease, else from the ledger, of which one asks at a time. So many may
+    /// wait for their turn, for as long as the ledger answers those before them; where it fails one of them, it has
+    /// failed all who wait, and none asks again what has just been asked.
     ///
     /// # Errors
     /// [`NotTaken::Exhausted`] where the limit is reached; [`NotTaken::Unavailable`] where the lease is spent
@@ -184,8 +189,10 @@ impl Meter {
     /// Fetches ahead of its need what brings the lease back to its size. What goes wrong shows when a unit is really needed.
     pub async fn top_up(&self, limit: Limit, ledger: &dyn QuotaLedger, now: Timestamp) {
         let _ended = ToppingUp(&self.is_topping_up);
+        let failures = self.failures.load(Ordering::Acquire);
         if let (Limit::Of(size), _turn) = (limit, self.refill.lock().await)
             && self.is_leased_under(limit)
+            && self.has_not_failed_since(failures).is_ok()
         {
             let _ = self.lease_block(size, ledger, self.window(now), self.unspent(now)).await;
         }
@@ -242,7 +249,8 @@ impl Meter {
             return Ok(());
         }
         let day = i64::try_from(day_of(lease)).unwrap_or_default();
-        ledger.give_back(&self.key, UtcDay::from_number(day), count).await
+        let given_back = ledger.give_back(&self.key, UtcDay::from_number(day), count).await;
+        given_back.inspect_err(|_| self.has_failed())
     }
 
     async fn take_after_refill(
@@ -257,6 +265,7 @@ impl Meter {
         if self.is_leased_under(limit) && now.micros() < self.denied_until.load(Ordering::Acquire) {
             return Err(exhausted(self.granted_in_all.load(Ordering::Acquire)));
         }
+        let failures = self.failures.load(Ordering::Acquire);
         let _turn = self.refill.lock().await;
         if self.is_leased_under(limit) {
             if self.take_leased(day) {
@@ -265,7 +274,9 @@ impl Meter {
             if now.micros() < self.denied_until.load(Ordering::Acquire) {
                 return Err(exhausted(self.granted_in_all.load(Ordering::Acquire)));
             }
-        } else {
+        }
+        self.has_not_failed_since(failures).map_err(NotTaken::Unavailable)?;
+        if !self.is_leased_under(limit) {
             self.return_lease_in_turn(ledger).await.map_err(NotTaken::Unavailable)?;
         }
         let granted_in_all = loop {
@@ -282,6 +293,18 @@ impl Meter {
         Err(exhausted(granted_in_all))
     }
 
+    fn has_failed(&self) {
+        self.failures.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Where the ledger has failed another while this one waited for its turn.
+    fn has_not_failed_since(&self, failures: u64) -> Result<(), PortError> {
+        if self.failures.load(Ordering::Acquire) == failures {
+            return Ok(());
+        }
+        Err(PortError::Unavailable("it has just failed another who asked".into()))
+    }
+
     /// One more block from the ledger, for a node that still has `held` units. Only with the refill's turn in hand.
     async fn lease_block(
         &self,
@@ -290,7 +313,7 @@ impl Meter {
         day: UtcDay,
         held: u64,
     ) -> Result<Lease, PortError> {
-        let lease = ledger.lease(&self.key, day, size, held).await?;
+        let lease = ledger.lease(&self.key, day, size, held).await.inspect_err(|_| self.has_failed())?;
         self.granted_in_all.store(lease.granted_in_all, Ordering::Release);
         self.block.store(held.saturating_add(lease.granted), Ordering::Relaxed);
         self.leased_under.store(Limit::Of(size).to_column(), Ordering::Release);

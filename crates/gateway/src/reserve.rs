@@ -7,18 +7,12 @@ use crate::share::Share;
 use crate::worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::timeout;
 use topdog_domain::directory::{Caller, OrgView};
 use topdog_domain::entitlement::Resource;
-use topdog_domain::ports::PortError;
 use topdog_domain::quota::{Exhausted, Meter, NotTaken, OrgMeters, Unit};
 use topdog_domain::refusal::TierRefusal;
 use topdog_domain::tier::Limit;
 use topdog_domain::{Refusal, Timestamp};
-
-/// How long a request waits for the ledger: a database whose machine is gone never answers.
-const LEDGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A request with its place in the limits.
 pub(crate) struct Reserved {
@@ -118,9 +112,7 @@ fn top_up(
     if of(&org.meters).wants_top_up(limit) {
         let (worker, org) = (worker.clone(), org.clone());
         tokio::task::spawn_local(async move {
-            let fetched = of(&org.meters).top_up(limit, worker.parts().ledger.as_ref(), now);
-            // Whoever needs a unit before it is there asks again.
-            let _ = timeout(LEDGER_TIMEOUT, fetched).await;
+            of(&org.meters).top_up(limit, worker.parts().ledger.as_ref(), now).await;
         });
     }
 }
@@ -143,21 +135,8 @@ async fn take(worker: &Worker, meter: &Meter, limit: Limit, now: Timestamp) -> R
     match meter.try_take(limit, now) {
         Some(unit) => Ok(unit),
         // Boxed: the way to the ledger is rare, and must not weigh on the journey's state.
-        None => Box::pin(take_from_ledger(worker, meter, limit, now)).await,
+        None => Box::pin(meter.take(limit, worker.parts().ledger.as_ref(), now)).await,
     }
-}
-
-async fn take_from_ledger(
-    worker: &Worker,
-    meter: &Meter,
-    limit: Limit,
-    now: Timestamp,
-) -> Result<Unit, NotTaken> {
-    let taken = meter.take(limit, worker.parts().ledger.as_ref(), now);
-    timeout(LEDGER_TIMEOUT, taken).await.unwrap_or_else(|_| {
-        let silence = format!("no answer within {} s", LEDGER_TIMEOUT.as_secs());
-        Err(NotTaken::Unavailable(PortError::Unavailable(silence.into())))
-    })
 }
 
 fn denied(worker: &Worker, caller: &Caller, resource: Resource, not_taken: NotTaken) -> Refusal {

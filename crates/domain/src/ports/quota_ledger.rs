@@ -12,7 +12,7 @@ pub struct MeterUse {
     pub granted: u64,
 }
 
-/// The ledger of daily limits, shared by all nodes.
+/// The ledger of daily limits, shared by all nodes. Requests wait for it, so it answers within seconds or fails.
 #[async_trait]
 pub trait QuotaLedger: Send + Sync {
     /// Grants what brings the `held` units of the node that asks to at most

@@ -22,10 +22,10 @@ struct Ledger {
 impl QuotaLedger for Ledger {
     async fn lease(&self, meter: &MeterKey, day: UtcDay, limit: u64, held: u64) -> Result<Lease, PortError> {
         tokio::task::yield_now().await;
+        self.asked.fetch_add(1, Ordering::Relaxed);
         if self.is_away.load(Ordering::Relaxed) {
             return Err(PortError::Unavailable("away".into()));
         }
-        self.asked.fetch_add(1, Ordering::Relaxed);
         let lease = {
             let mut all = self.granted.lock().unwrap();
             let granted = all.entry((meter.clone(), day)).or_default();
@@ -138,6 +138,28 @@ async fn a_lease_carries_on_while_the_ledger_is_away_and_not_one_further() {
         let _ = meter.take(Limit::Of(1600), &ledger, NOON).await.unwrap();
     }
     assert!(matches!(meter.take(Limit::Of(1600), &ledger, NOON).await, Err(NotTaken::Unavailable(_))));
+}
+
+/// A ledger that hangs fails after a while: whoever waits behind must not wait for as long again, and again.
+#[tokio::test]
+async fn a_ledger_that_fails_one_has_failed_all_who_wait() {
+    let (_, meter) = meter();
+    let (meter, ledger) = (Arc::new(meter), Arc::new(Ledger::default()));
+    ledger.is_away.store(true, Ordering::Relaxed);
+    let mut takes = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (meter, ledger) = (meter.clone(), ledger.clone());
+        takes.spawn(async move { meter.take(Limit::Of(100), ledger.as_ref(), NOON).await });
+    }
+    for taken in takes.join_all().await {
+        assert!(matches!(taken, Err(NotTaken::Unavailable(_))), "{taken:?}");
+    }
+    assert_eq!(ledger.asked.load(Ordering::Relaxed), 1);
+    // Whoever comes later asks again.
+    assert!(meter.take(Limit::Of(100), ledger.as_ref(), NOON).await.is_err());
+    assert_eq!(ledger.asked.load(Ordering::Relaxed), 2);
+    ledger.is_away.store(false, Ordering::Relaxed);
+    assert!(meter.take(Limit::Of(100), ledger.as_ref(), NOON).await.is_ok());
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ use super::Store;
 use super::columns::{count, unsigned};
 use super::engine::{on_engine, statements};
 use async_trait::async_trait;
+use std::time::Duration;
+use tokio::time::timeout;
 use topdog_domain::ports::{MeterUse, PortError, QuotaLedger};
 use topdog_domain::quota::{Lease, MeterKey, block_size};
 use topdog_domain::{OrgId, UtcDay};
@@ -11,24 +13,30 @@ use topdog_domain::{OrgId, UtcDay};
 #[async_trait]
 impl QuotaLedger for Store {
     async fn lease(&self, meter: &MeterKey, day: UtcDay, limit: u64, held: u64) -> Result<Lease, PortError> {
-        // Who asks at an exhausted limit writes nothing and waits for nobody.
-        let granted = self.granted_now(meter, day).await?;
-        if granted >= limit {
-            return Ok(refused(granted));
-        }
-        self.lease_in_turn(meter, day, limit, held).await
+        in_time(async {
+            // Who asks at an exhausted limit writes nothing and waits for nobody.
+            let granted = self.granted_now(meter, day).await?;
+            if granted >= limit {
+                return Ok(refused(granted));
+            }
+            self.lease_in_turn(meter, day, limit, held).await
+        })
+        .await
     }
 
     async fn give_back(&self, meter: &MeterKey, day: UtcDay, units: u64) -> Result<(), PortError> {
         let org = meter.org.to_string();
-        on_engine!(self.pools().writer(), |db| sqlx::query(GIVE_BACK)
-            .bind(org)
-            .bind(day.number())
-            .bind(&meter.resource)
-            .bind(count(units))
-            .execute(db)
-            .await
-            .map(|_| ()))
+        in_time(async {
+            on_engine!(self.pools().writer(), |db| sqlx::query(GIVE_BACK)
+                .bind(org)
+                .bind(day.number())
+                .bind(&meter.resource)
+                .bind(count(units))
+                .execute(db)
+                .await
+                .map(|_| ()))
+        })
+        .await
     }
 
     async fn granted(&self, org: OrgId, day: UtcDay) -> Result<Vec<MeterUse>, PortError> {
@@ -44,6 +52,16 @@ impl QuotaLedger for Store {
         };
         rows.into_iter().map(meter).collect()
     }
+}
+
+/// How long an answer may take: a database whose machine is gone never gives one.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
+    timeout(PATIENCE, answer).await.unwrap_or_else(|_| {
+        let silence = format!("no answer of the ledger within {} s", PATIENCE.as_secs());
+        Err(PortError::Unavailable(silence.into()))
+    })
 }
 
 impl Store {

@@ -1,7 +1,7 @@
 //! Never one request over a limit, whatever happens at the same time.
 
 use crate::engines::{Database, on_both_engines};
-use crate::http::{Line, request, try_send};
+use crate::http::{Answer, Line, request, try_send};
 use crate::server::{Place, Server, Setup, Tenant, chat};
 use crate::upstream::{Reply, Upstream};
 use serde_json::Value;
@@ -42,26 +42,26 @@ impl Rush {
     }
 
     /// Completes them all.
-    fn go(self) -> JoinSet<Option<u16>> {
+    fn go(self) -> JoinSet<Option<Answer>> {
         let mut requests = JoinSet::new();
         for mut line in self.lines {
             requests.spawn(async move {
                 line.send("}").await;
-                Some(line.answer().await?.status())
+                line.answer().await
             });
         }
         requests
     }
 }
 
-async fn ends(requests: JoinSet<Option<u16>>) -> Ends {
+async fn ends(requests: JoinSet<Option<Answer>>) -> Ends {
     let mut ends = Ends::default();
-    for status in requests.join_all().await {
-        match status {
+    for answer in requests.join_all().await {
+        match answer.as_ref().map(Answer::status) {
             Some(200) => ends.admitted += 1,
             Some(429) => ends.refused += 1,
             None => ends.broken += 1,
-            Some(other) => panic!("unexpected status {other}"),
+            Some(_) => panic!("unexpected: {}", answer.unwrap().text()),
         }
     }
     ends

@@ -86,7 +86,8 @@ fn openai(status: u16, error: &PublicError) -> Bytes {
     })
 }
 
-/// `{"type": "error", "error": {"type", "message", …}, "request_id"}`
+/// `{"type": "error", "error": {"type", "message", "details": {"error_code"}, …}, "request_id"}`: its SDKs act on
+/// `error_code` (`anthropic` for Python 2.14, `_exceptions.py`), and the code stands where the other families have it, too.
 fn anthropic(status: u16, error: &PublicError, request_id: Option<&str>) -> Bytes {
     #[derive(Serialize)]
     struct Body<'a> {
@@ -101,11 +102,20 @@ fn anthropic(status: u16, error: &PublicError, request_id: Option<&str>) -> Byte
         #[serde(rename = "type")]
         kind: &'static str,
         message: &'a str,
+        details: Details<'a>,
         #[serde(flatten)]
         beyond: Beyond<'a>,
     }
-    let kind = class(Family::Anthropic, status);
-    let error = Error { kind, message: &error.message, beyond: Beyond::of(error) };
+    #[derive(Serialize)]
+    struct Details<'a> {
+        error_code: &'a str,
+    }
+    let error = Error {
+        kind: class(Family::Anthropic, status),
+        message: &error.message,
+        details: Details { error_code: &error.code },
+        beyond: Beyond::of(error),
+    };
     to_bytes(&Body { kind: "error", error, request_id })
 }
 

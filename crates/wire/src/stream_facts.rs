@@ -322,8 +322,10 @@ fn code_of_failure(data: &str) -> Option<String> {
         let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         !matches!(*text, "" | "error") && text.len() <= LONGEST_CODE && text.bytes().all(is_of_word)
     };
-    let word = |name| error.member(name).and_then(|value| value.string_body()).filter(is_word);
-    word("code").or_else(|| word("type")).map(str::to_owned)
+    let word = |of: Value<'_>, name| of.member(name)?.string_body().filter(is_word).map(str::to_owned);
+    // Anthropic's has it in `details`.
+    let detail = || word(error.member("details")?, "error_code");
+    word(error, "code").or_else(detail).or_else(|| word(error, "type"))
 }
 
 const LONGEST_CODE: usize = 64;

@@ -128,14 +128,14 @@ fn refusals_have_anthropics_shape_and_lose_nothing() {
     let body = parsed(&error_body(Family::Anthropic, 429, &full_refusal(), Some("req_1")));
     let error = json!({
         "type": "rate_limit_error", "message": "the limit is reached", "code": "tier_limit", "param": "model",
-        "limit": "llm_requests_per_day", "allowed": 2, "used": 2, "resets_at": "2026-11-25T00:00:00Z",
+        "details": {"error_code": "tier_limit"}, "limit": "llm_requests_per_day", "allowed": 2, "used": 2, "resets_at": "2026-11-25T00:00:00Z",
         "lifted_by": "PRO", "plans_url": "/docs/quotas",
     });
     assert_eq!(body, json!({"type": "error", "error": error, "request_id": "req_1"}));
     let plain = PublicError { message: "no".into(), param: None, code: "x".into(), details: None };
     assert_eq!(
         error_body(Family::Anthropic, 400, &plain, None),
-        r#"{"type":"error","error":{"type":"invalid_request_error","message":"no","code":"x"}}"#
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"no","details":{"error_code":"x"},"code":"x"}}"#
     );
 }
 

@@ -246,11 +246,29 @@ fn an_error_within_a_200_keeps_the_key_out_wherever_it_is_cut() {
 }
 
 #[test]
+fn a_failure_is_called_by_its_code_before_its_class() {
+    for (error, code) in [
+        (
+            r#"{"type":"api_error","message":"x","details":{"error_code":"compaction_unavailable"}}"#,
+            "compaction_unavailable",
+        ),
+        (r#"{"type":"api_error","message":"x","details":{"error_code":"not a word"}}"#, "api_error"),
+        (r#"{"type":"api_error","message":"x","details":null}"#, "api_error"),
+        (r#"{"type":"api_error","message":"x","details":{"error_code":"a"},"code":"b"}"#, "b"),
+    ] {
+        let stream = format!("event: error\ndata: {{\"type\":\"error\",\"error\":{error}}}\n\n");
+        let (client, relay) = relay([stream.as_bytes()]);
+        assert_eq!(relay.failure_code(), Some(code), "{error}");
+        assert_eq!(client, stream.as_bytes());
+    }
+}
+
+#[test]
 fn a_dead_stream_says_so_even_within_an_event_and_never_that_it_is_done() {
     let event = failure_event(Operation::Messages, "upstream_failed", "the provider broke off", "req_1", 0);
     assert_eq!(
         event,
-        "\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"the provider broke off (request req_1)\",\"code\":\"upstream_failed\"},\"request_id\":\"req_1\"}\n\n"
+        "\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"the provider broke off (request req_1)\",\"details\":{\"error_code\":\"upstream_failed\"},\"code\":\"upstream_failed\"},\"request_id\":\"req_1\"}\n\n"
     );
     let stream = fixture("streams/text.sse");
     for cut in 0..stream.len() - 1 {

@@ -215,7 +215,7 @@ def refused(kind, client, model=f"anthropic/{PLAIN_MODEL}", text="say hello", so
     assert error.response.headers["x-request-id"]
     if source == "gateway":
         body = error.body
-        assert body["type"] == "error" and body["error"]["message"] and body["error"]["code"]
+        assert body["type"] == "error" and body["error"]["message"] and body["error"]["code"] == error.error_code
         assert body["request_id"] == error.response.headers["x-request-id"] == error.request_id
     return error
 

@@ -6,6 +6,7 @@ mod given;
 mod golden;
 mod lossless;
 mod model;
+mod scale;
 mod scope;
 mod traps;
 mod traps_answer;

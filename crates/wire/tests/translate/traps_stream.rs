@@ -178,7 +178,7 @@ fn our_own_failure_is_told_in_the_clients_dialect_once() {
         (
             OpenAiChat,
             Anthropic,
-            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"m\",\"code\":\"c\"}}\n\n",
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"m\",\"details\":{\"error_code\":\"c\"},\"code\":\"c\"}}\n\n",
         ),
     ] {
         let mut translator = StreamTranslator::new(from, to, &CONTEXT);

@@ -22,7 +22,9 @@ pub(super) fn read_node<'a>(status: Option<u16>, body: &Node<'a>) -> Option<Fail
     Some(Failure {
         kind: named.or(told).unwrap_or(FailureKind::Server),
         message: error.text_of("message").unwrap_or_else(|| error.raw.into()),
-        code: error.text_of("code"),
+        code: error
+            .text_of("code")
+            .or_else(|| error.member("details").and_then(|details| details.text_of("error_code"))),
         param: error.text_of("param"),
         request_id: body.text_of("request_id"),
     })
@@ -38,8 +40,9 @@ pub(super) fn put(json: &mut Json, failure: &Failure<'_>) {
     let Failure { kind, message, code, param, request_id } = failure;
     json.open('{').key("type").string("error").key("error").open('{');
     json.key("type").string(failure_word(*kind).1).key("message").string(message);
-    // Beyond the dialect's own fields, which its clients pass over: what programs act on.
     if let Some(code) = code {
+        json.key("details").open('{').key("error_code").string(code).close('}');
+        // Beyond the dialect's own fields, which its clients pass over: where other dialects have it.
         json.key("code").string(code);
     }
     if let Some(param) = param {

@@ -12,6 +12,7 @@ use crate::translate::model::{
 };
 use crate::translate::unsaid::{Kept, note_kept};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 pub(super) fn write(request: Request<'_>, target: &Target<'_>, losses: &mut Losses) -> Vec<u8> {
     let Request {
@@ -61,7 +62,8 @@ pub(super) fn write(request: Request<'_>, target: &Target<'_>, losses: &mut Loss
 fn put_dialogue(json: &mut Json, dialogue: Dialogue<'_>, traits: ModelTraits, losses: &mut Losses) {
     let Dialogue { system, messages } = dialogue;
     put_system(json, system, losses);
-    let mut names = Vec::new();
+    // The last call of an id is the one that a result answers.
+    let mut names = HashMap::new();
     json.key("contents").open('[');
     for message in messages {
         match message {
@@ -79,7 +81,7 @@ fn put_dialogue(json: &mut Json, dialogue: Dialogue<'_>, traits: ModelTraits, lo
             Message::Assistant(parts) => {
                 for part in &parts {
                     if let AssistantPart::ToolCall(call) = part {
-                        names.push((call.id.clone().into_owned(), call.name.clone().into_owned()));
+                        names.insert(call.id.clone().into_owned(), call.name.clone().into_owned());
                     }
                 }
                 json.open('{').key("role").string("model").key("parts").open('[');
@@ -106,13 +108,12 @@ fn put_system(json: &mut Json, system: Vec<Text<'_>>, losses: &mut Losses) {
 fn put_result(
     json: &mut Json,
     result: ToolResult<'_>,
-    names: &[(String, String)],
+    names: &HashMap<String, String>,
     traits: ModelTraits,
     losses: &mut Losses,
 ) {
     let call_id = result.call_id.clone();
-    let known = names.iter().rev().find(|(id, _)| *id == call_id);
-    let name = known.map_or(call_id.as_ref(), |(_, name)| name.as_str());
+    let name = names.get(call_id.as_ref()).map_or(call_id.as_ref(), String::as_str);
     put_tool_result(json, result, name, traits, losses);
 }
 

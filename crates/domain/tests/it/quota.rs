@@ -259,6 +259,41 @@ async fn a_request_from_before_midnight_does_not_bring_yesterday_back() {
 }
 
 #[tokio::test]
+async fn a_unit_of_yesterday_does_not_come_back_today() {
+    let (_, meter) = meter();
+    let ledger = Ledger::default();
+    let tomorrow = NOON.plus_seconds(86_400);
+    let old = meter.take(Limit::Of(2), &ledger, NOON).await.unwrap();
+    for _ in 0..2 {
+        let _ = meter.take(Limit::Of(2), &ledger, tomorrow).await.unwrap();
+    }
+    meter.give_back(old);
+    assert!(matches!(meter.take(Limit::Of(2), &ledger, tomorrow).await, Err(NotTaken::Exhausted(_))));
+}
+
+#[tokio::test]
+async fn what_is_left_of_yesterdays_lease_is_not_added_to_todays_limit() {
+    let (_, meter) = meter();
+    let ledger = Ledger::default();
+    let _ = meter.take(Limit::Of(100), &ledger, NOON).await.unwrap();
+    assert!(meter.remaining(Limit::Of(100), NOON) > Some(95), "there is something left");
+    let tomorrow = NOON.plus_seconds(86_400);
+    let mut admitted = 0;
+    while meter.take(Limit::Of(100), &ledger, tomorrow).await.is_ok() {
+        admitted += 1;
+    }
+    assert_eq!(admitted, 100);
+}
+
+#[test]
+fn a_small_limit_is_leased_one_by_one() {
+    for granted in 0..64 {
+        assert_eq!(lease_size(64, granted), 1, "{granted}");
+    }
+    assert_eq!(lease_size(65, 0), 3);
+}
+
+#[tokio::test]
 async fn unlimited_asks_nobody() {
     let (_, meter) = meter();
     let ledger = Ledger::default();

@@ -33,6 +33,16 @@ fn any_slip_of_a_token_is_seen() {
     }
 }
 
+#[test]
+fn a_sum_makes_no_token_of_what_is_not_base_62() {
+    for odd in ["-", "/", "\n", " "] {
+        let signed = format!("td_live_{}{}{odd}", "0".repeat(12), "z".repeat(42));
+        let text = signed.clone() + std::str::from_utf8(&checksum(&signed)).unwrap();
+        assert_eq!(text.len(), TOKEN_LEN);
+        assert!(Token::parse(&text).is_none(), "{text:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_breaks_the_token_parser(text in "\\PC{0,90}") {

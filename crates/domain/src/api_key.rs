@@ -179,6 +179,12 @@ pub enum Scope {
     /// Adding, testing, rotating and deleting provider keys.
     #[serde(rename = "provider-keys:write")]
     ProviderKeysWrite,
+    /// Reading policies, and asking what they make of a request.
+    #[serde(rename = "policies:read")]
+    PoliciesRead,
+    /// Changing policies. Whoever may lift a rule is not held by it.
+    #[serde(rename = "policies:write")]
+    PoliciesWrite,
     /// Reading usage and debug logs.
     #[serde(rename = "usage:read")]
     UsageRead,
@@ -189,7 +195,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Llm,
         Self::OrgRead,
         Self::OrgWrite,
@@ -197,6 +203,8 @@ impl Scope {
         Self::ApiKeysWrite,
         Self::ProviderKeysRead,
         Self::ProviderKeysWrite,
+        Self::PoliciesRead,
+        Self::PoliciesWrite,
         Self::UsageRead,
         Self::AuditRead,
     ];
@@ -212,6 +220,8 @@ impl Scope {
             Self::ApiKeysWrite => "api-keys:write",
             Self::ProviderKeysRead => "provider-keys:read",
             Self::ProviderKeysWrite => "provider-keys:write",
+            Self::PoliciesRead => "policies:read",
+            Self::PoliciesWrite => "policies:write",
             Self::UsageRead => "usage:read",
             Self::AuditRead => "audit:read",
         }

@@ -28,6 +28,9 @@ pub enum Excess {
     /// More requests.
     #[error("it would be allowed more LLM requests a day than your own key")]
     LlmRequests,
+    /// Without the policy that the maker has of its own.
+    #[error("your own key has a policy of its own, which would not hold for it")]
+    Policy,
 }
 
 impl ApiKey {

@@ -3,6 +3,8 @@
 
 use crate::api_key::{ApiKey, KeySecret, PublicId, beyond};
 use crate::occupancy::Occupancy;
+use crate::policy::effective::OrgPolicies;
+use crate::policy::{EffectivePolicy, PolicyInForce};
 use crate::ports::{ChangeFeed, PortError, Tiers};
 use crate::quota::{Meter, OrgMeters};
 use crate::tenant::{Endpoint, Organisation, ProviderKey, Workspace};
@@ -25,6 +27,8 @@ pub struct OrgFacts {
     pub provider_keys: Vec<ProviderKey>,
     /// Its custom endpoints.
     pub endpoints: Vec<Endpoint>,
+    /// Its policies in force, for itself, workspaces and keys.
+    pub policies: Vec<PolicyInForce>,
 }
 
 /// An organisation as the path of a request sees it.
@@ -39,6 +43,7 @@ pub struct OrgView {
     pub occupancy: Arc<Occupancy>,
     /// Keys beyond the number that the tier allows: few tenants have any.
     keys_over_limit: HashSet<ApiKeyId>,
+    policies: OrgPolicies,
 }
 
 /// A known key with the organisation it belongs to.
@@ -52,6 +57,8 @@ pub struct Caller {
     pub secret: Arc<KeySecret>,
     /// Counts against the key's own limit, where it has one.
     pub key_meter: Option<Arc<Meter>>,
+    /// The policies that hold for the key; none where there are none.
+    pub policy: Option<Arc<EffectivePolicy>>,
 }
 
 /// One state of the directory.
@@ -98,6 +105,7 @@ impl Snapshot {
             let shared = Arc::new(key.clone());
             let is_limited = key.llm_requests_per_day != Limit::Unlimited;
             let key_meter = is_limited.then(|| view.meters.of_key(key.id));
+            let policy = view.policies.of_key(key);
             for secret in &key.secrets {
                 let secret_shared = Arc::new(secret.clone());
                 let caller = Caller {
@@ -105,6 +113,7 @@ impl Snapshot {
                     key: shared.clone(),
                     secret: secret_shared,
                     key_meter: key_meter.clone(),
+                    policy: policy.clone(),
                 };
                 self.callers.insert(secret.public_id, Arc::new(caller));
             }
@@ -205,7 +214,8 @@ fn view(old: &Snapshot, tiers: &TierCatalogue, facts: OrgFacts) -> Option<Arc<Or
         |view| (view.meters.clone(), view.occupancy.clone()),
     );
     let keys_over_limit = beyond(tier.api_keys_limit, &facts.api_keys);
-    Some(Arc::new(OrgView { facts, tier, meters, occupancy, keys_over_limit }))
+    let policies = OrgPolicies::new(&facts.policies);
+    Some(Arc::new(OrgView { facts, tier, meters, occupancy, keys_over_limit, policies }))
 }
 
 impl Caller {
@@ -226,6 +236,18 @@ impl OrgView {
     #[must_use]
     pub fn is_over_limit(&self, key: ApiKeyId) -> bool {
         self.keys_over_limit.contains(&key)
+    }
+
+    /// The policies that hold for the key; none where there are none.
+    #[must_use]
+    pub fn policy_of(&self, key: &ApiKey) -> Option<Arc<EffectivePolicy>> {
+        self.policies.of_key(key)
+    }
+
+    /// Has the key a policy of its own?
+    #[must_use]
+    pub fn has_own_policy(&self, key: &ApiKey) -> bool {
+        self.policies.has_own(key)
     }
 
     /// The newest live key for a provider; where there are several, the one made last.

@@ -1,7 +1,8 @@
 //! What Top Dog believes: tenants, tiers, entitlements, quota arithmetic, usage, roles, refusals, and the ports others must fill; no I/O.
 //!
 //! Read it in this order: [`tier`] and [`entitlement`] are the commercial law, [`tenant`] and
-//! [`api_key`] say who a caller is, [`directory`] is what a node knows of all of them,
+//! [`api_key`] say who a caller is, [`policy`] what tenants say of their own requests, [`directory`] is what a node
+//! knows of all of them,
 //! [`quota`] counts exactly, [`occupancy`] what is going on, [`usage`] and [`audit`] are the facts that are kept,
 //! [`refusal`] is everything a caller can be told, and [`ports`] is what the outside must bring.
 
@@ -16,6 +17,7 @@ pub mod fakes;
 pub mod id;
 pub mod labels;
 pub mod occupancy;
+pub mod policy;
 pub mod ports;
 pub mod provider;
 pub mod quota;

@@ -3,6 +3,7 @@
 use crate::Timestamp;
 use crate::api_key::Scope;
 use crate::labels::BadLabel;
+use crate::policy::PolicyDenial;
 use crate::provider::ProviderName;
 use crate::tier::{Limit, Tier, TierName};
 use std::borrow::Cow;
@@ -97,6 +98,8 @@ pub enum Refusal {
     ScopeMissing(Scope),
     /// The key's model allow-list does not hold the model.
     ModelNotAllowed(String),
+    /// A rule of a policy refuses the model.
+    PolicyDenied(Box<PolicyDenial>),
     /// The tier does not allow it.
     Tier(Box<TierRefusal>),
     /// The organisation has more keys than its tier allows, and this is none of the oldest, which stay.
@@ -183,6 +186,7 @@ impl Refusal {
             Self::IpNotAllowed => "ip_not_allowed",
             Self::ScopeMissing(_) => "scope_missing",
             Self::ModelNotAllowed(_) => "model_not_allowed",
+            Self::PolicyDenied(_) => "policy_denied",
             Self::Tier(_) | Self::KeyOverLimit(_) => "tier_limit",
             Self::UnknownModel { .. } => "model_not_found",
             Self::AmbiguousModel { .. } => "ambiguous_model",
@@ -216,6 +220,7 @@ impl Refusal {
             Self::IpNotAllowed
             | Self::ScopeMissing(_)
             | Self::ModelNotAllowed(_)
+            | Self::PolicyDenied(_)
             | Self::KeyOverLimit(_)
             | Self::NoProviderKey(_) => 403,
             Self::Tier(t) if t.used.is_some() => 429,
@@ -250,7 +255,10 @@ impl Refusal {
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::BadBody { param, .. } => param.as_deref(),
-            Self::UnknownModel { .. } | Self::AmbiguousModel { .. } | Self::ModelNotAllowed(_) => Some("model"),
+            Self::UnknownModel { .. }
+            | Self::AmbiguousModel { .. }
+            | Self::ModelNotAllowed(_)
+            | Self::PolicyDenied(_) => Some("model"),
             _ => None,
         }
     }
@@ -278,6 +286,7 @@ impl fmt::Display for Refusal {
             Self::IpNotAllowed => f.write_str("this Top Dog API key may not be used from this address; use it from an allowed network or have its allow-list changed"),
             Self::ScopeMissing(scope) => write!(f, "this Top Dog API key lacks the scope `{}`; use a key that has it", scope.name()),
             Self::ModelNotAllowed(model) => write!(f, "this Top Dog API key may not use the model `{model}`; GET /v1/models lists those it may"),
+            Self::PolicyDenied(denial) => denial.fmt(f),
             Self::Tier(refusal) => write_tier(f, refusal),
             Self::KeyOverLimit(refusal) => write_key_over_limit(f, refusal),
             Self::UnknownModel { model, nearest } => {

@@ -14,7 +14,6 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use topdog_domain::api_key::KeyMode;
 use topdog_domain::catalogue::{Price, Unresolved};
 use topdog_domain::directory::Caller;
 use topdog_domain::provider::{MAJOR_PROVIDERS, Operation, ProviderName};
@@ -184,16 +183,13 @@ pub(crate) fn route(
             || worker.routes.provider(provider).is_some()
             || org.endpoint(provider).is_some()
     };
-    let resolved = parts
-        .catalogue
-        .resolve(name, at, is_provider)
-        .map_err(|unresolved| leads_nowhere(name, unresolved))?;
+    let resolve = |name| {
+        let resolved = parts.catalogue.resolve(name, at, is_provider);
+        resolved.map_err(|unresolved| leads_nowhere(name, unresolved))
+    };
+    let tiers = parts.directory.tiers();
+    let resolved = caller.asking(&tiers).pick(name, is_test, resolve, &mut ())?;
     let provider = resolved.provider;
-    let is_allowed = caller.key.allows_model(provider.as_str(), resolved.model)
-        && (caller.key.mode == KeyMode::Live || is_test(provider.as_str()));
-    if !is_allowed {
-        return Err(Refusal::ModelNotAllowed(body::shown(name)));
-    }
     let (destination, way) = if is_test(provider.as_str()) {
         (Destination::Test, Way::Native)
     } else {

@@ -4,7 +4,7 @@ use crate::answer::{self, Answer};
 use crate::arrive::{Trail, Wanted};
 use crate::authenticate::Authenticated;
 use crate::edge::body::shown;
-use crate::entitle::route;
+use crate::entitle::{Route, route};
 use crate::worker::Worker;
 use topdog_domain::directory::Caller;
 use topdog_domain::provider::{Family, Operation};
@@ -56,7 +56,7 @@ const fn asked_in(family: Family) -> Operation {
 }
 
 fn usable(worker: &Worker, caller: &Caller, operation: Operation, at: Timestamp) -> Vec<Usable> {
-    let is_usable = |id: &str| route(worker, caller, operation, id, at).is_ok();
+    let leads = |id: &str| route(worker, caller, operation, id, at);
     let catalogue = &worker.parts().catalogue;
     let known = catalogue.iter().map(|model| Usable {
         id: format!("{}/{}", model.provider, model.name),
@@ -78,5 +78,22 @@ fn usable(worker: &Worker, caller: &Caller, operation: Operation, at: Timestamp)
         owned_by: "topdog-test".to_owned(),
         created: 0,
     });
-    known.chain(own).chain(test).filter(|model| is_usable(&model.id)).collect()
+    let models = known.chain(own).chain(test).filter(|model| leads(&model.id).is_ok());
+    aliases(caller, leads).chain(models).collect()
+}
+
+/// What policies call models by; first, since an alias counts before a model of the same name.
+fn aliases<'a>(
+    caller: &'a Caller,
+    route: impl Fn(&str) -> Result<Route, Refusal> + 'a,
+) -> impl Iterator<Item = Usable> + 'a {
+    let aliases = caller.policy.iter().flat_map(|policy| policy.aliases());
+    aliases.filter_map(move |(name, since)| {
+        Some(Usable {
+            id: name.to_owned(),
+            plain: None,
+            owned_by: route(name).ok()?.provider.to_string(),
+            created: since.micros() / 1_000_000,
+        })
+    })
 }

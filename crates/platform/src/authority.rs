@@ -28,8 +28,8 @@ use topdog_domain::{OrgId, Refusal};
 pub(crate) use charge::Charge;
 pub(crate) use denial::DenialBudget;
 pub(crate) use permission::{
-    ManageApiKeys, ManageProviderKeys, Permission, ReadApiKeys, ReadAudit, ReadOrg, ReadProviderKeys,
-    ReadUsage, WriteOrg,
+    ManageApiKeys, ManageProviderKeys, Permission, ReadApiKeys, ReadAudit, ReadOrg, ReadPolicies,
+    ReadProviderKeys, ReadUsage, WriteOrg, WritePolicies,
 };
 pub(crate) use trail::Trail;
 

@@ -89,6 +89,9 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
         let description = match name {
             "org" => "An organisation's id or name, or `current` for the key's own.",
             "id" => "The id.",
+            "scope" => {
+                "Whose requests the policy is for: `organisation`, a workspace's id or an API key's id."
+            }
             _ => "The name.",
         };
         json!({

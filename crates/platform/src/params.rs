@@ -9,7 +9,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::marker::PhantomData;
+use std::num::ParseIntError;
 use std::str::FromStr;
+use topdog_domain::policy::PolicyScope;
 use topdog_domain::ports::PageWish;
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tier::TierName;
@@ -26,6 +28,17 @@ pub(crate) trait PathName: Sized {
     const WHAT: &'static str;
     /// It, where the text can be one.
     fn read(text: &str) -> Option<Self>;
+}
+
+/// The number of a version, by which pages of versions go.
+pub(crate) struct VersionNumber;
+
+impl FromStr for VersionNumber {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        text.parse::<u32>().map(|_| Self)
+    }
 }
 
 macro_rules! path_names {
@@ -48,6 +61,8 @@ path_names! {
     TierName = "name", "tier", TierName::parse;
     OrgId = "org", "organisation", OrgId::from_str;
     RecordId = "id", "record", RecordId::from_str;
+    PolicyScope = "scope", "policy", PolicyScope::from_str;
+    VersionNumber = "version", "version", VersionNumber::from_str;
 }
 
 impl<T: PathName> FromRequestParts<Shared> for Named<T> {
@@ -143,6 +158,34 @@ impl Takes for ChainParams {
                 json!({ "type": "integer", "minimum": 0, "default": 0 }),
             ),
         ]);
+    }
+}
+
+/// Which version must be in force for what is asked; none: any.
+pub(crate) struct ExpectedVersion(pub(crate) Option<u32>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VersionQuery {
+    expected_version: Option<u32>,
+}
+
+impl FromRequestParts<Shared> for ExpectedVersion {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        let query: VersionQuery = query(parts).await?;
+        Ok(Self(query.expected_version))
+    }
+}
+
+impl Takes for ExpectedVersion {
+    fn describe(operation: &mut Operation) {
+        operation.parameters.push(parameter(
+            "expected_version",
+            "Only where that version is in force; any else.",
+            json!({ "type": "integer", "minimum": 1 }),
+        ));
     }
 }
 

@@ -5,10 +5,11 @@ use axum::Router;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Notify;
+use topdog_domain::catalogue::ModelCatalogue;
 use topdog_domain::directory::{Directory, OrgFacts};
 use topdog_domain::ports::{
-    ApiKeys, ChangeFeed, Clock, Endpoints, Idempotency, MinuteLedger, OrgKeys, Organisations, ProviderKeys,
-    QuotaLedger, RecordReader, Spool, SpoolHandle, Tiers, WrappedKeyCounts,
+    ApiKeys, ChangeFeed, Clock, Endpoints, Idempotency, MinuteLedger, OrgKeys, Organisations, Policies,
+    ProviderKeys, QuotaLedger, RecordReader, Spool, SpoolHandle, Tiers, WrappedKeyCounts,
 };
 use topdog_domain::provider::ProviderName;
 use topdog_domain::{OrgId, Timestamp};
@@ -35,6 +36,8 @@ pub struct PlatformParts {
     pub rotation_begun: Arc<Notify>,
     /// Custom endpoints.
     pub endpoints: Arc<dyn Endpoints>,
+    /// Policies.
+    pub policies: Arc<dyn Policies>,
     /// Answers to creates.
     pub idempotency: Arc<dyn Idempotency>,
     /// Usage, debug logs, audit.
@@ -59,6 +62,10 @@ pub struct PlatformParts {
     pub operator_token_hash: [u8; 32],
     /// Built-in providers and where they are.
     pub providers: Vec<(ProviderName, BaseUrl)>,
+    /// Known models, for saying where a name leads.
+    pub catalogue: Arc<ModelCatalogue>,
+    /// Is the built-in test provider on?
+    pub is_test_provider_enabled: bool,
     /// Where the tiers are explained; goes into every tier refusal.
     pub plans_url: String,
 }

@@ -36,6 +36,8 @@ pub(crate) enum Problem {
     OperatorOnly(&'static str),
     /// A key would be wider than the one that asks for it.
     TooWide(Excess),
+    /// It concerns more than the workspace that the key is bound to.
+    OutsideWorkspace,
     /// The idempotency key was used for another request.
     IdempotencyMismatch,
     /// The request with that idempotency key is under way.
@@ -61,7 +63,7 @@ impl Problem {
             Self::BadField { .. } | Self::ReferenceUnreachable(_) | Self::IdempotencyMismatch => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::OperatorOnly(_) | Self::TooWide(_) => StatusCode::FORBIDDEN,
+            Self::OperatorOnly(_) | Self::TooWide(_) | Self::OutsideWorkspace => StatusCode::FORBIDDEN,
             Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -78,6 +80,7 @@ impl Problem {
             Self::ReferenceUnreachable(_) => "reference_unreachable",
             Self::OperatorOnly(_) => "operator_only",
             Self::TooWide(_) => "wider_than_own_key",
+            Self::OutsideWorkspace => "outside_workspace",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::IdempotencyInFlight => "idempotency_in_flight",
             Self::AnswerGone => "idempotency_answer_gone",
@@ -186,6 +189,7 @@ impl fmt::Display for Problem {
             Self::ReferenceUnreachable(why) => write!(f, "the key can't be fetched by its reference: {why}, or give the key itself (`seal = true` in topdog apply)"),
             Self::OperatorOnly(what) => write!(f, "only the operator may {what}; ask the operator"),
             Self::TooWide(excess) => write!(f, "a key can't make a key wider than itself: {excess}; narrow it, or use a wider key"),
+            Self::OutsideWorkspace => f.write_str("your key is bound to a workspace, and this concerns more than that; use a key that is not"),
             Self::IdempotencyMismatch => f.write_str("this idempotency-key was sent with another request before; use a new one for a new request"),
             Self::IdempotencyInFlight => f.write_str("a request with this idempotency-key is under way, or broke off within the last minute; send it again in a minute"),
             Self::AnswerGone => f.write_str("the request with this idempotency-key was done, but its answer can't be shown again; look at what is there, and rotate the key if its secret was lost"),

@@ -34,3 +34,13 @@ pub(crate) fn find(platform: &Platform, org: &OrgView, provider: &ProviderName) 
         None => BaseUrl::parse(&org.endpoint(provider.as_str())?.base_url).ok(),
     }
 }
+
+/// Is it a provider's name, or that of an endpoint of the organisation?
+pub(crate) fn is_known(platform: &Platform, org: &OrgView, provider: &ProviderName) -> bool {
+    let name = provider.as_str();
+    let is_test = name == "test" && platform.parts.is_test_provider_enabled;
+    is_test
+        || MAJOR_PROVIDERS.contains(&name)
+        || platform.providers.contains_key(provider)
+        || org.endpoint(name).is_some()
+}

@@ -1,7 +1,9 @@
 use super::MemoryStore;
+use super::policies::in_force;
 use super::store::State;
 use crate::OrgId;
 use crate::directory::OrgFacts;
+use crate::policy::PolicyInForce;
 use crate::ports::{Change, ChangeFeed, PortError};
 use async_trait::async_trait;
 
@@ -37,5 +39,6 @@ fn facts(state: &State, org: OrgId) -> Option<OrgFacts> {
             .collect(),
         provider_keys: state.provider_keys.values().filter(|key| key.org == org).cloned().collect(),
         endpoints: state.endpoints.values().filter(|endpoint| endpoint.org == org).cloned().collect(),
+        policies: in_force(state, org).map(|version| PolicyInForce::stored(&version)).collect(),
     })
 }

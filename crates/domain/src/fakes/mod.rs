@@ -11,6 +11,7 @@ mod idempotency;
 mod ledger;
 mod organisations;
 mod pages;
+mod policies;
 mod provider_keys;
 mod records;
 pub mod samples;

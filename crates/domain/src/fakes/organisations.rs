@@ -64,6 +64,7 @@ impl Organisations for MemoryStore {
         state.secrets.retain(|_, secret| secret.org != id);
         state.provider_keys.retain(|_, key| key.org != id);
         state.endpoints.retain(|(org, _), _| *org != id);
+        state.policies.retain(|(org, _), _| *org != id);
         state.workspaces.retain(|workspace| workspace.org != id);
         state.members.retain(|member| member.org != id);
         for key in state.api_keys.values_mut().filter(|key| key.org == id) {

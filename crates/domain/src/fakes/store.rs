@@ -1,7 +1,8 @@
 use super::away;
 use crate::api_key::ApiKey;
 use crate::audit::{AuditDraft, AuditEntry, ChainHash};
-use crate::ports::{Change, PortError, SealedSecret, WrappedOrgKey, WrappedRoot};
+use crate::policy::PolicyScope;
+use crate::ports::{Change, PolicyVersion, PortError, SealedSecret, WrappedOrgKey, WrappedRoot};
 use crate::provider::ProviderName;
 use crate::tenant::{Endpoint, Member, Organisation, ProviderKey, Workspace};
 use crate::tier::{Tier, TierName};
@@ -30,6 +31,7 @@ pub(super) struct State {
     pub(super) provider_keys: BTreeMap<ProviderKeyId, ProviderKey>,
     pub(super) secrets: BTreeMap<(ProviderKeyId, u32), SealedSecret>,
     pub(super) endpoints: BTreeMap<(OrgId, ProviderName), Endpoint>,
+    pub(super) policies: BTreeMap<(OrgId, PolicyScope), Vec<PolicyVersion>>,
     pub(super) org_keys: BTreeMap<(OrgId, u32), WrappedOrgKey>,
     pub(super) installation_secrets: BTreeMap<(String, u32), WrappedRoot>,
     pub(super) usage: BTreeMap<RecordId, RequestRecord>,

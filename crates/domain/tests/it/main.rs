@@ -5,6 +5,8 @@ mod catalogue;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod prices;
 #[cfg(test)]
 mod quota;

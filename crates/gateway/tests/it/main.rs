@@ -17,6 +17,8 @@ mod held;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod regulated;

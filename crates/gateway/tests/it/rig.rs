@@ -305,6 +305,7 @@ impl Tenants {
             api_keys: vec![api_key],
             provider_keys,
             endpoints: Vec::new(),
+            policies: Vec::new(),
         };
         (token, facts)
     }

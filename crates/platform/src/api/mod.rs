@@ -7,6 +7,7 @@ mod audit;
 mod endpoint;
 mod organisation;
 mod page;
+mod policy;
 mod problem;
 mod provider_key;
 mod quota;
@@ -24,6 +25,9 @@ pub use organisation::{
     ChangeOrganisation, CreateOrganisation, CreatedOrganisation, Organisation, Workspace,
 };
 pub use page::{List, Page};
+pub use policy::{
+    ExplainPolicy, ExplainedRefusal, Policy, PolicyExplanation, PolicyStep, PutPolicy, RollBackPolicy,
+};
 pub use problem::ProblemBody;
 pub use provider_key::{
     CreateProviderKey, KeyTest, KeyTestResult, ProviderKey, ProviderKeySource, RotateProviderKey,

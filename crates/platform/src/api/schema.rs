@@ -3,7 +3,11 @@
 use serde_json::json;
 use topdog_domain::api_key::Scope;
 use topdog_domain::labels::DataSegment;
-use utoipa::openapi::schema::{Object, ObjectBuilder, OneOfBuilder, SchemaType, Type};
+use topdog_domain::policy::checked::MOST_RULES;
+use topdog_domain::provider::Operation;
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, SchemaType, Type,
+};
 use utoipa::openapi::{RefOr, Schema};
 
 /// A whole number, or the word `unlimited`.
@@ -36,6 +40,35 @@ pub(crate) fn scope() -> Object {
 /// Live or test.
 pub(crate) fn key_mode() -> Object {
     words(["live", "test"].into_iter())
+}
+
+/// A kind of request.
+pub(crate) fn operation() -> Object {
+    words(Operation::ALL.iter().map(|operation| operation.name()))
+}
+
+/// A policy as it is written.
+pub(crate) fn policy_document() -> Object {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let patterns = |description: &str| {
+        ArrayBuilder::new().items(text()).max_items(Some(MOST_RULES)).description(Some(description))
+    };
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property(
+            "aliases",
+            ObjectBuilder::new()
+                .schema_type(Type::Object)
+                .description(Some("Other names for models: each with a model, or another alias."))
+                .additional_properties(Some(text())),
+        )
+        .property(
+            "allow",
+            patterns("The only models that may be used: `provider/model`, or `model` for every provider; `*` at the end stands for any rest."),
+        )
+        .property("deny", patterns("Models that may not be used, as in `allow`."))
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+        .build()
 }
 
 fn words<'a>(words: impl Iterator<Item = &'a str>) -> Object {

@@ -33,6 +33,10 @@ permissions! {
     ReadProviderKeys = ProviderKeysRead, key_management: true;
     /// Adds, tests, rotates and deletes provider keys.
     ManageProviderKeys = ProviderKeysWrite, key_management: true;
+    /// Reads policies.
+    ReadPolicies = PoliciesRead, key_management: false;
+    /// Changes policies.
+    WritePolicies = PoliciesWrite, key_management: false;
     /// Reads usage and debug logs.
     ReadUsage = UsageRead, key_management: false;
     /// Reads the audit log.

@@ -6,6 +6,8 @@ mod document;
 mod endpoints;
 mod key_test;
 mod organisations;
+mod policies;
+mod policy_explain;
 mod provider_keys;
 mod quota;
 mod tiers;
@@ -56,6 +58,14 @@ pub(crate) fn all() -> Vec<Route> {
         Route::new("endpoint.create", Post, "/organisations/{org}/endpoints", "Makes a custom endpoint", endpoints::create),
         Route::new("endpoint.replace", Put, "/organisations/{org}/endpoints/{name}", "Replaces a custom endpoint", endpoints::replace),
         Route::new("endpoint.delete", Delete, "/organisations/{org}/endpoints/{name}", "Deletes a custom endpoint", endpoints::delete),
+
+        Route::new("policy.list", Get, "/organisations/{org}/policies", "Lists the policies in force", policies::list),
+        Route::new("policy.explain", Post, "/organisations/{org}/policies/explain", "Says what would happen to a request, and by which rule, without making it", policy_explain::explain),
+        Route::new("policy.show", Get, "/organisations/{org}/policies/{scope}", "Shows the policy in force", policies::show),
+        Route::new("policy.put", Put, "/organisations/{org}/policies/{scope}", "Puts the next version of a policy in force", policies::put),
+        Route::new("policy.delete", Delete, "/organisations/{org}/policies/{scope}", "Deletes a policy; its versions stay", policies::delete),
+        Route::new("policy.history", Get, "/organisations/{org}/policies/{scope}/versions", "Lists a policy's versions, newest first", policies::history),
+        Route::new("policy.roll_back", Post, "/organisations/{org}/policies/{scope}/rollback", "Puts what an earlier version said in force again, as the next version", policies::roll_back),
 
         Route::new("usage.sum", Get, "/organisations/{org}/usage", "Sums usage by provider and model", usage::sum),
         Route::new("usage.list", Get, "/organisations/{org}/usage/events", "Lists usage events, newest first", usage::events),

@@ -9,6 +9,8 @@ mod idempotency;
 mod key_test;
 mod limits;
 mod organisations;
+mod policies;
+mod policy_explain;
 mod provider_keys;
 mod routes;
 mod tiers;
@@ -29,6 +31,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use topdog_domain::OrgId;
+use topdog_domain::catalogue::ModelCatalogue;
 use topdog_domain::directory::{Directory, OrgFacts};
 use topdog_domain::fakes::samples::NEW_YEAR;
 use topdog_domain::fakes::{FakeClock, MemoryLedger, MemorySpool, MemoryStore};
@@ -139,6 +142,7 @@ impl World {
             wrapped_key_counts: store.clone(),
             rotation_begun: rotation_begun.clone(),
             endpoints: store.clone(),
+            policies: store.clone(),
             idempotency: store.clone(),
             records: store.clone(),
             ledger: ledger.clone(),
@@ -150,6 +154,8 @@ impl World {
             egress: Client::new(Egress::new(EgressPolicy::new().allow(loopback)).unwrap()),
             clock: clock.clone(),
             operator_token_hash: operator_token_hash(OPERATOR),
+            catalogue: Arc::new(ModelCatalogue::built_in().unwrap()),
+            is_test_provider_enabled: true,
             providers: vec![(ProviderName::openai(), BaseUrl::parse(base_url).unwrap())],
             plans_url: "https://example.com/plans".to_owned(),
         });

@@ -9,7 +9,10 @@ use topdog_domain::api_key::Scope;
 /// The route's path with things in it that could be there.
 fn filled(path: &str, org: &str) -> String {
     let id = if path.contains("/api-keys/") { "key_" } else { "pk_" };
-    path.replace("{org}", org).replace("{id}", &format!("{id}{:032x}", 1)).replace("{name}", "PRO")
+    path.replace("{org}", org)
+        .replace("{id}", &format!("{id}{:032x}", 1))
+        .replace("{name}", "PRO")
+        .replace("{scope}", "organisation")
 }
 
 /// A key with every scope but this one.

@@ -4,6 +4,7 @@ use super::Store;
 use super::api_key_row::{ApiKeyRow, SecretRow, api_keys};
 use super::columns::parsed;
 use super::engine::{Tx, on_engine, statements};
+use super::policies::PolicyRow;
 use super::tenant_rows::{EndpointRow, OrganisationRow, ProviderKeyRow, WorkspaceRow};
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use topdog_domain::OrgId;
 use topdog_domain::api_key::ApiKey;
 use topdog_domain::directory::OrgFacts;
+use topdog_domain::policy::PolicyInForce;
 use topdog_domain::ports::{Change, ChangeFeed, PortError};
 use topdog_domain::tenant::{Endpoint, Organisation, ProviderKey, Workspace};
 
@@ -79,6 +81,7 @@ async fn load(tx: &mut Tx, range: &OrgRange) -> Result<Vec<OrgFacts>, PortError>
     let mut provider_keys = by_org(provider_keys, |key: &ProviderKey| key.org);
     let endpoints = values(rows::<EndpointRow>(tx, ENDPOINTS, range).await?)?;
     let mut endpoints = by_org(endpoints, |endpoint: &Endpoint| endpoint.org);
+    let mut policies = load_policies(tx, range).await?;
     let facts = |row: OrganisationRow| {
         let organisation = Organisation::try_from(row)?;
         let id = organisation.id;
@@ -88,6 +91,7 @@ async fn load(tx: &mut Tx, range: &OrgRange) -> Result<Vec<OrgFacts>, PortError>
             api_keys: api_keys.remove(&id).unwrap_or_default(),
             provider_keys: provider_keys.remove(&id).unwrap_or_default(),
             endpoints: endpoints.remove(&id).unwrap_or_default(),
+            policies: policies.remove(&id).unwrap_or_default(),
         })
     };
     organisations.into_iter().map(facts).collect()
@@ -97,6 +101,18 @@ async fn load_api_keys(tx: &mut Tx, range: &OrgRange) -> Result<Vec<ApiKey>, Por
     let keys: Vec<ApiKeyRow> = rows(tx, API_KEYS, range).await?;
     let secrets: Vec<SecretRow> = rows(tx, API_KEY_SECRETS, range).await?;
     api_keys(keys, secrets)
+}
+
+async fn load_policies(
+    tx: &mut Tx,
+    range: &OrgRange,
+) -> Result<HashMap<OrgId, Vec<PolicyInForce>>, PortError> {
+    let mut policies: HashMap<OrgId, Vec<PolicyInForce>> = HashMap::new();
+    for row in rows::<PolicyRow>(tx, POLICIES, range).await? {
+        let (org, policy) = row.in_force()?;
+        policies.entry(org).or_default().push(policy);
+    }
+    Ok(policies)
 }
 
 async fn rows<T>(tx: &mut Tx, statement: &'static str, range: &OrgRange) -> Result<Vec<T>, PortError>
@@ -138,4 +154,9 @@ statements! {
         FROM provider_keys WHERE org >= $1 AND org <= $2 ORDER BY id";
     ENDPOINTS = "SELECT id, org, name, base_url, models, is_keyless, created_at FROM endpoints
         WHERE org >= $1 AND org <= $2 ORDER BY org, name";
+    POLICIES = "SELECT org, scope, version, document, author, created_at FROM policies AS there
+        WHERE org >= $1 AND org <= $2 AND document IS NOT NULL
+            AND version = (SELECT MAX(version) FROM policies AS newest
+                WHERE newest.org = there.org AND newest.scope = there.scope)
+        ORDER BY org, scope";
 }

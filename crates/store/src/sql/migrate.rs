@@ -117,5 +117,12 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: &[Migration] =
-    migrations!["0001_tenants", "0002_vault", "0003_quota", "0004_records", "0005_changes", "0006_minutes"];
+const MIGRATIONS: &[Migration] = migrations![
+    "0001_tenants",
+    "0002_vault",
+    "0003_quota",
+    "0004_records",
+    "0005_changes",
+    "0006_minutes",
+    "0007_policies"
+];

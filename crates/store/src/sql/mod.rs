@@ -24,6 +24,7 @@ mod open;
 mod org_keys;
 mod organisations;
 mod page;
+mod policies;
 mod provider_keys;
 mod quota_ledger;
 mod record_reader;

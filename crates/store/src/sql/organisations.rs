@@ -178,6 +178,7 @@ const SHRED: &[&str] = &[
     SHRED_ORG_KEYS,
     SHRED_PROVIDER_KEYS,
     SHRED_ENDPOINTS,
+    SHRED_POLICIES,
     SHRED_API_KEY_SECRETS,
     SHRED_WORKSPACES,
     SHRED_MEMBERS,
@@ -203,6 +204,7 @@ statements! {
     SHRED_ORG_KEYS = "DELETE FROM org_keys WHERE org = $1";
     SHRED_PROVIDER_KEYS = "DELETE FROM provider_keys WHERE org = $1";
     SHRED_ENDPOINTS = "DELETE FROM endpoints WHERE org = $1";
+    SHRED_POLICIES = "DELETE FROM policies WHERE org = $1";
     SHRED_API_KEY_SECRETS = "DELETE FROM api_key_secrets WHERE org = $1";
     SHRED_WORKSPACES = "DELETE FROM workspaces WHERE org = $1";
     SHRED_MEMBERS = "DELETE FROM members WHERE org = $1";

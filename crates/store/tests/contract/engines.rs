@@ -5,7 +5,7 @@ use topdog_domain::RecordId;
 use topdog_domain::fakes::{MemoryLedger, MemoryStore};
 use topdog_domain::ports::{
     ApiKeys, ChangeFeed, Endpoints, Idempotency, InstallationSecrets, MinuteLedger, OrgKeys, Organisations,
-    ProviderKeys, QuotaLedger, RecordReader, RecordSink, SealedSecrets, Tiers, WrappedKeyCounts,
+    Policies, ProviderKeys, QuotaLedger, RecordReader, RecordSink, SealedSecrets, Tiers, WrappedKeyCounts,
 };
 use topdog_store::{Store, StoreOptions};
 
@@ -46,6 +46,7 @@ pub(crate) struct Ports {
     pub(crate) minutes: Arc<dyn MinuteLedger>,
     pub(crate) org_keys: Arc<dyn OrgKeys>,
     pub(crate) organisations: Arc<dyn Organisations>,
+    pub(crate) policies: Arc<dyn Policies>,
     pub(crate) provider_keys: Arc<dyn ProviderKeys>,
     pub(crate) reader: Arc<dyn RecordReader>,
     pub(crate) secrets: Arc<dyn SealedSecrets>,
@@ -64,6 +65,7 @@ impl Ports {
             + InstallationSecrets
             + OrgKeys
             + Organisations
+            + Policies
             + ProviderKeys
             + RecordReader
             + RecordSink
@@ -84,6 +86,7 @@ impl Ports {
             minutes: ledger,
             org_keys: store.clone(),
             organisations: store.clone(),
+            policies: store.clone(),
             provider_keys: store.clone(),
             reader: store.clone(),
             secrets: store.clone(),

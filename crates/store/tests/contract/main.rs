@@ -13,6 +13,7 @@ mod engines;
 mod idempotency;
 mod minute_ledger;
 mod organisations;
+mod policies;
 mod provider_keys;
 mod quota_ledger;
 mod records;

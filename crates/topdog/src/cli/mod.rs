@@ -21,6 +21,7 @@ mod init;
 mod manual;
 mod org_arg;
 mod orgs;
+mod policies;
 mod print;
 mod provider_keys;
 mod route;
@@ -72,6 +73,9 @@ pub(crate) enum Online {
     /// Manage the customer's own OpenAI-compatible endpoints
     #[command(subcommand)]
     Endpoints(endpoints::Endpoints),
+    /// Manage policies: which models may be used, and by what other names
+    #[command(subcommand)]
+    Policies(policies::Policies),
     /// Show what was used
     Usage(usage::Usage),
     /// Show what happened, request by request
@@ -146,6 +150,7 @@ async fn ask(command: Online, session: &Session) -> Result<(), Failure> {
         Online::ApiKeys(keys) => api_keys::run(keys, session).await,
         Online::ProviderKeys(keys) => provider_keys::run(keys, session).await,
         Online::Endpoints(endpoints) => endpoints::run(endpoints, session).await,
+        Online::Policies(policies) => policies::run(policies, session).await,
         Online::Usage(usage) => usage::usage(usage, session).await,
         Online::DebugLogs(logs) => usage::debug_logs(logs, session).await,
         Online::Quota(quota) => usage::quota(quota, session).await,

@@ -36,6 +36,7 @@ pub(super) struct Node {
     hasher: Arc<KeyHasher>,
     egress: Egress,
     providers: Vec<ProviderConfig>,
+    catalogue: Arc<ModelCatalogue>,
 }
 
 impl Node {
@@ -50,6 +51,7 @@ impl Node {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let egress = egress(&config, listeners)?;
         let providers = providers(&config, &egress)?;
+        let catalogue = Arc::new(catalogue(&config)?);
         let store = store(&config, environment).await?;
         let root = root_key::load_or_create(&config.vault.root_key, environment, &store).await?;
         let shared = Arc::new(store.clone());
@@ -79,6 +81,7 @@ impl Node {
             hasher,
             egress,
             providers,
+            catalogue,
         };
         Ok((node, follower))
     }
@@ -93,6 +96,7 @@ impl Node {
             api_keys: store.clone(),
             provider_keys: store.clone(),
             endpoints: store.clone(),
+            policies: store.clone(),
             org_keys: store.clone(),
             wrapped_key_counts: store.clone(),
             rotation_begun: self.rotation_begun.clone(),
@@ -108,6 +112,8 @@ impl Node {
             clock: self.clock.clone(),
             operator_token_hash: operator_token_hash(&self.operator_token),
             providers: self.providers.iter().map(|p| (p.name.clone(), p.base.clone())).collect(),
+            catalogue: self.catalogue.clone(),
+            is_test_provider_enabled: self.config.is_test_provider_enabled,
             plans_url: PLANS_URL.to_owned(),
         })
     }
@@ -153,7 +159,7 @@ impl Node {
             hasher: self.hasher.clone(),
             spool: self.spool.clone(),
             egress: self.egress.clone(),
-            catalogue: Arc::new(catalogue(&self.config)?),
+            catalogue: self.catalogue.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             control,

@@ -13,7 +13,16 @@ struct Route {
 impl Route {
     /// The path, with those names in its places.
     fn at(&self, org: &str, id: &str) -> String {
-        self.path.replace("{org}", org).replace("{id}", id).replace("{name}", "private")
+        self.path
+            .replace("{org}", org)
+            .replace("{id}", id)
+            .replace("{name}", "private")
+            .replace("{scope}", self.scope(id))
+    }
+
+    /// Whose policy: of the key, where a key is what the path can be about.
+    fn scope<'a>(&self, id: &'a str) -> &'a str {
+        if id.starts_with("key_") { id } else { "organisation" }
     }
 
     /// A body that the route takes, so that nothing but the caller can be what is refused.
@@ -25,6 +34,9 @@ impl Route {
             ("PUT", "{name}") => json!({ "base_url": "https://example.com/v1" }),
             ("PATCH", _) => json!({ "data_segment": "general" }),
             ("POST", "rotate") if self.path.contains("provider-keys") => json!({ "secret": "sk-mine" }),
+            ("PUT", "{scope}") => json!({ "expected_version": 1, "document": {} }),
+            ("POST", "rollback") => json!({ "expected_version": 1, "to_version": 1 }),
+            ("POST", "explain") => json!({ "model": "gpt-4o" }),
             ("POST", "organisations") => json!({ "name": "mine", "tier": "PRO" }),
             ("POST", _) => json!({}),
             _ => Value::Null,
@@ -46,12 +58,17 @@ impl Tenant {
         let org = made(server.operator("POST", "/organisations", &body).await);
         let of_org = |path: &str| format!("/organisations/{name}/{path}");
         let body = json!({ "name": "all", "scopes": ["llm", "org:read", "org:write", "api-keys:read",
-            "api-keys:write", "provider-keys:read", "provider-keys:write", "usage:read", "audit:read"] });
+            "api-keys:write", "provider-keys:read", "provider-keys:write", "policies:read", "policies:write",
+            "usage:read", "audit:read"] });
         let api_key = made(server.operator("POST", &of_org("api-keys"), &body).await);
         let body = json!({ "provider": "openai", "secret": "sk-theirs" });
         let provider_key = made(server.operator("POST", &of_org("provider-keys"), &body).await);
         let body = json!({ "name": "private", "base_url": "https://llm.example.com/v1" });
         made(server.operator("POST", &of_org("endpoints"), &body).await);
+        let body = json!({ "expected_version": 0, "document": { "deny": ["gpt-4*"] } });
+        for scope in ["organisation", &text(&api_key["key"]["id"])] {
+            made(server.operator("PUT", &of_org(&format!("policies/{scope}")), &body).await);
+        }
         Self {
             id: text(&org["organisation"]["id"]),
             key: text(&api_key["secret"]),
@@ -68,7 +85,7 @@ impl Tenant {
     /// All that there is of it, as the operator sees it.
     async fn state(&self, server: &Server<'_>) -> Vec<Value> {
         let mut state = Vec::new();
-        for part in ["", "/api-keys", "/provider-keys", "/endpoints", "/vault", "/quota"] {
+        for part in ["", "/api-keys", "/provider-keys", "/endpoints", "/policies", "/vault", "/quota"] {
             let path = format!("/organisations/{}{part}", self.id);
             state.push(server.operator("GET", &path, &Value::Null).await.json());
         }
@@ -118,7 +135,7 @@ async fn another_organisations_names_and_ids_lead_nowhere_on_any_route() {
                 tried += 1;
             }
         }
-        if route.path.contains("{id}") {
+        if route.path.contains("{id}") || route.path.contains("{scope}") {
             let path = route.at("mine-org", theirs.id_for(&route.path));
             let answer = server.manage(&mine.key, &route.method, &path, &route.body()).await;
             assert_eq!(answer.status(), 404, "{} {path}: {}", route.method, answer.text());

@@ -40,6 +40,8 @@ mod operating;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod protocols;
 #[cfg(test)]
 mod providers;

@@ -15,7 +15,7 @@ async fn many_migrate_an_empty_database_at_once(bed: &Bed) {
         sqlx::query_scalar("SELECT COUNT(*) FROM schema_migrations").fetch_one(db).await
     })
     .unwrap();
-    assert_eq!(steps, 6);
+    assert_eq!(steps, 7);
     join_all(others.iter().map(|store| store.close())).await;
 }
 
@@ -39,14 +39,14 @@ on_both! {
 
     async fn a_newer_version_s_database_is_refused(bed: &Bed) {
         on_engine!(bed.store.pools().writer(), |db| {
-            sqlx::query("INSERT INTO schema_migrations (version, name) VALUES (7, '0007_future')")
+            sqlx::query("INSERT INTO schema_migrations (version, name) VALUES (8, '0008_future')")
                 .execute(db)
                 .await
                 .map(|_| ())
         })
         .unwrap();
         let refused = bed.store.migrate().await;
-        assert!(matches!(refused, Err(MigrateError::TooNew { found: 7, known: 6 })), "{refused:?}");
+        assert!(matches!(refused, Err(MigrateError::TooNew { found: 8, known: 7 })), "{refused:?}");
     }
 
     async fn a_database_of_something_else_is_refused(bed: &Bed) {

@@ -17,6 +17,7 @@ const ALL: &[&[&str]] = &[
     open::STATEMENTS,
     org_keys::STATEMENTS,
     organisations::STATEMENTS,
+    policies::STATEMENTS,
     provider_keys::STATEMENTS,
     quota_ledger::STATEMENTS,
     record_reader::STATEMENTS,

@@ -181,7 +181,8 @@ class Bed:
     def spawn(self, name, folder, command, **env):
         log = open(folder / f"{name}.log", "wb")
         self.processes.append(subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log,
-                                               stderr=subprocess.STDOUT, cwd=folder, env=dict(os.environ, **env)))
+                                               stderr=subprocess.STDOUT, cwd=folder, env=dict(os.environ, **env),
+                                               start_new_session=True))
         return self.processes[-1]
 
 
@@ -191,12 +192,13 @@ def public_part(secret):
 
 
 def stop(process):
-    """Ends a process that we started: asks first, so that it can write what it still holds."""
+    """Ends a process that we started, and those that it started (PyPI's `node` starts the real one): asks first, so that
+    it can write what it still holds."""
     for signum, patience in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
-        if process.poll() is None:
-            process.send_signal(signum)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(patience)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signum)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
 
 
 def free_port():

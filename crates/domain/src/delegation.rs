@@ -151,6 +151,27 @@ mod tests {
     }
 
     #[test]
+    fn another_bound_of_the_same_kind_is_not_the_makers() {
+        let mut maker = key();
+        maker.workspace = Some(WorkspaceId::new());
+        maker.expires_at = Some(Timestamp::from_micros(5));
+        maker.llm_requests_per_day = Limit::Of(9);
+        type Change = fn(&mut ApiKey);
+        let cases: [(Change, Result<(), Excess>); 5] = [
+            (|new| new.workspace = Some(WorkspaceId::new()), Err(Excess::Workspace)),
+            (|new| new.expires_at = Some(Timestamp::from_micros(6)), Err(Excess::Expiry)),
+            (|new| new.expires_at = Some(Timestamp::from_micros(4)), Ok(())),
+            (|new| new.llm_requests_per_day = Limit::Of(10), Err(Excess::LlmRequests)),
+            (|new| new.llm_requests_per_day = Limit::Of(8), Ok(())),
+        ];
+        for (change, verdict) in cases {
+            let mut new = maker.clone();
+            change(&mut new);
+            assert_eq!(new.within(&maker), verdict);
+        }
+    }
+
+    #[test]
     fn a_part_of_a_bound_is_within_it() {
         let mut maker = key();
         maker.models = models(&["openai/*", "gpt-4o"]);

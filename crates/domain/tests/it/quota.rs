@@ -285,6 +285,15 @@ async fn what_is_left_of_yesterdays_lease_is_not_added_to_todays_limit() {
     assert_eq!(admitted, 100);
 }
 
+#[tokio::test]
+async fn nothing_is_fetched_ahead_under_a_limit_that_has_changed() {
+    let (_, meter) = meter();
+    let ledger = Ledger::default();
+    let _ = meter.take(Limit::Of(20_000), &ledger, NOON).await.unwrap();
+    meter.top_up(Limit::Of(40_000), &ledger, NOON).await;
+    assert_eq!(ledger.asked.load(Ordering::Relaxed), 1);
+}
+
 #[test]
 fn a_small_limit_is_leased_one_by_one() {
     for granted in 0..64 {

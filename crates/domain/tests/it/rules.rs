@@ -219,6 +219,10 @@ fn a_chain_that_was_touched_does_not_verify() {
         matches!(verify(org, &rewritten, &head), Err(ChainFault::Broken { seq: 6 })),
         "a chain made anew has another head"
     );
+    assert_eq!(verify(org, &whole, &whole[3]), Err(ChainFault::Beyond { seq: 5 }));
+    let draft = AuditDraft::new(Timestamp::from_micros(1), org, Actor::System, "thing.do", 1);
+    let elsewhere = AuditEntry { seq: 1, ..AuditEntry::append(8, ChainHash::GENESIS, &draft) };
+    assert_eq!(verify(org, &[elsewhere], &head), Err(ChainFault::Moved { seq: 1 }));
     let other = OrgId::new();
     let foreign = chain(other, 6);
     assert_eq!(verify(org, &foreign, &foreign[5]), Err(ChainFault::Moved { seq: 1 }));

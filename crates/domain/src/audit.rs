@@ -169,7 +169,9 @@ pub fn link(prev: ChainHash, body: &str) -> ChainHash {
 }
 
 fn canonical_body(seq: u64, draft: &AuditDraft) -> String {
-    body::Body::of(seq, draft).to_text()
+    let mut body = body::Body::default();
+    body.write(seq, draft);
+    body.as_str().to_owned()
 }
 
 /// What is wrong with a chain, and where.

@@ -23,6 +23,9 @@ pub struct AuditRun {
     pub hashes: Vec<u8>,
 }
 
+/// About as long as a line is.
+const LINE_BYTES: usize = 256;
+
 impl AuditRun {
     /// Entries in one run at the most: whoever wants one reads all of its run.
     pub const MOST: usize = 256;
@@ -30,22 +33,22 @@ impl AuditRun {
     /// Puts drafts behind the entry with that place and hash (0 and [`ChainHash::GENESIS`] for a new chain).
     #[must_use]
     pub fn behind((mut seq, prev): (u64, ChainHash), org: OrgId, drafts: &[&AuditDraft]) -> Self {
-        let (mut bodies, mut hashes) = (String::new(), Vec::with_capacity(32 * drafts.len()));
-        let (mut before, mut hash) = (None, prev);
+        let mut bodies = String::with_capacity(LINE_BYTES * drafts.len());
+        let mut hashes = Vec::with_capacity(32 * drafts.len());
+        let (mut body, mut before, mut hash) = (Body::default(), Body::default(), prev);
         for draft in drafts {
             seq = seq.saturating_add(1);
-            let body = Body::of(seq, draft);
-            let text = body.to_text();
-            hash = link(hash, &text);
+            body.write(seq, draft);
+            hash = link(hash, body.as_str());
             hashes.extend(hash.0);
-            match before.replace(body) {
-                None => bodies.push_str(&text),
-                Some(before) => {
-                    // Never within a line: JSON that is written compactly has no line's end in it.
-                    bodies.push('\n');
-                    bodies.push_str(&body.beside(before).to_text());
-                }
+            if bodies.is_empty() {
+                bodies.push_str(body.as_str());
+            } else {
+                // Never within a line: JSON that is written compactly has no line's end in it.
+                bodies.push('\n');
+                body.put_beside(&before, &mut bodies);
             }
+            std::mem::swap(&mut body, &mut before);
         }
         Self { org, last_seq: seq, bodies, prev, hashes }
     }

@@ -159,7 +159,7 @@ impl ModelCatalogue {
         let Some(places) = self.by_plain_name.get(name) else {
             return Err(Unresolved::Unknown { nearest: self.nearest(name) });
         };
-        match self.made_by(places) {
+        match self.maker_of(name) {
             Some((place, maker)) => Ok(Resolved {
                 provider: maker.provider.clone(),
                 model: name,
@@ -208,6 +208,15 @@ impl ModelCatalogue {
         names::nearest(name, led_to.map(|model| model.name.as_str()))
     }
 
+    /// The maker's model of that name alone. A host that lists a dated snapshot by its whole name does not hide that of
+    /// the maker, which the catalogue may know by its beginning only.
+    fn maker_of(&self, name: &str) -> Option<(usize, &Model)> {
+        let makes =
+            |place: &usize| self.models.get(*place).is_some_and(|m| self.makers.contains(&m.provider));
+        let places = self.by_plain_name.all(name).find(|places| places.iter().any(makes))?;
+        self.made_by(places)
+    }
+
     /// The one model of these whose provider makes models; none where there are more.
     fn made_by(&self, places: &[usize]) -> Option<(usize, &Model)> {
         let models = places.iter().filter_map(|place| Some((*place, self.models.get(*place)?)));
@@ -228,7 +237,13 @@ impl ModelCatalogue {
 impl<T> Names<T> {
     /// By the name itself, else by that of which it is a dated snapshot.
     fn get(&self, name: &str) -> Option<&T> {
-        self.exact.get(name).or_else(|| self.dated.get(names::without_date(name)?))
+        self.all(name).next()
+    }
+
+    /// By the name itself, then by that of which it is a dated snapshot.
+    fn all(&self, name: &str) -> impl Iterator<Item = &T> {
+        let dated = std::iter::once_with(move || self.dated.get(names::without_date(name)?));
+        self.exact.get(name).into_iter().chain(dated.flatten())
     }
 
     /// By a name as the catalogue writes it.

@@ -112,6 +112,14 @@ fn a_plain_name_of_no_maker_is_refused_with_the_names_to_choose_from() {
 }
 
 #[test]
+fn a_host_that_lists_a_makers_snapshot_hides_it_from_nobody() {
+    let models = ModelCatalogue::built_in().unwrap();
+    let listed = "claude-3.5-sonnet-20240620";
+    assert!(models.price(&format!("openrouter/{listed}"), NOW, Service::Standard).is_some());
+    assert_eq!(led(&models, listed), to("anthropic", listed, true));
+}
+
+#[test]
 fn the_built_in_catalogue_lets_no_host_take_a_makers_name() {
     let models = ModelCatalogue::built_in().unwrap();
     let hosts = ["groq", "together", "fireworks", "openrouter", "cerebras", "huggingface", "nvidia"];

@@ -17,8 +17,12 @@ const AT_ONCE: i64 = 8;
 impl Store {
     /// Deletes an organisation's debug logs from before `before`, and leaves its usage; how many.
     pub(super) async fn debug_logs_strip(&self, org: OrgId, before: Timestamp) -> Result<u64, PortError> {
-        let mut deleted = 0;
+        let (mut deleted, mut passed) = (0, None);
         while let Some(oldest) = self.oldest_logged(org, before).await? {
+            // Each pass deletes something, or another node has: else the row's own times contradict each other.
+            if passed.replace((oldest, deleted)) == Some((oldest, deleted)) {
+                return Err(PortError::Corrupt("columns request_runs.first_at and last_at".to_owned()));
+            }
             let mut tx = self.pools().begin().await?;
             audit_chain::lock(&mut tx, BTreeSet::from([org])).await?;
             deleted += split(&mut tx, org, before).await?;

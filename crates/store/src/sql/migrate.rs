@@ -121,7 +121,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0001_tenants",
     "0002_vault",
     "0003_quota",
-    "0004_records",
+    "0004_request_runs",
     "0005_changes",
     "0006_minutes",
     "0007_policies"

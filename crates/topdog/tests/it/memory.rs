@@ -24,7 +24,11 @@ async fn a_thousand_open_streams_take_less_than_a_hundred_mb_without_optimisatio
         open.push(line);
     }
     for line in &mut open {
-        assert_eq!(line.head().await.unwrap().status, 200);
+        let head = line.head().await.unwrap();
+        if head.status != 200 {
+            let (_, refusal) = line.body(&head).await;
+            panic!("{}: {}", head.status, String::from_utf8_lossy(&refusal));
+        }
         assert!(!line.chunk().await.unwrap().is_empty());
     }
     let grown = server.resident_bytes().saturating_sub(before);

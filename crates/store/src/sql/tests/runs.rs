@@ -81,6 +81,13 @@ on_both! {
         is_corrupt(sum(bed, org, from, middle).await, "request_runs.facts");
     }
 
+    async fn a_run_whose_times_contradict_each_other_ends_its_pruning(bed: &Bed) {
+        let org = OrgId::new();
+        ship(bed, &records(org, 10, 1)).await;
+        change(bed, "UPDATE request_runs SET first_at = 0").await;
+        is_corrupt(bed.store.debug_log_prune(org, NEW_YEAR.plus_seconds(5)).await, "request_runs.first_at");
+    }
+
     async fn no_run_is_read_as_another_organisation_s(bed: &Bed) {
         let (org, thief) = (OrgId::new(), OrgId::new());
         ship(bed, &records(org, 3, 1)).await;

@@ -5,7 +5,7 @@ use super::{To, answered, hold, redaction, torn, watch};
 use crate::answer::{Answer, AnswerBody};
 use crate::forward::relay::{Relay, Source};
 use crate::settle::Settlement;
-use crate::translation::{Translation, X_DROPPED_ANSWER, listed, memory_to_translate};
+use crate::translation::{Translation, X_DROPPED_ANSWER, listed};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::response::Parts;
@@ -15,6 +15,7 @@ use topdog_domain::Refusal;
 use topdog_domain::usage::Outcome;
 use topdog_egress::UpstreamBody;
 use topdog_wire::redact::KeyFinder;
+use topdog_wire::translate::memory_to_translate;
 
 /// A longer answer is not translated, bytes.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -48,7 +49,7 @@ impl To<'_> {
     /// A whole success. It settles now, and goes out at once.
     async fn tell(self, mut settlement: Settlement, parts: Parts, whole: Bytes) -> Result<Answer, Refusal> {
         let Some(translation) = &self.shape.translation else { return Err(Refusal::Internal) };
-        if !settlement.hold(usize::try_from(memory_to_translate(&whole)).unwrap_or(usize::MAX)) {
+        if !settlement.hold(memory_to_translate(&whole)) {
             return Err(torn(self.trail, settlement, Refusal::Overloaded));
         }
         let told = match translation.answer(&whole) {

@@ -9,7 +9,7 @@ mod request;
 mod traits;
 
 pub(crate) use dropped::listed;
-pub(crate) use request::{Told, memory_to_translate, translate};
+pub(crate) use request::{Told, translate};
 
 use bytes::Bytes;
 use http::HeaderValue;

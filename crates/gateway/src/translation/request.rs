@@ -10,7 +10,7 @@ use crate::share::Share;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use topdog_domain::Refusal;
-use topdog_wire::translate::{self, Mode, Untranslatable, embeddings};
+use topdog_wire::translate::{self, Mode, Untranslatable, embeddings, memory_to_translate};
 
 /// A translated body, and what its answer will be translated by.
 pub(crate) struct Told {
@@ -29,7 +29,7 @@ pub(crate) fn translate(
     share: &mut Share,
 ) -> Result<Told, Refusal> {
     let mode = mode(headers)?;
-    share.hold(memory_to_translate(body))?;
+    share.hold(memory_to_translate(body) as u64)?;
     let mut translation = Translation::new(pair, trail.request, trail.at, route.model.clone());
     let (body, dropped) = match pair {
         Pair::Chat { caller, provider } => {
@@ -58,14 +58,6 @@ fn mode(headers: &HeaderMap) -> Result<Mode, Refusal> {
         (Some(b"lenient"), None) => Ok(Mode::Lenient),
         _ => Err(Refusal::BadHeader("x-topdog-translation")),
     }
-}
-
-/// What a body takes of memory while it is translated, bytes, at the most: itself, what becomes of it, and a node for
-/// every value in it. A list of a million numbers is short, and its nodes are not.
-pub(crate) fn memory_to_translate(body: &[u8]) -> u64 {
-    const NODE: usize = 160;
-    let values = memchr::memchr3_iter(b',', b'[', b'{', body).count() + 1;
-    (3 * body.len() + NODE * values) as u64
 }
 
 fn refusal(error: &Untranslatable) -> Refusal {

@@ -117,7 +117,7 @@ pub(crate) trait StreamReader: Send {
     /// Reads a piece, cut anywhere.
     fn push(&mut self, piece: &[u8], sink: Sink<'_>);
 
-    /// How much of an event is held whose end has not come, bytes.
+    /// What an event whose end has not come takes of memory, bytes, when it is read at the latest.
     fn held_bytes(&self) -> usize;
 
     /// The provider has closed the stream: whatever was held back, and `Done` only where the provider had
@@ -129,6 +129,11 @@ pub(crate) trait StreamReader: Send {
 pub(crate) trait StreamWriter: Send {
     /// Writes what the event means to the client; what can't be expressed is noted, without a place.
     fn write(&mut self, event: Event<'_>, losses: &mut Losses, out: &mut Vec<u8>);
+
+    /// What is kept of what was written, to be said once more at the end, bytes.
+    fn held_bytes(&self) -> usize {
+        0
+    }
 
     /// The failure that was just written, without the secret and whatever looks like a key.
     fn redacted(&self, written: Vec<u8>, secret: &[u8]) -> Vec<u8> {

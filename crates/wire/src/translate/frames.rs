@@ -1,6 +1,7 @@
 //! Server-sent events: in pieces, put together and handed on one by one; and written.
 
 use super::json::Json;
+use super::memory_to_translate;
 use crate::sse::{Event, Scanner};
 
 /// The longest event that is held. An answer's longest event is a few images; what is longer is no event.
@@ -12,6 +13,8 @@ const MOST: usize = 64 << 20;
 pub(crate) struct Frames {
     scanner: Scanner,
     torn: Vec<u8>,
+    /// What reading it will take of memory, so far.
+    reading_takes: usize,
     has_overflown: bool,
 }
 
@@ -27,20 +30,23 @@ impl Frames {
                 self.torn.extend_from_slice(event);
                 give(&self.torn, each);
                 self.torn.clear();
+                self.reading_takes = 0;
             }
             rest = after;
         }
         if self.torn.len() + rest.len() > MOST {
             self.has_overflown = true;
             self.torn = Vec::new();
-        } else {
+            self.reading_takes = 0;
+        } else if !rest.is_empty() {
             self.torn.extend_from_slice(rest);
+            self.reading_takes += memory_to_translate(rest);
         }
     }
 
-    /// The bytes of the event whose end has not come.
+    /// What the event whose end has not come takes of memory, bytes, when it is read at the latest.
     pub(crate) const fn held_bytes(&self) -> usize {
-        self.torn.len()
+        self.reading_takes
     }
 
     /// The stream has ended: what had no blank line behind it.

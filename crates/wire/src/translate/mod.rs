@@ -253,6 +253,15 @@ pub(crate) const fn gemini_class(status: u16) -> &'static str {
     gemini::words::failure_word(model::FailureKind::of_status(status)).1
 }
 
+/// What a body takes of memory while it is translated, bytes, at the most: itself, what becomes of it, and a node for
+/// every value in it. A list of a million numbers is short, and its nodes are not.
+#[must_use]
+pub fn memory_to_translate(body: &[u8]) -> usize {
+    const NODE: usize = 160;
+    let values = memchr::memchr3_iter(b',', b'[', b'{', body).count() + 1;
+    3 * body.len() + NODE * values
+}
+
 fn malformed(fault: Malformed, body: &str) -> Untranslatable {
     let (path, expected) = fault.name(body);
     Untranslatable::Malformed { path, expected }

@@ -1,7 +1,7 @@
 //! Parts of a stream put in order, for clients that follow one part at a time.
 
 use super::model::{Delta, Event, PartStart};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Can a client follow parts whose pieces come interleaved?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) enum Interleaving {
 /// isn't is the next one held back until it is.
 #[derive(Debug, Default)]
 pub(crate) struct Sequencer {
-    choices: Vec<Lane>,
+    choices: BTreeMap<u32, Lane>,
 }
 
 /// One choice.
@@ -32,8 +32,10 @@ struct Lane {
     open: Option<Open>,
     /// How many parts have begun.
     begun: u32,
-    /// What is held back, for later parts.
-    held: VecDeque<Event<'static>>,
+    /// What is held back, for later parts, by their numbers: each event is moved once, however many wait.
+    held: BTreeMap<u32, Vec<Event<'static>>>,
+    /// The parts of it, in the order in which they came.
+    waiting: VecDeque<u32>,
     /// About how much that is, bytes.
     held_bytes: usize,
 }
@@ -58,7 +60,7 @@ impl Sequencer {
                 sink(event);
             }
             Event::Done => {
-                for lane in &mut self.choices {
+                for lane in self.choices.values_mut() {
                     lane.flush(sink);
                 }
                 sink(event);
@@ -73,25 +75,18 @@ impl Sequencer {
 
     /// About how many bytes are held back.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.choices.iter().map(|lane| lane.held_bytes).sum()
+        self.choices.values().map(|lane| size_of::<Lane>() + lane.held_bytes).sum()
     }
 
     fn lane(&mut self, choice: u32) -> &mut Lane {
-        let position = self.choices.iter().position(|lane| lane.choice == choice);
-        let position = position.unwrap_or_else(|| {
-            self.choices.push(Lane { choice, ..Lane::default() });
-            self.choices.len() - 1
-        });
-        #[expect(clippy::indexing_slicing, reason = "found at that position, or just put there")]
-        &mut self.choices[position]
+        self.choices.entry(choice).or_insert_with(|| Lane { choice, ..Lane::default() })
     }
 }
 
 impl Lane {
     fn push(&mut self, event: Event<'_>, sink: &mut dyn FnMut(Event<'_>)) {
         if self.is_held(&event) {
-            self.held_bytes += bytes_of(&event);
-            self.held.push_back(event.into_owned());
+            self.hold(event);
             return;
         }
         let ended = matches!(event, Event::PartEnded { .. });
@@ -99,6 +94,16 @@ impl Lane {
         if ended {
             self.release(sink);
         }
+    }
+
+    fn hold(&mut self, event: Event<'_>) {
+        let Some(part) = number(&event) else { return };
+        self.held_bytes += bytes_of(&event);
+        let held = self.held.entry(part).or_insert_with(|| {
+            self.waiting.push_back(part);
+            Vec::new()
+        });
+        held.push(event.into_owned());
     }
 
     /// Must it wait: does it belong to another part than the open one, and is that not over?
@@ -147,19 +152,12 @@ impl Lane {
 
     /// Gives on what was held, as far as the order of parts allows.
     fn release(&mut self, sink: &mut dyn FnMut(Event<'_>)) {
-        while let Some(first) = self.held.iter().find_map(number) {
+        while let Some(first) = self.waiting.pop_front() {
             // All of the part that waits longest; then, as long as it isn't over, the rest waits on.
-            let mut waiting = std::mem::take(&mut self.held);
-            let mut later = VecDeque::new();
-            for event in waiting.drain(..) {
-                if number(&event) == Some(first) {
-                    self.pass(event, sink);
-                } else {
-                    later.push_back(event);
-                }
+            for event in self.held.remove(&first).unwrap_or_default() {
+                self.held_bytes = self.held_bytes.saturating_sub(bytes_of(&event));
+                self.pass(event, sink);
             }
-            self.held_bytes = later.iter().map(bytes_of).sum();
-            self.held = later;
             if self.open.is_some() {
                 return;
             }
@@ -178,11 +176,7 @@ impl Lane {
 
 /// What an event takes of memory, about.
 fn bytes_of(event: &Event<'_>) -> usize {
-    let text = match event {
-        Event::Delta { delta: Delta::Text(text) | Delta::Arguments(text), .. } => text.len(),
-        _ => 0,
-    };
-    size_of::<Event<'_>>() + text
+    size_of::<Event<'_>>() + event.text_bytes()
 }
 
 fn number(event: &Event<'_>) -> Option<u32> {

@@ -100,11 +100,12 @@ impl StreamTranslator {
         estimate(self.passage.text_bytes)
     }
 
-    /// How many bytes are held back: of an event whose end has not come, and of parts that wait for others.
+    /// How many bytes are held: of an event whose end has not come, of parts that wait for others, and of what the
+    /// client's dialect says once more at the end.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let waiting = self.passage.sequencer.as_ref().map_or(0, Sequencer::held_bytes);
-        self.reader.held_bytes() + waiting
+        self.reader.held_bytes() + waiting + self.passage.writer.held_bytes()
     }
 
     /// Has the stream ended well?

@@ -1,6 +1,7 @@
 //! The two forms of a stream: events with `?alt=sse`, else one JSON array of the same objects.
 
 use crate::translate::frames::Frames;
+use crate::translate::memory_to_translate;
 
 /// The longest object that is held, as with events.
 const MOST: usize = 64 << 20;
@@ -19,6 +20,8 @@ pub(super) enum Chunks {
 #[derive(Debug, Default)]
 pub(super) struct Array {
     held: Vec<u8>,
+    /// What reading it will take of memory, so far.
+    reading_takes: usize,
     depth: u32,
     is_in_string: bool,
     is_escaped: bool,
@@ -44,12 +47,12 @@ impl Chunks {
         }
     }
 
-    /// The bytes of the object whose end has not come.
+    /// What the object whose end has not come takes of memory, bytes, when it is read at the latest.
     pub(super) const fn held_bytes(&self) -> usize {
         match self {
             Self::Unknown => 0,
             Self::Events(frames) => frames.held_bytes(),
-            Self::Array(array) => array.held.len(),
+            Self::Array(array) => array.reading_takes,
         }
     }
 
@@ -71,6 +74,11 @@ impl Array {
         for byte in piece {
             self.take(*byte, each);
         }
+        // No more than what has just come is counted anew.
+        let added = self.held.len().min(piece.len());
+        let last = self.held.get(self.held.len() - added..).unwrap_or_default();
+        self.reading_takes =
+            if self.held.is_empty() { 0 } else { self.reading_takes + memory_to_translate(last) };
     }
 
     fn take(&mut self, byte: u8, each: &mut dyn FnMut(&str)) {
@@ -102,6 +110,7 @@ impl Array {
         if self.depth == 0 {
             each(&String::from_utf8_lossy(&self.held));
             self.held.clear();
+            self.reading_takes = 0;
         }
     }
 }

@@ -282,6 +282,11 @@ impl Seal<'_> {
 }
 
 impl Native<'_> {
+    /// How long its texts are together, bytes.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.name.len() + self.value.text().len()
+    }
+
     pub(crate) fn into_owned(self) -> Native<'static> {
         let Self { owner, name, value, at } = self;
         Native { owner, name: keep(name), value: value.into_owned(), at }

@@ -114,6 +114,22 @@ pub enum Delta<'a> {
 }
 
 impl Event<'_> {
+    /// How long the texts are together that an answer is made of, bytes.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Self::PartStarted { part, .. } => part.text_bytes(),
+            Self::Delta { delta, .. } => delta.text_bytes(),
+            Self::Logprobs { choice: _, logprobs } => logprobs.text().len(),
+            Self::Started { .. }
+            | Self::PartEnded { .. }
+            | Self::Stopped { .. }
+            | Self::Usage(_)
+            | Self::Ping
+            | Self::Failed(_)
+            | Self::Done => 0,
+        }
+    }
+
     /// The same, with its texts copied, so that it can be kept.
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {
@@ -139,6 +155,18 @@ impl Event<'_> {
 }
 
 impl PartStart<'_> {
+    /// How long its texts are together, bytes.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Text | Self::Refusal | Self::Reasoning { is_summary: _, id: None } => 0,
+            Self::Reasoning { is_summary: _, id: Some(id) } => id.len(),
+            Self::ToolCall { id, name, is_custom: _, seal } => {
+                id.len() + name.len() + seal.as_ref().map_or(0, |seal| seal.data.len())
+            }
+            Self::Native(native) => native.text_bytes(),
+        }
+    }
+
     fn into_owned(self) -> PartStart<'static> {
         match self {
             Self::Text => PartStart::Text,
@@ -156,6 +184,19 @@ impl PartStart<'_> {
 }
 
 impl Delta<'_> {
+    /// How long its texts are together, bytes.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Arguments(text) => text.len(),
+            Self::Seal(Seal { maker: _, kind: _, data }) => data.len(),
+            Self::Citation(Citation { url, title, cited_text, span: _, native }) => {
+                let texts = [url, title, cited_text].into_iter().flatten().map(|text| text.len());
+                texts.sum::<usize>() + native.as_ref().map_or(0, Native::text_bytes)
+            }
+            Self::Native(native) => native.text_bytes(),
+        }
+    }
+
     fn into_owned(self) -> Delta<'static> {
         match self {
             Self::Text(text) => Delta::Text(keep(text)),

@@ -87,7 +87,8 @@ impl State {
             });
         }
         for choice in choices {
-            self.choice(choice).read(choice, sink);
+            let Some(known) = self.choice(choice) else { return sink(torn()) };
+            known.read(choice, sink);
         }
         let nested = || chunk.member("x_groq").and_then(|own| own.member("usage"));
         if let Some(usage) = chunk.member("usage").or_else(nested).and_then(words::usage) {
@@ -95,17 +96,22 @@ impl State {
         }
     }
 
-    fn choice(&mut self, node: &Node<'_>) -> &mut Choice {
+    /// The choice that is spoken of; none where there are more than any request can have asked for.
+    fn choice(&mut self, node: &Node<'_>) -> Option<&mut Choice> {
         let number = node.count_of("index").and_then(|index| index.try_into().ok()).unwrap_or(0);
-        let position = self.choices.iter().position(|choice| choice.number == number);
-        let position = position.unwrap_or_else(|| {
+        let known = self.choices.iter().position(|choice| choice.number == number);
+        let position = known.unwrap_or(self.choices.len());
+        if known.is_none() && position < MOST_CHOICES {
             self.choices.push(Choice { number, ..Choice::default() });
-            self.choices.len() - 1
-        });
-        #[expect(clippy::indexing_slicing, reason = "found at that position, or just put there")]
-        &mut self.choices[position]
+        }
+        self.choices.get_mut(position)
     }
 }
+
+/// OpenAI's limit of `n`. Every choice is looked for among all, so there must be a limit.
+const MOST_CHOICES: usize = 128;
+/// Calls, and reasoning details, of one choice, for the same reason; a provider's limits are far below.
+const MOST_OPEN: usize = 1024;
 
 impl Choice {
     fn read(&mut self, node: &Node<'_>, sink: Sink<'_>) {
@@ -191,6 +197,9 @@ impl Choice {
     fn read_detail(&mut self, detail: &Node<'_>, sink: Sink<'_>) {
         let key = detail.count_of("index").unwrap_or(0);
         let known = self.details.iter().find(|(index, _)| *index == key).map(|(_, part)| *part);
+        if known.is_none() && self.details.len() >= MOST_OPEN {
+            return sink(torn());
+        }
         let index = known.unwrap_or_else(|| {
             let is_summary = detail.text_of("type").as_deref() == Some("reasoning.summary");
             let index = self.begin(PartStart::Reasoning { is_summary, id: detail.text_of("id") }, sink);
@@ -235,6 +244,9 @@ impl Choice {
         let last = next.saturating_sub(1);
         let key = told.count_of("index").unwrap_or(if id.is_some() { next } else { last });
         let known = self.calls.iter().position(|call| call.index == key);
+        if known.is_none() && self.calls.len() >= MOST_OPEN {
+            return sink(torn());
+        }
         let position = known.unwrap_or_else(|| {
             let is_custom = told.member("custom").is_some();
             let part = PartStart::ToolCall {

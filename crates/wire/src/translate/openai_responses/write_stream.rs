@@ -33,6 +33,8 @@ pub(super) struct Writer {
     items: u64,
     /// Characters of text so far.
     length: u64,
+    /// Bytes of texts so far, all of which are kept.
+    kept_bytes: usize,
     stop: Option<Stop<'static>>,
     usage: Option<Usage>,
 }
@@ -87,6 +89,7 @@ impl Writer {
             output: String::new(),
             items: 0,
             length: 0,
+            kept_bytes: 0,
             stop: None,
             usage: None,
         }
@@ -298,7 +301,12 @@ fn gain(slot: &mut Option<Seal<'static>>, seal: Seal<'_>) {
 }
 
 impl StreamWriter for Writer {
+    fn held_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
     fn write(&mut self, event: Event<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
+        self.kept_bytes += event.text_bytes();
         match event {
             Event::Started { id, model, created } => {
                 if !id.is_empty() {

@@ -43,6 +43,22 @@ struct Open {
     facts: Facts,
 }
 
+/// What an answer has told of its tokens.
+pub(crate) struct Learnt {
+    /// What the provider told last; none where it told nothing.
+    pub(crate) tokens: Option<TokenUsage>,
+    /// How much text of the model's went out, bytes.
+    pub(crate) text_bytes: u64,
+    /// How much of it went out behind what the provider told, in a stream that did not end.
+    pub(crate) untold_text_bytes: u64,
+}
+
+impl Learnt {
+    pub(crate) const fn of_whole(tokens: Option<TokenUsage>, text_bytes: u64) -> Self {
+        Self { tokens, text_bytes, untold_text_bytes: 0 }
+    }
+}
+
 /// Everything that the record will say, filled in as it becomes known.
 pub(crate) struct Facts {
     pub(crate) request: RequestId,
@@ -62,7 +78,9 @@ pub(crate) struct Facts {
     pub(crate) key_use: Option<KeyUse>,
     pub(crate) status: u16,
     pub(crate) tokens: Option<TokenUsage>,
-    pub(crate) delivered_text_bytes: u64,
+    delivered_text_bytes: u64,
+    /// Those of them that `tokens` does not count.
+    untold_text_bytes: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) waited: Duration,
@@ -103,6 +121,7 @@ impl Settlement {
             status: CLIENT_CLOSED,
             tokens: None,
             delivered_text_bytes: 0,
+            untold_text_bytes: 0,
             bytes_in: entitled.outgoing.len() as u64,
             bytes_out: 0,
             waited: entitled.client_wait,
@@ -197,11 +216,12 @@ impl Settlement {
         self.change(|open| open.share.let_go());
     }
 
-    /// What is known of the tokens by now: what the provider told, and how much text went out.
-    pub(crate) fn learnt(&mut self, tokens: Option<TokenUsage>, delivered_text_bytes: u64) {
+    /// That is known of the tokens by now.
+    pub(crate) fn learnt(&mut self, Learnt { tokens, text_bytes, untold_text_bytes }: Learnt) {
         self.change(|open| {
             open.facts.tokens = tokens.or(open.facts.tokens);
-            open.facts.delivered_text_bytes = delivered_text_bytes;
+            open.facts.delivered_text_bytes = text_bytes;
+            open.facts.untold_text_bytes = untold_text_bytes;
         });
     }
 
@@ -265,10 +285,10 @@ impl Settlement {
         let Open { worker, share, reservation, stage, mut facts } = *self.0.take()?;
         facts.waits_no_more();
         let is_counted = matches!(stage, Stage::Sent | Stage::Accepted);
-        let source = match (facts.tokens, is_counted) {
-            (Some(_), _) => UsageSource::Provider,
-            (None, true) => UsageSource::Estimated,
-            (None, false) => UsageSource::None,
+        let source = match facts.tokens {
+            Some(_) if facts.untold_text_bytes == 0 || !is_counted => UsageSource::Provider,
+            _ if is_counted => UsageSource::Estimated,
+            _ => UsageSource::None,
         };
         record::record(&worker, facts, outcome, is_counted, source);
         if is_counted {
@@ -283,10 +303,14 @@ impl Facts {
         self.waited += self.waiting_since.take().map_or(Duration::ZERO, |since| since.elapsed());
     }
 
-    /// The tokens to record: the provider's, else an estimate of four bytes a token, else none.
+    /// The tokens to record: the provider's, else an estimate of four bytes a token, of all or of what came behind those
+    /// that it told, else none.
     pub(crate) fn tokens_from(&self, source: UsageSource) -> TokenUsage {
         match source {
             UsageSource::Provider => self.tokens.unwrap_or_default(),
+            UsageSource::Estimated if let Some(told) = self.tokens => {
+                TokenUsage { output: told.output.saturating_add(self.untold_text_bytes.div_ceil(4)), ..told }
+            }
             UsageSource::Estimated => TokenUsage {
                 input: topdog_wire::usage::estimate_input(
                     usize::try_from(self.bytes_in).unwrap_or(usize::MAX),

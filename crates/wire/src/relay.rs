@@ -136,6 +136,13 @@ impl StreamRelay {
         self.facts.text_bytes
     }
 
+    /// Those of them that no usage counts which the provider told so far: it told it before them, and has not
+    /// completed its stream.
+    #[must_use]
+    pub const fn untold_text_bytes(&self) -> u64 {
+        self.facts.untold_text_bytes()
+    }
+
     /// An estimate of the output tokens that passed, for streams that told no usage.
     #[must_use]
     pub const fn estimated_output(&self) -> u64 {

@@ -23,6 +23,8 @@ pub(crate) struct StreamFacts {
     operation: Operation,
     needles: Needles,
     pub(crate) usage: Option<TokenUsage>,
+    /// How much text had passed when it was told last.
+    text_bytes_told: u64,
     /// All that has been told of it, in Anthropic's streams.
     told: AnthropicUsage,
     pub(crate) is_done: bool,
@@ -66,6 +68,7 @@ impl StreamFacts {
                 sequence: Finder::new("\"sequence_number\""),
             },
             usage: None,
+            text_bytes_told: 0,
             told: AnthropicUsage::default(),
             is_done: false,
             has_failed: false,
@@ -118,13 +121,13 @@ impl StreamFacts {
         self.note_sequence(&tail);
         let may_tell_usage =
             self.family() != Family::Anthropic || name.as_deref().is_some_and(messages::tells_usage);
-        if may_tell_usage && let Some(usage) = last_object_behind(&self.needles.usage, &tail) {
-            self.note_usage(usage.raw);
-        }
         let is_delta = name.is_none_or(|name| name.ends_with(".delta") || name == "content_block_delta");
         let is_delta = is_delta && !self.is_done;
         if is_delta && self.needles.text.find(head.as_bytes()).is_some() {
             self.text_bytes += length as u64;
+        }
+        if may_tell_usage && let Some(usage) = last_object_behind(&self.needles.usage, &tail) {
+            self.note_usage(usage.raw);
         }
         if is_error { Noted::Failure } else { Noted::Other }
     }
@@ -233,7 +236,15 @@ impl StreamFacts {
             Family::Anthropic => self.told.add(raw).map(|()| self.told.tokens()),
             Family::OpenAi | Family::Cohere | Family::Gemini => usage_of_object(raw),
         };
+        if usage.is_some() {
+            self.text_bytes_told = self.text_bytes;
+        }
         self.usage = usage.or(self.usage);
+    }
+
+    /// Text that has passed since the usage was told; none where the stream is complete, and has said all there is.
+    pub(crate) const fn untold_text_bytes(&self) -> u64 {
+        if self.is_done { 0 } else { self.text_bytes.saturating_sub(self.text_bytes_told) }
     }
 }
 

@@ -143,8 +143,7 @@ impl To<'_> {
     /// A success that has come whole. It settles now, and goes out at once.
     async fn whole(self, mut settlement: Settlement, parts: Parts, whole: Bytes) -> Result<Answer, Refusal> {
         let whole = redaction::whole_answer(whole, self.secret());
-        let (tokens, text_bytes) = watch::learnt_of_whole(self.shape.operation, &whole);
-        settlement.learnt(tokens, text_bytes);
+        settlement.learnt(watch::learnt_of_whole(self.shape.operation, &whole));
         if !whole.is_empty() {
             settlement.relayed(whole.len(), Duration::ZERO);
         }

@@ -291,8 +291,7 @@ impl Relay {
     /// Settles. The last bytes go out at once, or in a regulated segment when the record is on the disk.
     fn close(&mut self, outcome: Outcome, last: Last) {
         let Some(mut settlement) = self.settlement.take() else { return };
-        let (tokens, text_bytes) = self.watch.learnt();
-        settlement.learnt(tokens, text_bytes);
+        settlement.learnt(self.watch.learnt());
         settlement.settle(outcome);
         if self.is_regulated {
             let worker = self.worker.clone();
@@ -343,8 +342,7 @@ impl Drop for Relay {
         self.count_reading();
         if let Some(mut settlement) = self.settlement.take() {
             settlement.waited(self.waiting_since.map_or(Duration::ZERO, |since| since.elapsed()));
-            let (tokens, text_bytes) = self.watch.learnt();
-            settlement.learnt(tokens, text_bytes);
+            settlement.learnt(self.watch.learnt());
             settlement.abandoned();
         }
     }

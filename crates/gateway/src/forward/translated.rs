@@ -4,7 +4,7 @@
 use super::{To, answered, hold, redaction, torn, watch};
 use crate::answer::{Answer, AnswerBody};
 use crate::forward::relay::{Relay, Source};
-use crate::settle::Settlement;
+use crate::settle::{Learnt, Settlement};
 use crate::translation::{Translation, X_DROPPED_ANSWER, listed};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -65,7 +65,8 @@ impl To<'_> {
         let body = redaction::whole_answer(told.body, self.secret());
         // It is no more than what has just been let go.
         let _ = settlement.hold(body.len());
-        settlement.learnt(told.usage, watch::text_bytes(self.shape.operation, body.len()));
+        let text_bytes = watch::text_bytes(self.shape.operation, body.len());
+        settlement.learnt(Learnt::of_whole(told.usage, text_bytes));
         settlement.relayed(body.len(), Duration::ZERO);
         let mut headers = self.head(&settlement, parts.headers, false);
         // Its fields' names are the provider's, which may hold what it was sent.

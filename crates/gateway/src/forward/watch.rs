@@ -1,12 +1,12 @@
 //! What is learnt from an answer while it passes, and what of it must not pass.
 
 use super::redaction::Beginning;
+use crate::settle::Learnt;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use topdog_domain::provider::Operation;
-use topdog_domain::usage::TokenUsage;
 use topdog_vault::OpenedKey;
 use topdog_wire::redact::{KeyFinder, Passing};
 use topdog_wire::relay::StreamRelay;
@@ -190,13 +190,15 @@ impl Watch {
         }
     }
 
-    /// The tokens that the provider told, and how many bytes of model-written text passed. Nothing is kept after it.
-    pub(super) fn learnt(&mut self) -> (Option<TokenUsage>, u64) {
+    /// What the answer has told by now. Nothing is kept after it.
+    pub(super) fn learnt(&mut self) -> Learnt {
         match &mut self.kind {
             Kind::Stream { relay, translator } => {
-                let usage =
-                    translator.as_ref().map_or_else(|| relay.usage(), |translator| translator.usage());
-                (usage, relay.delivered_text_bytes())
+                let (tokens, untold_text_bytes) = match translator {
+                    None => (relay.usage(), relay.untold_text_bytes()),
+                    Some(translator) => (translator.usage(), translator.untold_text_bytes()),
+                };
+                Learnt { tokens, text_bytes: relay.delivered_text_bytes(), untold_text_bytes }
             }
             Kind::Json { operation, kept, length, .. } => {
                 let usage = match std::mem::replace(kept, Kept::Nothing) {
@@ -206,9 +208,9 @@ impl Watch {
                     },
                     Kept::Nothing => None,
                 };
-                (usage, text_bytes(*operation, *length))
+                Learnt::of_whole(usage, text_bytes(*operation, *length))
             }
-            Kind::Opaque(_) => (None, 0),
+            Kind::Opaque(_) => Learnt::of_whole(None, 0),
         }
     }
 
@@ -221,9 +223,9 @@ impl Watch {
     }
 }
 
-/// What a whole JSON answer tells: the tokens, and how many bytes of it a model may have written.
-pub(super) fn learnt_of_whole(operation: Operation, answer: &[u8]) -> (Option<TokenUsage>, u64) {
-    (usage_of_answer(operation, answer), text_bytes(operation, answer.len()))
+/// What a whole JSON answer tells.
+pub(super) fn learnt_of_whole(operation: Operation, answer: &[u8]) -> Learnt {
+    Learnt::of_whole(usage_of_answer(operation, answer), text_bytes(operation, answer.len()))
 }
 
 pub(super) fn text_bytes(operation: Operation, length: usize) -> u64 {

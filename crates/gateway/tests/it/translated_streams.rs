@@ -378,6 +378,12 @@ fn events_go_on_as_they_come_and_a_slow_reader_holds_the_provider_back() {
         assert!(record.bytes_out < 16_000_000, "{} bytes were taken in", record.bytes_out);
         assert_eq!((record.outcome, record.is_counted), (Outcome::ClientGone, true));
         assert_eq!(record.tokens.input, 5, "what the provider told so far");
+        assert_eq!(
+            record.source,
+            UsageSource::Estimated,
+            "it had told no more of the output than its beginning"
+        );
+        assert!(record.tokens.output > 3, "{:?}", record.tokens);
     });
 }
 

@@ -26,6 +26,8 @@ struct Passage {
     has_stopped: bool,
     usage: Option<TokenUsage>,
     text_bytes: u64,
+    /// How much text had passed when the usage was told last.
+    text_bytes_told: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,7 @@ impl StreamTranslator {
                 has_stopped: false,
                 usage: None,
                 text_bytes: 0,
+                text_bytes_told: 0,
             },
         }
     }
@@ -94,6 +97,14 @@ impl StreamTranslator {
         self.passage.usage
     }
 
+    /// Bytes of model-written text that no usage counts which the provider told so far: it told it before them, and has
+    /// not completed its stream.
+    #[must_use]
+    pub fn untold_text_bytes(&self) -> u64 {
+        let Passage { text_bytes, text_bytes_told, .. } = self.passage;
+        if self.is_done() { 0 } else { text_bytes.saturating_sub(text_bytes_told) }
+    }
+
     /// An estimate of the output tokens that passed, for streams that told no usage.
     #[must_use]
     pub const fn estimated_output(&self) -> u64 {
@@ -133,7 +144,10 @@ impl Passage {
             return;
         }
         match &event {
-            Event::Usage(usage) => self.usage = Some(usage.tokens),
+            Event::Usage(usage) => {
+                self.usage = Some(usage.tokens);
+                self.text_bytes_told = self.text_bytes;
+            }
             Event::Stopped { .. } => self.has_stopped = true,
             Event::Delta { delta: Delta::Text(text) | Delta::Arguments(text), .. } => {
                 self.text_bytes += text.len() as u64;

@@ -11,9 +11,9 @@ mod sheet;
 
 pub use entry::{BadCatalogue, Entries, Model};
 
-use crate::Timestamp;
 use crate::provider::ProviderName;
 use crate::usage::TokenUsage;
+use crate::{Refusal, Timestamp};
 use std::collections::{HashMap, HashSet};
 
 /// All known models.
@@ -49,15 +49,24 @@ pub struct Resolved<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unresolved {
     /// It is no known model's.
-    Unknown {
-        /// The nearest names that are.
-        nearest: Vec<String>,
-    },
+    Unknown,
     /// Providers have it that are not its maker, and which is meant is not for us to say.
     Ambiguous {
         /// The names to choose from, in the form `provider/name`.
         candidates: Vec<String>,
     },
+}
+
+impl Unresolved {
+    /// What is said of it to who asked for the model, whose name is given in a form to be shown. The nearest names are
+    /// looked for where the refusal is told ([`ModelCatalogue::advise`]): most are only asked whether they are there.
+    #[must_use]
+    pub fn refusal(self, model: String) -> Refusal {
+        match self {
+            Self::Unknown => Refusal::UnknownModel { model, nearest: Vec::new() },
+            Self::Ambiguous { candidates } => Refusal::AmbiguousModel { model, candidates },
+        }
+    }
 }
 
 /// What a model costs at a time: a place in the catalogue that it was found in, and no other.
@@ -157,7 +166,7 @@ impl ModelCatalogue {
             return Ok(Resolved { provider, model, price });
         }
         let Some(places) = self.by_plain_name.get(name) else {
-            return Err(Unresolved::Unknown { nearest: self.nearest(name) });
+            return Err(Unresolved::Unknown);
         };
         match self.maker_of(name) {
             Some((place, maker)) => Ok(Resolved {
@@ -198,6 +207,17 @@ impl ModelCatalogue {
         let places = self.by_plain_name.get_exactly(&model.name);
         let maker = places.and_then(|places| self.made_by(places));
         maker.is_some_and(|(_, maker)| maker.provider == model.provider)
+    }
+
+    /// A refusal as it is told: that of an unknown model with the names nearest to it.
+    #[must_use]
+    pub fn advise(&self, refusal: Refusal) -> Refusal {
+        match refusal {
+            Refusal::UnknownModel { model, nearest } if nearest.is_empty() => {
+                Refusal::UnknownModel { nearest: self.nearest(&model), model }
+            }
+            other => other,
+        }
     }
 
     /// The three known names nearest to one that is not known; none that is far off. Only of models that are led to by

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use topdog_domain::catalogue::{Price, Unresolved};
+use topdog_domain::catalogue::Price;
 use topdog_domain::directory::Caller;
 use topdog_domain::provider::{MAJOR_PROVIDERS, Operation, ProviderName};
 use topdog_domain::{ProviderKeyId, Refusal, Timestamp};
@@ -129,7 +129,9 @@ pub(crate) async fn entitle(
     if !is_model_name(&model) {
         return Err(bad_model());
     }
-    let route = route(worker, &caller, operation, &model, trail.at)?;
+    let catalogue = &worker.parts().catalogue;
+    let route =
+        route(worker, &caller, operation, &model, trail.at).map_err(|refusal| catalogue.advise(refusal))?;
     let (outgoing, translation) = match (route.way, read.outgoing) {
         (Way::Native, outgoing) => (outgoing, None),
         (Way::Translated(pair), Outgoing::Json { body, .. }) => {
@@ -185,7 +187,7 @@ pub(crate) fn route(
     };
     let resolve = |name| {
         let resolved = parts.catalogue.resolve(name, at, is_provider);
-        resolved.map_err(|unresolved| leads_nowhere(name, unresolved))
+        resolved.map_err(|unresolved| unresolved.refusal(body::shown(name)))
     };
     let tiers = parts.directory.tiers();
     let resolved = caller.asking(&tiers).pick(name, is_test, resolve, &mut ())?;
@@ -246,15 +248,6 @@ fn missing_model() -> Refusal {
         message: "you must provide a model parameter".to_owned(),
         param: Some("model".to_owned()),
         code: "missing_required_parameter",
-    }
-}
-
-/// What a caller hears of a name that is no model's, or several's.
-fn leads_nowhere(name: &str, unresolved: Unresolved) -> Refusal {
-    let model = body::shown(name);
-    match unresolved {
-        Unresolved::Unknown { nearest } => Refusal::UnknownModel { model, nearest },
-        Unresolved::Ambiguous { candidates } => Refusal::AmbiguousModel { model, candidates },
     }
 }
 

@@ -21,7 +21,10 @@ pub(crate) fn models(
     let usable = usable(worker, caller, asked_in(family), trail.at);
     let body = match &arrived.wanted {
         Wanted::Model(id) => {
-            let found = usable.iter().find(|model| model.id == *id || model.plain.as_deref() == Some(id));
+            // An alias counts before a model of that name, also where it may not be used.
+            let is_alias = caller.policy.iter().any(|policy| policy.aliases().contains_key(id.as_str()));
+            let is_plain = |model: &Usable| !is_alias && model.plain.as_deref() == Some(id);
+            let found = usable.iter().find(|model| model.id == *id || is_plain(model));
             found.map(|model| model_object(family, model.entry())).ok_or_else(|| Refusal::UnknownModel {
                 model: shown(id),
                 nearest: worker.parts().catalogue.nearest(id),

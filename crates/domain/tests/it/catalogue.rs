@@ -1,7 +1,7 @@
 //! The model catalogue: where names lead, and what its text may say.
 
-use topdog_domain::Timestamp;
 use topdog_domain::catalogue::{Entries, ModelCatalogue, Resolved, Service, Unresolved};
+use topdog_domain::{Refusal, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_000_000_000_000);
 
@@ -143,9 +143,8 @@ fn a_name_that_is_not_known_is_answered_with_the_nearest() {
     let models = ModelCatalogue::built_in().unwrap();
     assert!(models.nearest("gpt-4o-mni").contains(&"gpt-4o-mini".to_owned()));
     assert!(models.nearest("completely-unlike-anything-known-here").is_empty());
-    let Err(Unresolved::Unknown { nearest }) = lead(&models, "claude-sonnet-4.6x") else {
-        panic!("it is known")
-    };
+    let refusal = lead(&models, "claude-sonnet-4.6x").unwrap_err().refusal("claude-sonnet-4.6x".to_owned());
+    let Refusal::UnknownModel { nearest, .. } = models.advise(refusal) else { panic!("it is known") };
     assert!(nearest.iter().any(|name| name.starts_with("claude-sonnet-4")), "{nearest:?}");
     for near in nearest {
         assert!(lead(&models, &near).is_ok(), "{near} can be asked for");

@@ -277,7 +277,7 @@ fn a_client_that_leaves_a_stream_is_counted_with_what_it_got() {
         assert_eq!((record.outcome, record.is_counted), (Outcome::ClientGone, true));
         assert_eq!(record.source, UsageSource::Estimated, "the output that it told was that before any text");
         assert_eq!((record.tokens.input, record.tokens.cache_read), (5, 300));
-        assert!(record.tokens.output >= 1 + 3, "{:?}", record.tokens);
+        assert!(record.tokens.output > 3, "{:?}", record.tokens);
     });
 }
 

@@ -139,6 +139,18 @@ fn what_is_listed_is_what_may_be_used() {
 }
 
 #[test]
+fn a_model_whose_name_is_a_denied_alias_is_there_no_more_than_it_may_be_asked_for() {
+    run(async {
+        let mut rig = rig().await;
+        assert_eq!(rig.get("/v1/models/gpt-4o").await.status, 200);
+        rig.change(|facts| of_org(facts, r#"{"aliases":{"gpt-4o":"openai/gpt-4"},"deny":["openai/gpt-4"]}"#));
+        assert_eq!(rig.chat(&body("gpt-4o")).await.code(), "policy_denied");
+        assert_eq!(rig.get("/v1/models/gpt-4o").await.status, 404);
+        assert_eq!(rig.get("/v1/models/openai%2Fgpt-4o").await.status, 200, "by its whole name it may");
+    });
+}
+
+#[test]
 fn a_lower_tier_keeps_the_rules_and_loses_the_aliases() {
     run(async {
         let mut rig = rig().await;

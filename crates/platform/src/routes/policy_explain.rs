@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::target::is_known;
 use axum::extract::State;
 use topdog_domain::api_key::{ApiKey, Scope};
-use topdog_domain::catalogue::{Resolved, Unresolved};
+use topdog_domain::catalogue::Resolved;
 use topdog_domain::directory::OrgView;
 use topdog_domain::policy::explain::{self, Explained, Ground};
 use topdog_domain::policy::pick::Asking;
@@ -33,7 +33,9 @@ pub(super) async fn explain(
         is_configured: &|name| platform.providers.contains_key(name),
         has_test_provider: platform.parts.is_test_provider_enabled,
     };
-    Ok(Answer(told(explain::explain(&asking, wish.operation, &wish.model, &ground))))
+    let Explained { steps, outcome } = explain::explain(&asking, wish.operation, &wish.model, &ground);
+    let outcome = outcome.map_err(|refusal| platform.parts.catalogue.advise(refusal));
+    Ok(Answer(told(Explained { steps, outcome })))
 }
 
 /// The key that is meant. What another key may do is told to whoever may read keys.
@@ -58,13 +60,7 @@ fn resolve<'n>(platform: &Platform, org: &OrgView, name: &'n str) -> Result<Reso
     let is_provider =
         |name: &str| ProviderName::parse(name).is_ok_and(|provider| is_known(platform, org, &provider));
     let resolved = platform.parts.catalogue.resolve(name, platform.now(), is_provider);
-    resolved.map_err(|unresolved| {
-        let model = name.chars().take(120).collect();
-        match unresolved {
-            Unresolved::Unknown { nearest } => Refusal::UnknownModel { model, nearest },
-            Unresolved::Ambiguous { candidates } => Refusal::AmbiguousModel { model, candidates },
-        }
-    })
+    resolved.map_err(|unresolved| unresolved.refusal(name.chars().take(120).collect()))
 }
 
 /// Tells the compiler that what is found borrows from the name that was looked for.

@@ -2,11 +2,10 @@
 // and both SDKs across: each against a provider of the other's API. bed.py starts the machine.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
-import { readFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { bed, nothingWentElsewhere, recorded, records, rejects } from "./bed.mjs";
 
-const bed = JSON.parse(readFileSync(process.env.TOPDOG_BED, "utf8"));
 const installed = createRequire(`${bed.testbed}/node/`);
 const { default: Anthropic } = await import(pathToFileURL(installed.resolve("@anthropic-ai/sdk")));
 const { default: OpenAI } = await import(pathToFileURL(installed.resolve("openai")));
@@ -22,28 +21,6 @@ function client(org = "acme", options = {}) {
 }
 
 const asked = (content, more = {}) => ({ model: claude, max_tokens: 64, messages: [{ role: "user", content }], ...more });
-// A line without its end is still being written.
-const records = () => readFileSync(bed.recorder_log, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line));
-
-/** The first request recorded after `mark` others; it is written down when it has ended, so a little later. */
-async function recorded(mark) {
-  for (let tries = 0; tries < 300; tries++) {
-    const all = records();
-    if (all.length > mark) return all[mark];
-    await new Promise((done) => setTimeout(done, 10));
-  }
-  assert.fail("the recorder saw no such request");
-}
-
-async function rejects(kind, promise) {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof kind, `${error?.constructor?.name}: ${error?.message}`);
-    return error;
-  }
-  assert.fail(`was answered instead of refused with ${kind.name}`);
-}
 
 after(() => {
   for (const record of records()) {
@@ -53,7 +30,7 @@ after(() => {
     const isAnthropics = record.path.startsWith("/v1/messages");
     assert.equal(keys[0] === bed.anthropic_key || keys[0] === bed.wrong_provider_key, isAnthropics, record.path);
   }
-  assert.equal(readFileSync(bed.decoy_log, "utf8"), "", "a request went to a host that is not the provider's");
+  nothingWentElsewhere();
 });
 
 describe("Anthropic's Messages", () => {

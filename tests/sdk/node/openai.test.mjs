@@ -2,11 +2,10 @@
 // bed.py starts the machine and says where it is in the file that TOPDOG_BED names.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
-import { readFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { bed, nothingWentElsewhere, recorded, records, rejects } from "./bed.mjs";
 
-const bed = JSON.parse(readFileSync(process.env.TOPDOG_BED, "utf8"));
 const installed = createRequire(`${bed.testbed}/node/`);
 const { default: OpenAI } = await import(pathToFileURL(installed.resolve("openai")));
 
@@ -16,29 +15,6 @@ const user = (content) => [{ role: "user", content }];
 
 function client(org = "acme", options = {}) {
   return new OpenAI({ apiKey: bed.api_keys[org], baseURL: bed.base_url, maxRetries: 0, timeout: 20_000, ...options });
-}
-
-// A line without its end is still being written.
-const records = () => readFileSync(bed.recorder_log, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line));
-
-/** The first request recorded after `mark` others; it is written down when it has ended, so a little later. */
-async function recorded(mark) {
-  for (let tries = 0; tries < 300; tries++) {
-    const all = records();
-    if (all.length > mark) return all[mark];
-    await new Promise((done) => setTimeout(done, 10));
-  }
-  assert.fail("the recorder saw no such request");
-}
-
-async function rejects(kind, promise) {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof kind, `${error?.constructor?.name}: ${error?.message}`);
-    return error;
-  }
-  assert.fail(`was answered instead of refused with ${kind.name}`);
 }
 
 async function gather(stream) {
@@ -56,7 +32,7 @@ after(() => {
       if (name.toLowerCase() === "authorization") assert.match(value, /^Bearer sk-proj-/);
     }
   }
-  assert.equal(readFileSync(bed.decoy_log, "utf8"), "", "a request went to a host that is not the provider's");
+  nothingWentElsewhere();
 });
 
 describe("endpoints", () => {

@@ -133,11 +133,23 @@ impl To<'_> {
                 Err(refusal) => return Err(torn(self.trail, settlement, refusal)),
             }
         }
+        Ok(self.pass_on(settlement, parts, body, watch, beginning))
+    }
+
+    /// An answer that is sent on as it comes, behind what has come already.
+    fn pass_on(
+        self,
+        settlement: Settlement,
+        parts: Parts,
+        body: UpstreamBody,
+        watch: Watch,
+        beginning: Bytes,
+    ) -> Answer {
         let headers = self.head(&settlement, parts.headers, watch.keeps_length());
         let watch = watch.hiding(self.key);
         let source = Source::Upstream(body);
         let relay = Relay::new(self.worker, self.trail, source, watch, settlement, beginning);
-        Ok(answered(parts.status, headers, AnswerBody::Relay(Box::new(relay))))
+        answered(parts.status, headers, AnswerBody::Relay(Box::new(relay)))
     }
 
     /// A success that has come whole. It settles now, and goes out at once.

@@ -3,7 +3,6 @@
 
 use super::{To, answered, hold, redaction, torn, watch};
 use crate::answer::{Answer, AnswerBody};
-use crate::forward::relay::{Relay, Source};
 use crate::settle::{Learnt, Settlement};
 use crate::translation::{Translation, X_DROPPED_ANSWER, listed};
 use bytes::Bytes;
@@ -27,14 +26,11 @@ impl To<'_> {
         mut settlement: Settlement,
         response: Response<UpstreamBody>,
     ) -> Result<Answer, Refusal> {
-        let (parts, mut body) = response.into_parts();
+        let (mut parts, mut body) = response.into_parts();
         let watch = self.shape.watch(parts.headers.get(CONTENT_TYPE));
         if watch.is_translated_stream() {
-            let headers = self.head(&settlement, parts.headers, false);
-            let source = Source::Upstream(body);
-            let watch = watch.hiding(self.key);
-            let relay = Relay::new(self.worker, self.trail, source, watch, settlement, Bytes::new());
-            return Ok(answered(StatusCode::OK, headers, AnswerBody::Relay(Box::new(relay))));
+            parts.status = StatusCode::OK;
+            return Ok(self.pass_on(settlement, parts, body, watch, Bytes::new()));
         }
         if !watch.is_json() {
             let refusal = Refusal::UpstreamBroken(settlement.provider());

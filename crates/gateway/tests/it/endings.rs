@@ -3,7 +3,7 @@
 use crate::rig::{Rig, Wish, run};
 use crate::upstream::Script;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use topdog_domain::usage::{Outcome, RequestRecord, UsageSource};
 
 const DELTA: &str = r#"{"id":"x","choices":[{"index":0,"delta":{"content":"twelve bytes"}}]}"#;
@@ -67,14 +67,7 @@ fn a_client_that_leaves_a_stream_cancels_the_provider_and_is_counted() {
     run(async {
         let many = vec![DELTA; 10_000];
         let rig = Rig::start(streaming(&many)).await;
-        let mut stream = rig.connect().await;
-        stream.write_all(head_of(&rig, ASK).as_bytes()).await.unwrap();
-        let mut seen = Vec::new();
-        while !String::from_utf8_lossy(&seen).contains("twelve bytes") {
-            let mut piece = [0; 1024];
-            let n = stream.read(&mut piece).await.unwrap();
-            seen.extend_from_slice(&piece[..n]);
-        }
+        let stream = rig.heard_of(&head_of(&rig, ASK), "twelve bytes").await;
         drop(stream);
         let left = Instant::now();
         let record = &rig.records(1).await[0];

@@ -3,7 +3,6 @@
 use crate::rig::{Reply, Rig, Wish, run, secret_for};
 use crate::upstream::Script;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use topdog_domain::api_key::Scope;
 use topdog_domain::directory::OrgFacts;
 use topdog_domain::labels::DataSegment;
@@ -264,14 +263,7 @@ fn a_client_that_leaves_a_stream_is_counted_with_what_it_got() {
             rig.token,
             body.len()
         );
-        let mut stream = rig.connect().await;
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let mut seen = Vec::new();
-        while !String::from_utf8_lossy(&seen).contains("twelve bytes") {
-            let mut piece = [0; 1024];
-            let n = stream.read(&mut piece).await.unwrap();
-            seen.extend_from_slice(&piece[..n]);
-        }
+        let stream = rig.heard_of(&head, "twelve bytes").await;
         drop(stream);
         let record = &rig.records(1).await[0];
         assert_eq!((record.outcome, record.is_counted), (Outcome::ClientGone, true));

@@ -234,6 +234,20 @@ impl Rig {
         socket.connect(self.address).await.unwrap()
     }
 
+    /// A connection on which that was sent, and whose answer has come as far as that text.
+    pub(crate) async fn heard_of(&self, request: &str, text: &str) -> TcpStream {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains(text) {
+            let mut piece = [0; 1024];
+            let n = stream.read(&mut piece).await.unwrap();
+            assert!(n > 0, "it ended before: {}", String::from_utf8_lossy(&seen));
+            seen.extend_from_slice(&piece[..n]);
+        }
+        stream
+    }
+
     /// The records of admitted requests, once there are so many.
     pub(crate) async fn records(&self, count: usize) -> Vec<RequestRecord> {
         for _ in 0..500 {

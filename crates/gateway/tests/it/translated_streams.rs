@@ -4,7 +4,6 @@ use crate::rig::{Rig, Wish, run, secret_for};
 use crate::upstream::Script;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use topdog_domain::directory::OrgFacts;
 use topdog_domain::labels::DataSegment;
 use topdog_domain::provider::Family;
@@ -362,15 +361,7 @@ fn events_go_on_as_they_come_and_a_slow_reader_holds_the_provider_back() {
             rig.token,
             body.len()
         );
-        let mut stream = rig.connect().await;
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let mut seen = Vec::new();
-        while !String::from_utf8_lossy(&seen).contains("twelve bytes") {
-            let mut piece = [0; 1024];
-            let n = stream.read(&mut piece).await.unwrap();
-            assert!(n > 0, "the first event comes before the last is sent");
-            seen.extend_from_slice(&piece[..n]);
-        }
+        let stream = rig.heard_of(&head, "twelve bytes").await;
         rig.upstream.is_held_back().await;
         drop(stream);
         let record = &rig.records(1).await[0];

@@ -143,11 +143,17 @@ pub enum Operation {
     /// as any other: it reaches a model provider with the customer's key, which is what counts (BRIEF part 2), and
     /// the provider limits its rate.
     CountTokens,
+    /// `POST /v2/chat`, Cohere's.
+    CohereChat,
+    /// `POST /v2/embed`
+    CohereEmbed,
+    /// `POST /v2/rerank`
+    Rerank,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Chat,
         Self::Completions,
         Self::Embeddings,
@@ -161,6 +167,9 @@ impl Operation {
         Self::AudioTranslation,
         Self::Messages,
         Self::CountTokens,
+        Self::CohereChat,
+        Self::CohereEmbed,
+        Self::Rerank,
     ];
 
     /// Whose API it is of, and so who shapes its requests, answers and errors.
@@ -168,6 +177,7 @@ impl Operation {
     pub const fn family(self) -> Family {
         match self {
             Self::Messages | Self::CountTokens => Family::Anthropic,
+            Self::CohereChat | Self::CohereEmbed | Self::Rerank => Family::Cohere,
             Self::Chat
             | Self::Completions
             | Self::Embeddings
@@ -182,7 +192,18 @@ impl Operation {
         }
     }
 
-    /// The path behind `/v1/`, on our side and on a provider's of the same family.
+    /// The version of its API, with which its path begins on our side. A provider's base URL has it already where that
+    /// is of OpenAI's or Anthropic's family.
+    #[must_use]
+    pub const fn version(self) -> &'static str {
+        match self.family() {
+            Family::OpenAi | Family::Anthropic => "v1",
+            Family::Cohere => "v2",
+            Family::Gemini => "v1beta",
+        }
+    }
+
+    /// The path behind the version, on our side and on a provider's of the same family.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -199,13 +220,17 @@ impl Operation {
             Self::AudioTranslation => "audio/translations",
             Self::Messages => "messages",
             Self::CountTokens => "messages/count_tokens",
+            Self::CohereChat => "chat",
+            Self::CohereEmbed => "embed",
+            Self::Rerank => "rerank",
         }
     }
 
-    /// The operation whose path that is.
+    /// The operation at that path, version and all: `/v1/chat/completions`.
     #[must_use]
     pub fn from_path(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|o| o.path() == path)
+        let (version, rest) = path.strip_prefix('/')?.split_once('/')?;
+        Self::ALL.into_iter().find(|o| o.path() == rest && o.version() == version)
     }
 
     /// What records and metrics call it.
@@ -225,6 +250,9 @@ impl Operation {
             Self::AudioTranslation => "audio_translation",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
+            Self::CohereChat => "cohere_chat",
+            Self::CohereEmbed => "cohere_embed",
+            Self::Rerank => "rerank",
         }
     }
 

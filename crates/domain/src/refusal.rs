@@ -278,7 +278,7 @@ impl fmt::Display for Refusal {
             Self::BodyTooLarge(limit) => write!(f, "the request body is larger than {limit} bytes; send a smaller one"),
             Self::BodyTimeout => f.write_str("the request body came too slowly; send it again without pauses"),
             Self::UnsupportedMediaType(want) => write!(f, "this endpoint takes {want}; set content-type accordingly"),
-            Self::NoSuchPath => f.write_str("nothing is at this path; check the base URL (it ends in /v1) and the endpoint's name"),
+            Self::NoSuchPath => f.write_str("nothing is at this path; check the base URL (for OpenAI's clients it ends in /v1) and the endpoint's name"),
             Self::MethodNotAllowed(allow) => write!(f, "this endpoint takes {allow} only"),
             Self::MissingKey => f.write_str("no Top Dog API key was sent; send one as `Authorization: Bearer td_live_…` or `x-api-key`"),
             Self::UnknownKey => f.write_str("this is not a valid Top Dog API key; it is misspelt, unknown or revoked: check it, or have a new one made (a provider's own key belongs into the vault, not here)"),

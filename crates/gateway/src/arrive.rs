@@ -79,6 +79,8 @@ pub(crate) struct Arrived {
 const X_PLAN: HeaderName = HeaderName::from_static("x-plan");
 const X_DATA_SEGMENT: HeaderName = HeaderName::from_static("x-data-segment");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// What SDKs that Fern generates call themselves; Cohere's do.
+const X_SDK_NAME: HeaderName = HeaderName::from_static("x-fern-sdk-name");
 pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 pub(crate) fn arrive(
@@ -88,7 +90,7 @@ pub(crate) fn arrive(
     peer: IpAddr,
 ) -> Result<Arrived, Refusal> {
     let (parts, body) = request.into_parts();
-    let operation = parts.uri.path().strip_prefix("/v1/").and_then(Operation::from_path);
+    let operation = Operation::from_path(parts.uri.path());
     trail
         .family
         .set(operation.map_or_else(|| family_of(parts.uri.path(), &parts.headers), Operation::family));
@@ -110,18 +112,20 @@ pub(crate) fn arrive(
     })
 }
 
-/// Whose API a path is of that is no operation. The list of models both have at the same path; only Anthropic's clients
-/// send a version.
+/// Whose API a path is of that is no operation. The list of models several have at the same path: only Anthropic's clients
+/// send a version, and Cohere's own SDKs say that they are.
 fn family_of(path: &str, headers: &HeaderMap) -> Family {
     match Audience::of(path.as_bytes()) {
         Audience::Model(Family::OpenAi) if headers.contains_key(ANTHROPIC_VERSION) => Family::Anthropic,
+        Audience::Model(Family::OpenAi) if headers.get(X_SDK_NAME).is_some_and(|name| name == "cohere") => {
+            Family::Cohere
+        }
         Audience::Model(family) => family,
         Audience::Management => Family::OpenAi,
     }
 }
 
 fn wanted(method: &Method, path: &str, operation: Option<Operation>) -> Result<Wanted, Refusal> {
-    let path = path.strip_prefix("/v1/").ok_or(Refusal::NoSuchPath)?;
     if let Some(operation) = operation {
         return if method == Method::POST {
             Ok(Wanted::Operation(operation))
@@ -129,6 +133,7 @@ fn wanted(method: &Method, path: &str, operation: Option<Operation>) -> Result<W
             Err(Refusal::MethodNotAllowed("POST"))
         };
     }
+    let path = path.strip_prefix("/v1/").ok_or(Refusal::NoSuchPath)?;
     let wanted = match path.strip_prefix("models") {
         Some("") => Wanted::ModelList,
         Some(model) if model.len() > 1 && model.starts_with('/') => {

@@ -54,7 +54,8 @@ impl Usable {
 const fn asked_in(family: Family) -> Operation {
     match family {
         Family::Anthropic => Operation::Messages,
-        Family::OpenAi | Family::Cohere | Family::Gemini => Operation::Chat,
+        Family::Cohere => Operation::CohereChat,
+        Family::OpenAi | Family::Gemini => Operation::Chat,
     }
 }
 

@@ -28,7 +28,7 @@ impl Target {
     fn new(name: &str, base: BaseUrl, dialect: Family, takes_stream_options: bool) -> Self {
         // A provider's name is made of letters, digits, `-`, `_` and `.`.
         let provider_header = HeaderValue::from_str(name).unwrap_or(HeaderValue::from_static("unknown"));
-        let paths = Operation::ALL.map(|operation| base.join(&format!("/{}", operation.path())).ok());
+        let paths = Operation::ALL.map(|operation| base.join(&path_of(operation)).ok());
         Self { provider_header, dialect, takes_stream_options, base, paths }
     }
 
@@ -41,8 +41,16 @@ impl Target {
     pub(crate) fn uri(&self, operation: Operation, query: Option<&str>) -> Option<Uri> {
         match query {
             None => self.paths.get(operation as usize)?.clone(),
-            Some(query) => self.base.join(&format!("/{}?{query}", operation.path())).ok(),
+            Some(query) => self.base.join(&format!("{}?{query}", path_of(operation))).ok(),
         }
+    }
+}
+
+/// An operation's path behind a base URL, which has the version where that is of OpenAI's or Anthropic's family.
+fn path_of(operation: Operation) -> String {
+    match operation.family() {
+        Family::OpenAi | Family::Anthropic => format!("/{}", operation.path()),
+        Family::Cohere | Family::Gemini => format!("/{}/{}", operation.version(), operation.path()),
     }
 }
 
@@ -53,20 +61,18 @@ impl Target {
         let operation = match pair {
             Pair::Chat { provider: Dialect::OpenAiChat, .. } => Operation::Chat,
             Pair::Chat { provider: Dialect::Anthropic, .. } => Operation::Messages,
-            Pair::Chat { provider: Dialect::Cohere, .. } => return self.base.join("/v2/chat").ok(),
+            Pair::Chat { provider: Dialect::Cohere, .. } => Operation::CohereChat,
             Pair::Chat { provider: Dialect::Gemini, .. } if is_stream => {
                 return self.gemini(model, "streamGenerateContent?alt=sse");
             }
             Pair::Chat { provider: Dialect::Gemini, .. } => return self.gemini(model, "generateContent"),
-            Pair::Embeddings { provider: EmbeddingDialect::Cohere, .. } => {
-                return self.base.join("/v2/embed").ok();
-            }
+            Pair::Embeddings { provider: EmbeddingDialect::OpenAi, .. } => Operation::Embeddings,
+            Pair::Embeddings { provider: EmbeddingDialect::Cohere, .. } => Operation::CohereEmbed,
             Pair::Embeddings { provider: EmbeddingDialect::Gemini, .. } => {
                 return self.gemini(model, "batchEmbedContents");
             }
             // No pair has these on the provider's side.
-            Pair::Chat { provider: Dialect::OpenAiResponses | Dialect::BedrockConverse, .. }
-            | Pair::Embeddings { provider: EmbeddingDialect::OpenAi, .. } => return None,
+            Pair::Chat { provider: Dialect::OpenAiResponses | Dialect::BedrockConverse, .. } => return None,
         };
         self.uri(operation, None)
     }

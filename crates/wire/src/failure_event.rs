@@ -1,6 +1,7 @@
 //! How a stream says that it has died, in its own family's words; never an ending that looks well.
 
 use crate::error_body::{PublicError, error_body, to_bytes};
+use crate::translate::{cohere_failure_data, model};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
 use topdog_domain::provider::{Family, Operation};
@@ -10,7 +11,8 @@ use topdog_domain::provider::{Family, Operation};
 /// It begins with a blank line, so that it is read even where the upstream stopped within an event.
 /// In OpenAI's family Responses gets an `error` event numbered `sequence_number` and a `response.failed`
 /// event numbered one more, since there are clients that wait for the second only; all others get
-/// `data: {"error": …}`. Anthropic's gets an `error` event. `[DONE]` and `message_stop` are never said.
+/// `data: {"error": …}`. Anthropic's gets an `error` event, Cohere's a `message-end` whose reason is `ERROR`. `[DONE]` and
+/// `message_stop` are never said.
 #[must_use]
 pub fn failure_event(
     operation: Operation,
@@ -83,10 +85,25 @@ impl Failure<'_> {
 
 /// An event that is an error, and nothing but that.
 pub(crate) fn put_error(event: &mut BytesMut, family: Family, error: &PublicError, request_id: Option<&str>) {
-    if family == Family::Anthropic {
-        event.put_slice(b"event: error\n");
+    match family {
+        Family::Cohere => {
+            event.put_slice(b"event: message-end\n");
+            return put_data(event, &cohere_failure_data(&failure_of(error, request_id)));
+        }
+        Family::Anthropic => event.put_slice(b"event: error\n"),
+        Family::OpenAi | Family::Gemini => {}
     }
     put_data(event, &error_body(family, SERVER_ERROR, error, request_id));
+}
+
+fn failure_of<'a>(error: &'a PublicError, request_id: Option<&'a str>) -> model::Failure<'a> {
+    model::Failure {
+        kind: model::FailureKind::Server,
+        message: error.message.as_ref().into(),
+        code: Some(error.code.as_ref().into()),
+        param: None,
+        request_id: request_id.map(Into::into),
+    }
 }
 
 /// What a stream's failure would have for a status, had the stream not begun.

@@ -1,4 +1,4 @@
-//! `GET /v1/models`, as OpenAI and as Anthropic tell it.
+//! `GET /v1/models`, as each family tells it.
 
 use crate::error_body::to_bytes;
 use bytes::Bytes;
@@ -18,7 +18,7 @@ pub struct ModelEntry<'a> {
 }
 
 /// The body of the list: `{"object": "list", "data": […]}`, or for Anthropic's clients `{"data": […], "has_more",
-/// "first_id", "last_id"}`, of which this is always the only page. The other families have OpenAI's.
+/// "first_id", "last_id"}`, of which this is always the only page, or for Cohere's `{"models": […]}`.
 #[must_use]
 pub fn model_list<'a>(family: Family, entries: impl Iterator<Item = ModelEntry<'a>>) -> Bytes {
     #[derive(Serialize)]
@@ -33,8 +33,16 @@ pub fn model_list<'a>(family: Family, entries: impl Iterator<Item = ModelEntry<'
         first_id: Option<&'a str>,
         last_id: Option<&'a str>,
     }
-    if family != Family::Anthropic {
-        return to_bytes(&List { object: "list", data: entries.map(Model::from).collect() });
+    #[derive(Serialize)]
+    struct Named<M> {
+        models: Vec<M>,
+    }
+    match family {
+        Family::OpenAi | Family::Gemini => {
+            return to_bytes(&List { object: "list", data: entries.map(Model::from).collect() });
+        }
+        Family::Cohere => return to_bytes(&Named { models: entries.map(CohereModel::from).collect() }),
+        Family::Anthropic => {}
     }
     let data: Vec<_> = entries.map(ModelInfo::from).collect();
     let (first_id, last_id) = (data.first().map(|model| model.id), data.last().map(|model| model.id));
@@ -46,7 +54,8 @@ pub fn model_list<'a>(family: Family, entries: impl Iterator<Item = ModelEntry<'
 pub fn model_object(family: Family, entry: ModelEntry<'_>) -> Bytes {
     match family {
         Family::Anthropic => to_bytes(&ModelInfo::from(entry)),
-        Family::OpenAi | Family::Cohere | Family::Gemini => to_bytes(&Model::from(entry)),
+        Family::Cohere => to_bytes(&CohereModel::from(entry)),
+        Family::OpenAi | Family::Gemini => to_bytes(&Model::from(entry)),
     }
 }
 
@@ -78,5 +87,18 @@ impl<'a> From<ModelEntry<'a>> for ModelInfo<'a> {
     fn from(entry: ModelEntry<'a>) -> Self {
         let created_at = Timestamp::from_micros(0).plus_seconds(entry.created).to_string();
         Self { kind: "model", id: entry.id, display_name: entry.id, created_at }
+    }
+}
+
+/// As Cohere's Models API has it (docs.cohere.com, "List models"), as far as it is known.
+#[derive(Serialize)]
+struct CohereModel<'a> {
+    name: &'a str,
+    finetuned: bool,
+}
+
+impl<'a> From<ModelEntry<'a>> for CohereModel<'a> {
+    fn from(entry: ModelEntry<'a>) -> Self {
+        Self { name: entry.id, finetuned: false }
     }
 }

@@ -113,7 +113,11 @@ impl StreamRelay {
     pub const fn says_when_done(&self) -> bool {
         matches!(
             self.operation,
-            Operation::Chat | Operation::Completions | Operation::Responses | Operation::Messages
+            Operation::Chat
+                | Operation::Completions
+                | Operation::Responses
+                | Operation::Messages
+                | Operation::CohereChat
         )
     }
 

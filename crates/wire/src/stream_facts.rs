@@ -1,10 +1,12 @@
 //! What the events of a stream tell while they pass.
 
+mod cohere;
 mod messages;
 
 use crate::error_shape::{ErrorShape, error_shape, event_shape, is_failure};
 use crate::json::{Cursor, Kind, Value};
 use crate::sse::Event;
+use crate::translate::cohere_tokens;
 use crate::usage::{AnthropicUsage, usage_of_object};
 use memchr::memmem::Finder;
 use std::borrow::Cow;
@@ -111,7 +113,7 @@ impl StreamFacts {
             // The types of events have a dot, those of the items within them have none.
             values_behind(&self.needles.kind, &head)
                 .filter_map(|value| value.string_body())
-                .find(|kind| kind.contains('.') || self.family() == Family::Anthropic)
+                .find(|kind| kind.contains('.') || self.family() != Family::OpenAi)
                 .map(|kind| Cow::Owned(kind.to_owned()))
         });
         if let Some(name) = &name {
@@ -121,7 +123,9 @@ impl StreamFacts {
         self.note_sequence(&tail);
         let may_tell_usage =
             self.family() != Family::Anthropic || name.as_deref().is_some_and(messages::tells_usage);
-        let is_delta = name.is_none_or(|name| name.ends_with(".delta") || name == "content_block_delta");
+        let is_delta = name.is_none_or(|name| {
+            name.ends_with(".delta") || name == "content_block_delta" || cohere::tells_text(&name)
+        });
         let is_delta = is_delta && !self.is_done;
         if is_delta && self.needles.text.find(head.as_bytes()).is_some() {
             self.text_bytes += length as u64;
@@ -139,16 +143,10 @@ impl StreamFacts {
             let name = name.or_else(|| type_of(data)).unwrap_or_default();
             self.note_name(name);
             has_failed |= is_failure(name);
-            if self.family() == Family::Anthropic {
-                self.note_message_event(name, data);
-            } else {
-                self.note_sequence(data);
-                if name == "response.created" {
-                    self.response_id = id_of_response(data);
-                }
-                if name.ends_with(".delta") && !name.ends_with("audio.delta") {
-                    self.note_text(data);
-                }
+            match self.family() {
+                Family::Anthropic => self.note_message_event(name, data),
+                Family::Cohere => has_failed |= self.note_cohere_event(name, data),
+                Family::OpenAi | Family::Gemini => self.note_response_event(name, data),
             }
         } else {
             self.note_text(data);
@@ -163,10 +161,20 @@ impl StreamFacts {
             None => Noted::Other,
         };
         if has_failed {
-            self.failure_code = code_of_failure(data).or(self.failure_code.take());
+            self.failure_code = code_of_failure(self.family(), data).or(self.failure_code.take());
             return Noted::Failure;
         }
         noted
+    }
+
+    fn note_response_event(&mut self, name: &str, data: &str) {
+        self.note_sequence(data);
+        if name == "response.created" {
+            self.response_id = id_of_response(data);
+        }
+        if name.ends_with(".delta") && !name.ends_with("audio.delta") {
+            self.note_text(data);
+        }
     }
 
     /// Chat and completions have bare `data:` lines; all others name their events, in an `event:` line,
@@ -183,6 +191,7 @@ impl StreamFacts {
         match name {
             "error" => self.has_failed = true,
             _ if self.family() == Family::Anthropic => self.is_done |= name == "message_stop",
+            _ if self.family() == Family::Cohere => self.is_done |= name == cohere::LAST_EVENT,
             "response.failed" => {
                 self.is_done = true;
                 self.has_failed = true;
@@ -234,7 +243,8 @@ impl StreamFacts {
     fn note_usage(&mut self, raw: &str) {
         let usage = match self.family() {
             Family::Anthropic => self.told.add(raw).map(|()| self.told.tokens()),
-            Family::OpenAi | Family::Cohere | Family::Gemini => usage_of_object(raw),
+            Family::Cohere => cohere_tokens(raw),
+            Family::OpenAi | Family::Gemini => usage_of_object(raw),
         };
         if usage.is_some() {
             self.text_bytes_told = self.text_bytes;
@@ -324,8 +334,10 @@ fn id_of_response(data: &str) -> Option<String> {
 }
 
 /// The word that a failure calls itself by, where it is one: it goes into records.
-fn code_of_failure(data: &str) -> Option<String> {
+fn code_of_failure(family: Family, data: &str) -> Option<String> {
     let event = crate::json::document(data).ok()?;
+    // Cohere's is within the last event, whose type is no word for a failure.
+    let event = if family == Family::Cohere { event.member("delta")? } else { event };
     let response = event.member("response").filter(|response| response.kind == Kind::Object);
     let event = response.unwrap_or(event);
     let error = event.member("error").filter(|error| error.kind == Kind::Object).unwrap_or(event);

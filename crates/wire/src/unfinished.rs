@@ -128,7 +128,12 @@ impl Unfinished {
         let has = |word| memchr::memmem::find(recent, word).is_some();
         secret.get(..BEGINNING_OF_SECRET).is_some_and(has)
             || self.may_be_named_failure()
-            || (has(ERROR) && event_shape(&self.bytes) != ErrorShape::Answer)
+            || (has(ERROR) && (event_shape(&self.bytes) != ErrorShape::Answer || self.is_last_of_cohere()))
+    }
+
+    /// Is it the event in which Cohere tells how an answer ended? What went wrong stands deeper in it than elsewhere.
+    fn is_last_of_cohere(&self) -> bool {
+        memchr::memmem::find(&self.bytes, b"message-end").is_some()
     }
 
     /// Is the name that it begins with a failure's, or still to be read?

@@ -5,6 +5,7 @@ mod anthropic;
 pub(crate) use anthropic::AnthropicUsage;
 
 use crate::json::{self, Cursor, Kind};
+use crate::translate;
 use serde::Deserialize;
 use topdog_domain::provider::{Family, Operation};
 use topdog_domain::usage::TokenUsage;
@@ -17,6 +18,11 @@ pub fn usage_of_answer(operation: Operation, body: &[u8]) -> Option<TokenUsage> 
         Operation::Speech => None,
         // It has told a number, and used nothing.
         Operation::CountTokens => Some(TokenUsage::default()),
+        // Theirs stands in `meta`; searches are no tokens.
+        Operation::CohereEmbed | Operation::Rerank => {
+            let text = std::str::from_utf8(body).ok()?;
+            translate::cohere_tokens(json::document(text).ok()?.member("meta")?.raw)
+        }
         _ => {
             let text = std::str::from_utf8(body).ok()?;
             let raw = match usage_near_the_end(text) {
@@ -28,7 +34,8 @@ pub fn usage_of_answer(operation: Operation, body: &[u8]) -> Option<TokenUsage> 
                     let mut usage = AnthropicUsage::default();
                     usage.add(raw).map(|()| usage.tokens())
                 }
-                Family::OpenAi | Family::Cohere | Family::Gemini => usage_of_object(raw),
+                Family::Cohere => translate::cohere_tokens(raw),
+                Family::OpenAi | Family::Gemini => usage_of_object(raw),
             }
         }
     }

@@ -163,10 +163,20 @@ fn free_has_basic_openai_only() {
 #[test]
 fn an_operation_is_of_the_family_whose_path_it_has() {
     for operation in Operation::ALL {
-        let is_anthropics = operation.path().starts_with("messages");
-        let family = if is_anthropics { Family::Anthropic } else { Family::OpenAi };
+        let path = format!("/{}/{}", operation.version(), operation.path());
+        let family = match () {
+            () if path.starts_with("/v1/messages") => Family::Anthropic,
+            () if path.starts_with("/v2/") => Family::Cohere,
+            () => Family::OpenAi,
+        };
         assert_eq!(operation.family(), family, "{}", operation.name());
-        assert_eq!(Operation::from_path(operation.path()), Some(operation));
+        assert_eq!(Operation::from_path(&path), Some(operation));
+        let elsewhere = if family == Family::Cohere { "v1" } else { "v2" };
+        for other in
+            [path.replacen(operation.version(), elsewhere, 1), format!("/{path}"), format!("{path}/")]
+        {
+            assert_eq!(Operation::from_path(&other), None, "{other}");
+        }
         let written = serde_json::to_value(operation).unwrap();
         assert_eq!(written, operation.name(), "records and metrics call it the same");
     }

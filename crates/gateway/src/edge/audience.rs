@@ -18,9 +18,21 @@ impl Audience {
     }
 }
 
+/// Is that a path of the data plane?
+pub(crate) fn is_of_models(path: &str) -> bool {
+    MODEL_PATHS.iter().any(|beginning| path.starts_with(beginning))
+}
+
+/// What the paths of the data plane begin with, the commonest first.
+const MODEL_PATHS: [&str; 2] = ["/v1/", "/v2/"];
+
 /// The family that has that path, whether or not something is there.
 fn family_of(path: &[u8]) -> Family {
     let behind = path.strip_prefix(b"/v1/messages");
     let is_messages = behind.is_some_and(|rest| matches!(rest.first(), None | Some(b'/' | b'?')));
-    if is_messages { Family::Anthropic } else { Family::OpenAi }
+    match path {
+        _ if is_messages => Family::Anthropic,
+        [b'/', b'v', b'2', b'/', ..] => Family::Cohere,
+        _ => Family::OpenAi,
+    }
 }

@@ -14,7 +14,7 @@ use crate::answer::{AnswerBody, ControlBody, problem, refused};
 use crate::arrive::{Trail, client_ip, is_trusted};
 use crate::journey::travel;
 use crate::worker::Worker;
-use audience::Audience;
+use audience::{Audience, is_of_models};
 pub use client_body::{BodyLost, ClientBody};
 #[cfg(feature = "fuzzing")]
 pub use h1::property::h1_server;
@@ -254,7 +254,7 @@ const MOST_H2_RESETS: usize = 50;
 const H2_SEND_BUFFER: usize = 64 * 1024;
 
 async fn answer(worker: &Rc<Worker>, request: Request<ClientBody>, peer: SocketAddr) -> Response<AnswerBody> {
-    if request.uri().path().starts_with("/v1/") {
+    if is_of_models(request.uri().path()) {
         return travel(worker, request, peer.ip()).await;
     }
     let client = SocketAddr::new(client_ip(worker, request.headers(), peer.ip()), peer.port());

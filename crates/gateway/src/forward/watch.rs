@@ -234,7 +234,14 @@ pub(super) fn text_bytes(operation: Operation, length: usize) -> u64 {
 
 /// Does a model answer with text?
 const fn is_of_text(operation: Operation) -> bool {
-    matches!(operation, Operation::Chat | Operation::Completions | Operation::Responses | Operation::Messages)
+    matches!(
+        operation,
+        Operation::Chat
+            | Operation::Completions
+            | Operation::Responses
+            | Operation::Messages
+            | Operation::CohereChat
+    )
 }
 
 fn secret(key: &Option<Arc<OpenedKey>>) -> &[u8] {

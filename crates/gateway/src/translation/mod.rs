@@ -50,18 +50,21 @@ impl Way {
     /// The way to a provider that speaks that family's dialect; none where it has nothing like the operation.
     pub(crate) const fn between(operation: Operation, provider: Family) -> Option<Self> {
         let pair = match (operation, provider) {
-            (Operation::Chat | Operation::Responses | Operation::Embeddings, Family::OpenAi)
-            | (Operation::Messages | Operation::CountTokens, Family::Anthropic) => return Some(Self::Native),
+            _ if is_same(operation.family(), provider) => return Some(Self::Native),
             (Operation::Chat, _) => conversation(Dialect::OpenAiChat, provider),
             (Operation::Responses, _) => conversation(Dialect::OpenAiResponses, provider),
             (Operation::Messages, _) => conversation(Dialect::Anthropic, provider),
-            (Operation::Embeddings, Family::Cohere) => texts(EmbeddingDialect::Cohere),
-            (Operation::Embeddings, Family::Gemini) => texts(EmbeddingDialect::Gemini),
-            (_, Family::OpenAi) if !matches!(operation, Operation::CountTokens) => return Some(Self::Native),
+            (Operation::CohereChat, _) => conversation(Dialect::Cohere, provider),
+            (Operation::Embeddings, _) => return texts(EmbeddingDialect::OpenAi, provider),
+            (Operation::CohereEmbed, _) => return texts(EmbeddingDialect::Cohere, provider),
             _ => return None,
         };
         Some(Self::Translated(pair))
     }
+}
+
+const fn is_same(one: Family, other: Family) -> bool {
+    one as u8 == other as u8
 }
 
 const fn conversation(caller: Dialect, provider: Family) -> Pair {
@@ -75,8 +78,15 @@ const fn conversation(caller: Dialect, provider: Family) -> Pair {
     Pair::Chat { caller, provider }
 }
 
-const fn texts(provider: EmbeddingDialect) -> Pair {
-    Pair::Embeddings { caller: EmbeddingDialect::OpenAi, provider }
+/// The way of texts to be embedded; none where the provider's family has nothing like it.
+const fn texts(caller: EmbeddingDialect, provider: Family) -> Option<Way> {
+    let provider = match provider {
+        Family::OpenAi => EmbeddingDialect::OpenAi,
+        Family::Cohere => EmbeddingDialect::Cohere,
+        Family::Gemini => EmbeddingDialect::Gemini,
+        Family::Anthropic => return None,
+    };
+    Some(Way::Translated(Pair::Embeddings { caller, provider }))
 }
 
 impl Pair {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod cohere;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
 mod echoing;

@@ -253,6 +253,18 @@ pub(crate) const fn gemini_class(status: u16) -> &'static str {
     gemini::words::failure_word(model::FailureKind::of_status(status)).1
 }
 
+/// The tokens of a `usage` in Cohere's words, or of a `meta`, which has the same fields; none where it tells none.
+pub(crate) fn cohere_tokens(raw: &str) -> Option<TokenUsage> {
+    cohere::usage(&json::parse(raw).ok()?).map(|usage| usage.tokens)
+}
+
+/// The data of the event that ends a stream of Cohere's which has failed.
+pub(crate) fn cohere_failure_data(failure: &model::Failure<'_>) -> Vec<u8> {
+    let mut json = json::Json::default();
+    cohere::put_last_event(&mut json, failure);
+    json.into_bytes()
+}
+
 /// What a body takes of memory while it is translated, bytes, at the most: itself, what becomes of it, and a node for
 /// every value in it. A list of a million numbers is short, and its nodes are not.
 #[must_use]

@@ -48,7 +48,7 @@ pub(super) fn write(failure: &Failure<'_>) -> (u16, Vec<u8>) {
 }
 
 /// The last event of a stream that failed: its data.
-pub(super) fn put_last_event(json: &mut Json, failure: &Failure<'_>) {
+pub(in crate::translate) fn put_last_event(json: &mut Json, failure: &Failure<'_>) {
     let Failure { kind, message, code, param: _, request_id } = failure;
     let reason = if *kind == FailureKind::TimedOut { super::words::TIMED_OUT } else { "ERROR" };
     json.open('{').key("type").string("message-end");

@@ -32,7 +32,8 @@ use super::json::Node;
 use super::losses::{Losses, Malformed};
 use super::model::{Answer, Failure, Request};
 use super::sequence::Interleaving;
-pub(super) use words::count;
+pub(super) use failure::put_last_event;
+pub(super) use words::{count, usage};
 
 /// The dialect.
 pub(crate) struct Cohere;

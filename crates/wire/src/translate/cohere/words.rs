@@ -87,7 +87,7 @@ pub(super) const fn detail_word(detail: Detail) -> (&'static str, bool) {
 ///
 /// `cached_tokens` are some of all the input's tokens, of which those that are not billed may be cached as
 /// well; so only as many as don't fit there are taken to be among the billed ones.
-pub(super) fn usage(told: &Node<'_>) -> Option<Usage> {
+pub(in crate::translate) fn usage(told: &Node<'_>) -> Option<Usage> {
     let tokens = told.member("tokens");
     let billed = told.member("billed_units").filter(|billed| count(billed, "input_tokens").is_some());
     let counted = billed.or(tokens)?;

@@ -111,6 +111,9 @@ codes!(Operation {
     10 = AudioTranslation,
     11 = Messages,
     12 = CountTokens,
+    13 = CohereChat,
+    14 = CohereEmbed,
+    15 = Rerank,
 });
 
 macro_rules! numbers {

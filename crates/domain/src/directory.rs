@@ -9,9 +9,10 @@ use crate::ports::{ChangeFeed, PortError, Tiers};
 use crate::quota::{Meter, OrgMeters};
 use crate::tenant::{Endpoint, Organisation, ProviderKey, Workspace};
 use crate::tier::{Limit, Tier, TierCatalogue};
-use crate::{ApiKeyId, OrgId, ProviderKeyId, Refusal};
+use crate::{ApiKeyId, OrgId, ProviderKeyId, Refusal, Timestamp};
 use arc_swap::{ArcSwap, Guard};
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Everything stored about an organisation that the path of a request needs.
@@ -130,6 +131,8 @@ pub struct Directory {
     change: Mutex<()>,
     /// Reading again and replacing are one step, so that an older reading never replaces a newer one.
     reload: tokio::sync::Mutex<()>,
+    /// Until when it passes for the present state, microseconds.
+    current_until: AtomicI64,
 }
 
 impl Directory {
@@ -141,7 +144,25 @@ impl Directory {
             tiers: ArcSwap::from_pointee(tiers),
             change: Mutex::new(()),
             reload: tokio::sync::Mutex::new(()),
+            current_until: AtomicI64::new(i64::MAX),
         }
+    }
+
+    /// May what is known still pass for what is so? Always, where nobody has ever said until when. Requests that must
+    /// not be served by what was revoked meanwhile ask this.
+    #[must_use]
+    pub fn is_current(&self, now: Timestamp) -> bool {
+        now.micros() <= self.current_until.load(Ordering::Acquire)
+    }
+
+    /// All changes are in it: until then it passes for the present state, whatever happens.
+    pub fn confirm_until(&self, until: Timestamp) {
+        self.current_until.store(until.micros(), Ordering::Release);
+    }
+
+    /// It passes for the present state no longer, whatever the clock says.
+    pub fn doubt(&self) {
+        self.current_until.store(i64::MIN, Ordering::Release);
     }
 
     /// The present state.

@@ -49,7 +49,7 @@ pub const fn lease_size(limit: u64, granted_in_all: u64) -> u64 {
     if limit <= 64 {
         return 1;
     }
-    let part = remaining / 20;
+    let part = remaining / LEASE_PART;
     if part > LARGEST_LEASE {
         LARGEST_LEASE
     } else if part == 0 {
@@ -60,6 +60,8 @@ pub const fn lease_size(limit: u64, granted_in_all: u64) -> u64 {
 }
 
 const LARGEST_LEASE: u64 = 800;
+/// A lease is such a part of what remains.
+const LEASE_PART: u64 = 20;
 
 /// How many units a node is granted that still holds `held` of its last lease: what brings it back to one lease's
 /// size, never past the limit. A lease that is fetched ahead so adds nothing to what a crash can cost.
@@ -68,6 +70,15 @@ pub const fn block_size(limit: u64, granted_in_all: u64, held: u64) -> u64 {
     let block = lease_size(limit, granted_in_all).saturating_sub(held);
     let remaining = limit.saturating_sub(granted_in_all);
     if block < remaining { block } else { remaining }
+}
+
+/// The most that may be granted in all for a block of that many units, decided a moment ago, to be still right: no
+/// larger than [`block_size`] has it now, and not past the limit. By it a ledger decides without holding a lock.
+#[must_use]
+pub const fn granted_at_most(limit: u64, units: u64, held: u64) -> u64 {
+    let block = held.saturating_add(units);
+    // Of small limits, and of a node that holds nothing, a single unit is right until the end.
+    limit.saturating_sub(if block <= 1 { 1 } else { block.saturating_mul(LEASE_PART) })
 }
 
 /// The limit is reached.

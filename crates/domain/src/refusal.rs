@@ -136,6 +136,8 @@ pub enum Refusal {
     LedgerUnavailable,
     /// Records can't be kept just now (full disk), and this request may not go unrecorded.
     RecordsUnavailable,
+    /// The node has heard of no changes for so long that it may not serve a regulated request: its key may be revoked.
+    ChangesUnknown,
     /// So many requests of the organisation are under way on this node, and it may have no more.
     ConcurrencyLimit(u64),
     /// The bodies of the organisation's requests take up so many bytes of this node, and may take no more.
@@ -199,6 +201,7 @@ impl Refusal {
             Self::UpstreamBroken(_) => "upstream_failed",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::RecordsUnavailable => "records_unavailable",
+            Self::ChangesUnknown => "changes_unknown",
             Self::ConcurrencyLimit(_) => "concurrency_limit",
             Self::BodyMemoryLimit(_) => "body_memory_limit",
             Self::Overloaded => "overloaded",
@@ -235,7 +238,11 @@ impl Refusal {
             Self::ConcurrencyLimit(_) | Self::BodyMemoryLimit(_) => 429,
             Self::Internal | Self::ProviderKeyUnreadable(_) => 500,
             Self::UpstreamUnreachable(_) | Self::UpstreamBroken(_) | Self::ProviderKeyUnreachable(_) => 502,
-            Self::LedgerUnavailable | Self::RecordsUnavailable | Self::Overloaded | Self::ShuttingDown => 503,
+            Self::LedgerUnavailable
+            | Self::RecordsUnavailable
+            | Self::ChangesUnknown
+            | Self::Overloaded
+            | Self::ShuttingDown => 503,
             Self::UpstreamTimeout(_) => 504,
         }
     }
@@ -307,6 +314,7 @@ impl fmt::Display for Refusal {
             Self::UpstreamBroken(p) => write!(f, "the provider `{p}` broke off its answer; try again"),
             Self::LedgerUnavailable => f.write_str("limits can't be checked just now; try again in a moment"),
             Self::RecordsUnavailable => f.write_str("this request could not be recorded, so it was not made; try again in a moment"),
+            Self::ChangesUnknown => f.write_str("this server has heard of no changes for too long to serve a request of a regulated segment; try again in a moment"),
             Self::ConcurrencyLimit(limit) => write!(f, "your organisation has {limit} requests under way on this server, as many as it may; try again when one of them has ended"),
             Self::BodyMemoryLimit(limit) => write!(f, "the requests of your organisation hold {limit} bytes of bodies in this server's memory, as many as they may; try again when one of them has ended"),
             Self::ShuttingDown => f.write_str("the server is stopping and could wait no longer for this answer; send the request again"),

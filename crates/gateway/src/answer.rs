@@ -203,6 +203,7 @@ fn advise(headers: &mut HeaderMap, refusal: &Refusal, now: Timestamp) {
         }
         Refusal::LedgerUnavailable
         | Refusal::RecordsUnavailable
+        | Refusal::ChangesUnknown
         | Refusal::ConcurrencyLimit(_)
         | Refusal::BodyMemoryLimit(_)
         | Refusal::Overloaded

@@ -77,6 +77,7 @@ fn counts_nothing(refusal: &Refusal) -> bool {
                 | Refusal::Overloaded
                 | Refusal::LedgerUnavailable
                 | Refusal::RecordsUnavailable
+                | Refusal::ChangesUnknown
         )
 }
 

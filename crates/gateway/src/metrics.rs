@@ -137,6 +137,7 @@ type Refusals = std::collections::BTreeMap<(Plan, DataSegment, &'static str), u6
 /// Those that are our own doing, from 0 on: an alarm sees growth, and misses what a series is born with.
 fn none_of_ours() -> Refusals {
     let ours = [
+        Refusal::ChangesUnknown,
         Refusal::Internal,
         Refusal::LedgerUnavailable,
         Refusal::Overloaded,

@@ -69,6 +69,9 @@ pub(crate) async fn reserve(
     if must_be_recorded && !worker.parts().spool.is_healthy() {
         return Err(Refusal::RecordsUnavailable);
     }
+    if labels.segment.is_regulated() && !worker.parts().directory.is_current(trail.at) {
+        return Err(Refusal::ChangesUnknown);
+    }
     let mut reservation = Reservation::empty(entitled.caller.clone());
     let tier = &entitled.caller.org.tier;
     let limit = tier.llm_requests_per_day;

@@ -6,13 +6,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout};
 use topdog_domain::directory::Directory;
 use topdog_domain::ports::{ChangeFeed, Clock, PortError, Tiers};
 use topdog_domain::{OrgId, Timestamp};
 
-/// How long a change may go unnoticed that rings no bell here: one that another node made.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a change may go unnoticed that rings no bell here: one that another node made, where its bell is not heard.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long an answer may take: a database whose machine is gone never gives one.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The same, of all organisations at once.
+const PATIENCE_FOR_ALL: Duration = Duration::from_secs(120);
+
+async fn in_time<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, PortError>>,
+) -> Result<T, PortError> {
+    let silence = || PortError::Unavailable("no answer of the database".into());
+    timeout(patience, answer).await.unwrap_or_else(|_| Err(silence()))
+}
 
 /// What following changes needs.
 pub struct Following {
@@ -22,8 +34,10 @@ pub struct Following {
     pub tiers: Arc<dyn Tiers>,
     /// What is kept up to date.
     pub directory: Arc<Directory>,
-    /// Rung when this node has changed something.
+    /// Rung when this node has changed something, or has heard that another has.
     pub doorbell: Arc<Notify>,
+    /// For how long the directory passes for the present state after all changes were known to be in it.
+    pub current_for: Duration,
     /// Called when the directory has the organisation's new state: the vault forgets its plaintext.
     pub on_change: Box<dyn Fn(OrgId) + Send + Sync>,
     /// The time.
@@ -55,6 +69,8 @@ pub struct Follower {
     /// Everything up to there is in the directory.
     seq: i64,
     freshness: Freshness,
+    /// By a clock that nobody sets, when that was.
+    looked_at: Instant,
 }
 
 impl Follower {
@@ -63,12 +79,14 @@ impl Follower {
     /// # Errors
     /// Where the tenants or tiers can't be read.
     pub async fn load(parts: Following) -> Result<Self, PortError> {
-        let now = parts.clock.now();
+        let (now, looked_at) = (parts.clock.now(), Instant::now());
         // First the place, then what is there: what changes between the two is read once more.
         let seq = parts.feed.newest_change().await?;
         parts.directory.reload_all(&*parts.feed, &*parts.tiers).await?;
         let freshness = Freshness(Arc::new(AtomicI64::new(now.micros())));
-        Ok(Self { parts, seq, freshness })
+        let follower = Self { parts, seq, freshness, looked_at };
+        follower.confirm(now);
+        Ok(follower)
     }
 
     /// How up to date the directory is.
@@ -91,11 +109,15 @@ impl Follower {
             rung.as_mut().enable();
             match self.look().await {
                 Ok(()) => is_failing = false,
-                Err(error) if !is_failing => {
-                    tracing::warn!(%error, "changes can't be read, what is known stays in force");
+                Err(error) => {
+                    if !is_failing {
+                        tracing::warn!(%error, "changes can't be read, what is known stays in force");
+                    }
                     is_failing = true;
+                    if self.looked_at.elapsed() > self.parts.current_for {
+                        self.parts.directory.doubt();
+                    }
                 }
-                Err(_) => {}
             }
             tokio::select! {
                 () = rung => {}
@@ -106,27 +128,35 @@ impl Follower {
 
     /// Takes over all changes there are; those that could not be read are looked at again.
     async fn look(&mut self) -> Result<(), PortError> {
-        let now = self.parts.clock.now();
+        let (now, looked_at) = (self.parts.clock.now(), Instant::now());
         // The feed's order is the order of the commits, so nothing ever appears before `seq`.
-        let changes = self.parts.feed.changes_since(self.seq).await?;
+        let changes = in_time(PATIENCE, self.parts.feed.changes_since(self.seq)).await?;
         if let Some(last) = changes.last() {
             let orgs: BTreeSet<OrgId> = changes.iter().filter_map(|change| change.org).collect();
             let is_tier_changed = changes.iter().any(|change| change.org.is_none());
             self.reload(&orgs, is_tier_changed).await?;
             self.seq = last.seq;
         }
+        self.looked_at = looked_at;
         self.freshness.0.store(now.micros(), Ordering::Release);
+        self.confirm(now);
         Ok(())
+    }
+
+    /// A node that is paused finds the time over when it goes on, before it has looked again.
+    fn confirm(&self, now: Timestamp) {
+        let seconds = i64::try_from(self.parts.current_for.as_secs()).unwrap_or(i64::MAX);
+        self.parts.directory.confirm_until(now.plus_seconds(seconds));
     }
 
     async fn reload(&self, orgs: &BTreeSet<OrgId>, is_tier_changed: bool) -> Result<(), PortError> {
         let Following { feed, tiers, directory, on_change, .. } = &self.parts;
         if is_tier_changed {
-            directory.reload_all(&**feed, &**tiers).await?;
+            in_time(PATIENCE_FOR_ALL, directory.reload_all(&**feed, &**tiers)).await?;
         }
         for org in orgs {
             if !is_tier_changed {
-                directory.reload_org(&**feed, *org).await?;
+                in_time(PATIENCE, directory.reload_org(&**feed, *org)).await?;
             }
             on_change(*org);
         }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use topdog_domain::entitlement::Resource;
 use topdog_domain::ports::{MeterUse, PortError, QuotaLedger};
-use topdog_domain::quota::{Lease, Meter, MeterKey, MinuteWindow, NotTaken, Unit, block_size, lease_size};
+use topdog_domain::quota::{
+    Lease, Meter, MeterKey, MinuteWindow, NotTaken, Unit, block_size, granted_at_most, lease_size,
+};
 use topdog_domain::tier::Limit;
 use topdog_domain::{OrgId, Timestamp, UtcDay};
 
@@ -392,6 +394,24 @@ proptest! {
         let block = block_size(limit, granted, held);
         prop_assert!(granted >= limit || block <= limit - granted);
         prop_assert!(block == 0 || block + held <= lease);
+    }
+
+    #[test]
+    fn a_block_is_right_for_as_long_as_is_said_and_no_longer(
+        limit in prop_oneof![0u64..200, 0u64..100_000],
+        part in 0u64..=100,
+        held in prop_oneof![Just(0), 0u64..1_000],
+        back in 0u64..1_000,
+    ) {
+        let granted = limit * part / 100;
+        let block = block_size(limit, granted, held);
+        prop_assume!(block > 0);
+        let latest = granted_at_most(limit, block, held);
+        prop_assert!(latest >= granted, "it would never be granted");
+        prop_assert_eq!(block_size(limit, latest, held), block, "it is right to the last");
+        prop_assert!(block_size(limit, latest + 1, held) < block, "it is right for longer than is said");
+        // Where others have given back, a larger one would be right too.
+        prop_assert!(block_size(limit, latest.saturating_sub(back), held) >= block);
     }
 }
 

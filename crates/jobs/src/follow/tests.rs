@@ -1,9 +1,14 @@
 use super::*;
 use crate::Stopper;
+use async_trait::async_trait;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use topdog_domain::directory::OrgFacts;
 use topdog_domain::fakes::{FakeClock, MemoryStore, samples};
-use topdog_domain::ports::{ApiKeys, OrganisationChange, Organisations};
+use topdog_domain::ports::{ApiKeys, Change, OrganisationChange, Organisations};
 use topdog_domain::tier::{Limit, Tier, TierCatalogue};
+
+const CURRENT_FOR: Duration = Duration::from_secs(30);
 
 struct Bed {
     store: Arc<MemoryStore>,
@@ -31,6 +36,7 @@ impl Bed {
             tiers: self.store.clone(),
             directory: self.directory.clone(),
             doorbell: self.doorbell.clone(),
+            current_for: CURRENT_FOR,
             on_change: Box::new(move |org| heard.lock().unwrap().push(org)),
             clock: self.clock.clone(),
         })
@@ -158,6 +164,67 @@ async fn while_the_database_is_away_what_is_known_stays() {
     sleep(LOOK_EVERY).await;
     assert_eq!(bed.tier_of(org).as_deref(), Some("FREE"));
     assert_eq!(freshness.age_seconds(bed.clock.now()), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_out_of_touch_knows_it_whatever_the_clock_says() {
+    let bed = Bed::new();
+    let (_stopper, _) = bed.follow().await;
+    let is_current = || bed.directory.is_current(bed.clock.now());
+    bed.store.set_away(true);
+    sleep(CURRENT_FOR).await;
+    assert!(is_current(), "the wall clock stands, and the limit is not over");
+    sleep(LOOK_EVERY * 2).await;
+    assert!(!is_current(), "the limit is over by the clock that nobody sets");
+    bed.store.set_away(false);
+    sleep(LOOK_EVERY).await;
+    assert!(is_current());
+    // As after a pause: the clock has gone on, and nobody has looked yet.
+    bed.clock.advance_seconds(31);
+    assert!(!is_current());
+    sleep(LOOK_EVERY).await;
+    assert!(is_current());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_never_answers_holds_up_no_later_look() {
+    let bed = Bed::new();
+    let silent = Arc::new(SilentOnce { feed: bed.store.clone(), is_silent: AtomicBool::new(true) });
+    let mut follower = bed.load().await.unwrap();
+    follower.parts.feed = silent;
+    let (_stopper, stop) = Stopper::new();
+    tokio::spawn(follower.follow(stop));
+    let org = bed.organisation("acme").await;
+    sleep(PATIENCE + LOOK_EVERY * 2).await;
+    assert_eq!(bed.tier_of(org).as_deref(), Some("PRO"));
+}
+
+/// A feed that never answers the first look.
+struct SilentOnce {
+    feed: Arc<MemoryStore>,
+    is_silent: AtomicBool,
+}
+
+#[async_trait]
+impl ChangeFeed for SilentOnce {
+    async fn newest_change(&self) -> Result<i64, PortError> {
+        self.feed.newest_change().await
+    }
+
+    async fn changes_since(&self, seq: i64) -> Result<Vec<Change>, PortError> {
+        if self.is_silent.swap(false, Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.feed.changes_since(seq).await
+    }
+
+    async fn load_all(&self) -> Result<Vec<OrgFacts>, PortError> {
+        self.feed.load_all().await
+    }
+
+    async fn load_org(&self, org: OrgId) -> Result<Option<OrgFacts>, PortError> {
+        self.feed.load_org(org).await
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 
 use super::Store;
 use super::audit_chain;
+use super::doorbell;
 use super::engine::{Tx, on_engine, statements};
 use topdog_domain::OrgId;
 use topdog_domain::audit::AuditDraft;
@@ -26,6 +27,7 @@ impl Store {
         // The clock's row is held from here to the commit, so that no later number is seen before this one.
         let seq: i64 = on_engine!(tx.conn(), |db| sqlx::query_scalar(TICK).fetch_one(db).await)?;
         on_engine!(tx.conn(), |db| sqlx::query(ANNOUNCE).bind(seq).bind(org).execute(db).await.map(|_| ()))?;
+        doorbell::ring(&mut tx).await?;
         tx.commit().await?;
         self.doorbell().notify_waiters();
         Ok(())

@@ -1,7 +1,8 @@
 //! One statement, two engines.
 
 use super::error;
-use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use super::way::{PgDoor, PgWay};
+use sqlx::{Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use topdog_domain::ports::PortError;
 
 /// Something that there is one of for each engine.
@@ -62,24 +63,24 @@ pub(super) struct SqlitePools {
 }
 
 /// The open database.
-pub(super) type Pools = Engine<SqlitePools, PgPool>;
+pub(super) type Pools = Engine<SqlitePools, PgDoor>;
 /// Where a single statement may be sent.
-pub(super) type Pool<'a> = Engine<&'a SqlitePool, &'a PgPool>;
+pub(super) type Pool<'a> = Engine<&'a SqlitePool, PgWay<'a>>;
 /// Where a statement of a transaction is sent.
-pub(super) type Conn<'a> = Engine<&'a mut SqliteConnection, &'a mut PgConnection>;
+pub(super) type Conn<'a> = Engine<&'a mut SqliteConnection, PgWay<'a>>;
 
 impl Pools {
     pub(super) const fn readers(&self) -> Pool<'_> {
         match self {
             Self::Sqlite(pools) => Engine::Sqlite(&pools.readers),
-            Self::Postgres(pool) => Engine::Postgres(pool),
+            Self::Postgres(door) => Engine::Postgres(door.way()),
         }
     }
 
     pub(super) const fn writer(&self) -> Pool<'_> {
         match self {
             Self::Sqlite(pools) => Engine::Sqlite(&pools.writer),
-            Self::Postgres(pool) => Engine::Postgres(pool),
+            Self::Postgres(door) => Engine::Postgres(door.way()),
         }
     }
 
@@ -87,11 +88,16 @@ impl Pools {
     /// could not get it any more after another's write.
     pub(super) async fn begin(&self) -> Result<Tx, PortError> {
         // What a statement reads behind a lock must be what the lock's last holder committed, whatever the
-        // server's default is.
-        const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+        // server's default is. A node that is paused, or whose network is gone, holds its locks no longer than
+        // that: the server ends its transaction.
+        const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
+            SET LOCAL idle_in_transaction_session_timeout = '10s'";
         let tx = match self {
             Self::Sqlite(pools) => pools.writer.begin_with("BEGIN IMMEDIATE").await.map(Engine::Sqlite),
-            Self::Postgres(pool) => pool.begin_with(READ_COMMITTED).await.map(Engine::Postgres),
+            Self::Postgres(door) => {
+                let tx = door.pool.begin_with(READ_COMMITTED).await;
+                tx.map(|tx| Engine::Postgres((tx, door.is_behind_pooler)))
+            }
         };
         tx.map(Tx).map_err(error::from_engine)
     }
@@ -101,7 +107,10 @@ impl Pools {
         const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let tx = match self {
             Self::Sqlite(pools) => pools.readers.begin().await.map(Engine::Sqlite),
-            Self::Postgres(pool) => pool.begin_with(SNAPSHOT).await.map(Engine::Postgres),
+            Self::Postgres(door) => {
+                let tx = door.pool.begin_with(SNAPSHOT).await;
+                tx.map(|tx| Engine::Postgres((tx, door.is_behind_pooler)))
+            }
         };
         tx.map(Tx).map_err(error::from_engine)
     }
@@ -113,27 +122,37 @@ impl Pools {
                 pools.readers.close().await;
                 pools.writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(door) => door.pool.close().await,
         }
     }
 }
 
 /// A transaction; dropped without [`Tx::commit`] it changes nothing.
-pub(super) struct Tx(Engine<Transaction<'static, Sqlite>, Transaction<'static, Postgres>>);
+pub(super) struct Tx(Engine<Transaction<'static, Sqlite>, (Transaction<'static, Postgres>, bool)>);
 
 impl Tx {
     pub(super) fn conn(&mut self) -> Conn<'_> {
         match &mut self.0 {
             Engine::Sqlite(tx) => Engine::Sqlite(&mut *tx),
-            Engine::Postgres(tx) => Engine::Postgres(&mut *tx),
+            Engine::Postgres((tx, is_behind_pooler)) => {
+                Engine::Postgres(PgWay::within(&mut *tx, *is_behind_pooler))
+            }
         }
     }
 
     pub(super) async fn commit(self) -> Result<(), PortError> {
-        on_engine!(self.0, |tx| tx.commit().await)
+        match self.0 {
+            Engine::Sqlite(tx) => tx.commit().await,
+            Engine::Postgres((tx, _)) => tx.commit().await,
+        }
+        .map_err(error::from_engine)
     }
 
     pub(super) async fn roll_back(self) -> Result<(), PortError> {
-        on_engine!(self.0, |tx| tx.rollback().await)
+        match self.0 {
+            Engine::Sqlite(tx) => tx.rollback().await,
+            Engine::Postgres((tx, _)) => tx.rollback().await,
+        }
+        .map_err(error::from_engine)
     }
 }

@@ -12,6 +12,7 @@ mod change;
 mod change_feed;
 mod columns;
 mod debug_logs;
+mod doorbell;
 mod endpoints;
 mod engine;
 mod error;
@@ -36,6 +37,7 @@ mod tenant_rows;
 mod tier_row;
 mod tiers;
 mod usage_sums;
+mod way;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! How a database is found, opened and closed.
 
 use super::engine::{Engine, Pools, SqlitePools, on_engine, statements};
+use super::way::PgDoor;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::fs::Permissions;
@@ -25,15 +26,18 @@ pub(super) struct Opened {
 /// How the database is to be used.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
-    /// Connections at the most; on SQLite those of readers, beside the one writer.
+    /// Connections at the most: on SQLite those of readers, beside the one writer; on Postgres one of them only listens
+    /// ([`Store::hear_others`]).
     pub max_connections: u32,
     /// How long to wait for a connection, or for SQLite's lock, before giving up.
     pub acquire_timeout: Duration,
+    /// Is there a pooler before Postgres that keeps a connection for a transaction only?
+    pub is_behind_pooler: bool,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { max_connections: 8, acquire_timeout: Duration::from_secs(10) }
+        Self { max_connections: 8, acquire_timeout: Duration::from_secs(10), is_behind_pooler: false }
     }
 }
 
@@ -162,14 +166,20 @@ fn keep_to_owner(path: &Path) -> std::io::Result<()> {
 }
 
 async fn open_postgres(url: &str, options: &StoreOptions) -> Result<Pools, OpenError> {
-    let connect: PgConnectOptions = url.parse().map_err(|_| OpenError::BadAddress)?;
+    let mut connect: PgConnectOptions = url.parse().map_err(|_| OpenError::BadAddress)?;
+    let is_behind_pooler = options.is_behind_pooler;
+    if is_behind_pooler {
+        // PgBouncer refuses whom it can't keep that promise to; nothing here is a float.
+        connect = connect.statement_cache_capacity(0).extra_float_digits(None);
+    }
+    let for_listening = u32::from(!is_behind_pooler);
     let pool = PgPoolOptions::new()
-        .max_connections(options.max_connections.max(1))
+        .max_connections(options.max_connections.saturating_sub(for_listening).max(1))
         .acquire_timeout(options.acquire_timeout)
         .connect_with(connect.application_name("topdog"))
         .await
         .map_err(refused)?;
-    Ok(Engine::Postgres(pool))
+    Ok(Engine::Postgres(PgDoor { pool, is_behind_pooler }))
 }
 
 fn refused(error: sqlx::Error) -> OpenError {

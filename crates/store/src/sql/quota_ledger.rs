@@ -1,4 +1,7 @@
-//! The ledger of daily limits: a grant is read, decided and written under the meter's lock.
+//! The ledger of daily limits: a grant is read and decided, and one statement writes it where it is still right.
+//!
+//! No node ever holds a meter's lock while it thinks: one that is paused, or whose network is gone, would hold up the
+//! organisation's requests on every other node for as long.
 
 use super::Store;
 use super::columns::{count, unsigned};
@@ -7,19 +10,30 @@ use async_trait::async_trait;
 use std::time::Duration;
 use tokio::time::timeout;
 use topdog_domain::ports::{MeterUse, PortError, QuotaLedger};
-use topdog_domain::quota::{Lease, MeterKey, block_size};
+use topdog_domain::quota::{Lease, MeterKey, block_size, granted_at_most};
 use topdog_domain::{OrgId, UtcDay};
 
 #[async_trait]
 impl QuotaLedger for Store {
     async fn lease(&self, meter: &MeterKey, day: UtcDay, limit: u64, held: u64) -> Result<Lease, PortError> {
         in_time(async {
-            // Who asks at an exhausted limit writes nothing and waits for nobody.
-            let granted = self.granted_now(meter, day).await?;
-            if granted >= limit {
-                return Ok(refused(granted));
+            let mut attempts = 0;
+            loop {
+                let seen = self.granted_now(meter, day).await?;
+                let block = block_size(limit, seen, held);
+                if block == 0 {
+                    // Who asks at an exhausted limit writes nothing and waits for nobody.
+                    return Ok(Lease { granted: 0, granted_in_all: seen });
+                }
+                // Whom others forestalled twice takes a single unit, which nobody forestalls while there is one.
+                let units = if attempts < 2 { block } else { 1 };
+                let latest = granted_at_most(limit, units, held);
+                if let Some(granted_in_all) = self.grant(meter, day, units, latest).await? {
+                    return Ok(Lease { granted: units, granted_in_all });
+                }
+                // Others were granted so much meanwhile that the block is now a smaller one.
+                attempts += 1;
             }
-            self.lease_in_turn(meter, day, limit, held).await
         })
         .await
     }
@@ -76,51 +90,35 @@ impl Store {
         unsigned("quota_ledger.granted", granted.unwrap_or(0))
     }
 
-    async fn lease_in_turn(
+    /// Grants a block where no more than `latest` units are granted; none where there are more.
+    async fn grant(
         &self,
         meter: &MeterKey,
         day: UtcDay,
-        limit: u64,
-        held: u64,
-    ) -> Result<Lease, PortError> {
+        units: u64,
+        latest: u64,
+    ) -> Result<Option<u64>, PortError> {
         let org = meter.org.to_string();
-        let mut tx = self.pools().begin().await?;
-        let granted: i64 = on_engine!(tx.conn(), |db| sqlx::query_scalar(LOCK)
-            .bind(&org)
-            .bind(day.number())
-            .bind(&meter.resource)
-            .fetch_one(db)
-            .await)?;
-        let granted: u64 = unsigned("quota_ledger.granted", granted)?;
-        let units = block_size(limit, granted, held);
-        if units == 0 {
-            tx.roll_back().await?;
-            return Ok(refused(granted));
-        }
-        on_engine!(tx.conn(), |db| sqlx::query(GRANT)
-            .bind(&org)
+        let granted: Option<i64> = on_engine!(self.pools().writer(), |db| sqlx::query_scalar(GRANT)
+            .bind(org)
             .bind(day.number())
             .bind(&meter.resource)
             .bind(count(units))
-            .execute(db)
-            .await
-            .map(|_| ()))?;
-        tx.commit().await?;
-        Ok(Lease { granted: units, granted_in_all: granted.saturating_add(units) })
+            .bind(count(latest))
+            .fetch_optional(db)
+            .await)?;
+        granted.map(|granted| unsigned("quota_ledger.granted", granted)).transpose()
     }
-}
-
-const fn refused(granted_in_all: u64) -> Lease {
-    Lease { granted: 0, granted_in_all }
 }
 
 statements! {
     FIND = "SELECT granted FROM quota_ledger WHERE org = $1 AND day = $2 AND resource = $3";
     LIST = "SELECT resource, granted FROM quota_ledger WHERE org = $1 AND day = $2 ORDER BY resource";
-    // Writes nothing new to a row that is there, but holds it until the commit.
-    LOCK = "INSERT INTO quota_ledger (org, day, resource, granted) VALUES ($1, $2, $3, 0)
-        ON CONFLICT (org, day, resource) DO UPDATE SET granted = quota_ledger.granted RETURNING granted";
-    GRANT = "UPDATE quota_ledger SET granted = granted + $4 WHERE org = $1 AND day = $2 AND resource = $3";
+    // A first grant is of a block that is right where nothing is granted, which a missing row says.
+    GRANT = "INSERT INTO quota_ledger (org, day, resource, granted) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (org, day, resource) DO UPDATE SET granted = quota_ledger.granted + excluded.granted
+            WHERE quota_ledger.granted <= $5
+        RETURNING granted";
     GIVE_BACK = "UPDATE quota_ledger SET granted = CASE WHEN granted > $4 THEN granted - $4 ELSE 0 END
         WHERE org = $1 AND day = $2 AND resource = $3";
 }

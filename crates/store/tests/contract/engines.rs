@@ -1,3 +1,4 @@
+use crate::pgbouncer::PgBouncer;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::future::Future;
 use std::sync::Arc;
@@ -28,6 +29,12 @@ macro_rules! contract {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
                 $crate::engines::on_postgres(|ports| async move { super::$test(&ports).await }).await;
+            })+
+        }
+        mod pooled {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                $crate::engines::behind_pooler(|ports| async move { super::$test(&ports).await }).await;
             })+
         }
     };
@@ -97,7 +104,11 @@ impl Ports {
     }
 
     async fn open(url: &str) -> Self {
-        let store = Store::open(url, &StoreOptions::default()).await.unwrap();
+        Self::open_with(url, &StoreOptions::default()).await
+    }
+
+    async fn open_with(url: &str, options: &StoreOptions) -> Self {
+        let store = Store::open(url, options).await.unwrap();
         store.migrate().await.unwrap();
         Self::of(store.clone(), store)
     }
@@ -117,11 +128,32 @@ pub(crate) async fn on_postgres<F: Future<Output = ()> + Send + 'static>(
     test: impl FnOnce(Ports) -> F + Send + 'static,
 ) {
     let Some(server) = postgres_url() else { return };
+    with_database(&server, |name| {
+        let url = database_url(&server, name);
+        async move { test(Ports::open(&url).await).await }
+    })
+    .await;
+}
+
+/// The same, through a pooler whose connections are shared by all transactions.
+pub(crate) async fn behind_pooler<F: Future<Output = ()> + Send + 'static>(
+    test: impl FnOnce(Ports) -> F + Send + 'static,
+) {
+    let Some(server) = postgres_url() else { return };
+    let Some(pooler) = PgBouncer::before(&server) else { return };
+    with_database(&server, |name| {
+        let url = pooler.url(name);
+        let options = StoreOptions { is_behind_pooler: true, ..StoreOptions::default() };
+        async move { test(Ports::open_with(&url, &options).await).await }
+    })
+    .await;
+}
+
+async fn with_database<F: Future<Output = ()> + Send + 'static>(server: &str, test: impl FnOnce(&str) -> F) {
     let name = format!("topdog_{}", RecordId::new());
-    execute(&server, format!("CREATE DATABASE {name}")).await;
-    let url = database_url(&server, &name);
-    let result = tokio::spawn(async move { test(Ports::open(&url).await).await }).await;
-    execute(&server, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    execute(server, format!("CREATE DATABASE {name}")).await;
+    let result = tokio::spawn(test(&name)).await;
+    execute(server, format!("DROP DATABASE {name} WITH (FORCE)")).await;
     if let Err(failure) = result {
         std::panic::resume_unwind(failure.into_panic());
     }

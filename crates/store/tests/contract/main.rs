@@ -1,5 +1,5 @@
 //! What the ports promise, as one list of tests a port, which every engine must pass: the in-memory fake,
-//! SQLite and Postgres. A test that is added to a list reaches all of them.
+//! SQLite, Postgres, and Postgres behind a pooler. A test that is added to a list reaches all of them.
 //!
 //! Postgres is taken from `TOPDOG_TEST_POSTGRES_URL`; without it those tests say so and pass, but never in CI.
 
@@ -13,6 +13,7 @@ mod engines;
 mod idempotency;
 mod minute_ledger;
 mod organisations;
+mod pgbouncer;
 mod policies;
 mod provider_keys;
 mod quota_ledger;

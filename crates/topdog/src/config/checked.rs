@@ -4,6 +4,7 @@ use super::limits::{self, LimitsConfig};
 use super::providers::{self, ProviderConfig};
 use super::reference::Reference;
 use super::settings::Settings;
+use super::store::{self, StoreConfig};
 use super::{labels, prices, raw};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -30,7 +31,7 @@ pub(crate) struct Config {
     /// How patient we are with providers.
     pub(crate) upstream: UpstreamConfig,
     /// The database.
-    pub(crate) store: StoreUrl,
+    pub(crate) store: StoreConfig,
     /// The root key, and references into a vault of the customer's.
     pub(crate) vault: VaultConfig,
     /// What may be reached.
@@ -107,15 +108,6 @@ pub(crate) struct UpstreamConfig {
     pub(crate) head_timeout: Duration,
     /// For a pause within the answer.
     pub(crate) idle_timeout: Duration,
-}
-
-/// The database's URL, or where it is kept.
-#[derive(Debug, Clone)]
-pub(crate) enum StoreUrl {
-    /// A path or URL without a password.
-    Plain(String),
-    /// A URL that may hold one.
-    Secret(Reference),
 }
 
 /// The vault.
@@ -244,7 +236,7 @@ fn check(raw: &raw::Raw, data_dir: &Path) -> Checked<Config> {
             head_timeout: millis("upstream.head_timeout_ms", raw.upstream.head_timeout_ms)?,
             idle_timeout: millis("upstream.idle_timeout_ms", raw.upstream.idle_timeout_ms)?,
         },
-        store: store(&raw.store, data_dir)?,
+        store: store::check(&raw.store, data_dir)?,
         vault: vault(&raw.vault, data_dir)?,
         egress: egress::check(&raw.egress)?,
         providers: providers::check(&raw.providers)?,
@@ -306,25 +298,6 @@ fn tls(raw: &raw::Tls) -> Checked<Option<TlsFiles>> {
         (Some(_), None) => Err(Bad::new("server.tls.key_file", "must be set where cert_file is")),
         (None, Some(_)) => Err(Bad::new("server.tls.cert_file", "must be set where key_file is")),
     }
-}
-
-fn store(raw: &raw::Store, data_dir: &Path) -> Checked<StoreUrl> {
-    if raw.url.is_empty() {
-        let path = data_dir.join("topdog.db");
-        return Ok(StoreUrl::Plain(path.to_string_lossy().into_owned()));
-    }
-    if let Some(reference) = Reference::parse(&raw.url) {
-        return Ok(StoreUrl::Secret(reference));
-    }
-    let authority = raw.url.split_once("://").map_or("", |(_, rest)| rest);
-    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-    if user.contains(':') {
-        return Err(Bad::new(
-            "store.url",
-            "holds a password; give the URL by reference, env:NAME or file:PATH",
-        ));
-    }
-    Ok(StoreUrl::Plain(raw.url.clone()))
 }
 
 fn vault(raw: &raw::Vault, data_dir: &Path) -> Checked<VaultConfig> {

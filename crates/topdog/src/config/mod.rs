@@ -16,13 +16,14 @@ mod providers;
 mod raw;
 mod reference;
 mod settings;
+mod store;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
 pub(crate) use checked::{
-    Cleartext, Config, LogConfig, LogFormat, OnFull, RootKeySource, ServerConfig, StoreUrl, TlsFiles,
+    Cleartext, Config, LogConfig, LogFormat, OnFull, RootKeySource, ServerConfig, TlsFiles,
 };
 pub(crate) use environment::Environment;
 pub(crate) use error::ConfigError;
@@ -30,6 +31,7 @@ pub(crate) use nearest::nearest;
 pub(crate) use providers::ProviderConfig;
 pub(crate) use reference::Reference;
 pub(crate) use settings::{DEFAULTS, Settings, Source};
+pub(crate) use store::StoreUrl;
 
 /// Where to look for settings.
 #[derive(Debug, Clone)]

@@ -72,6 +72,9 @@ pub(super) struct Upstream {
 #[serde(deny_unknown_fields)]
 pub(super) struct Store {
     pub(super) url: String,
+    pub(super) max_connections: i64,
+    pub(super) pooler: String,
+    pub(super) stale_after_seconds: i64,
 }
 
 #[derive(Deserialize)]

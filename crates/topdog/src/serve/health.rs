@@ -3,6 +3,7 @@ use http::StatusCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use topdog_domain::directory::Directory;
 use topdog_domain::ports::{Clock, Spool};
 use topdog_jobs::{Follower, Freshness};
 
@@ -10,6 +11,7 @@ use topdog_jobs::{Follower, Freshness};
 pub(super) struct Health {
     is_serving: AtomicBool,
     spool: Arc<dyn Spool>,
+    directory: Arc<Directory>,
     freshness: Freshness,
     clock: Arc<dyn Clock>,
 }
@@ -28,6 +30,7 @@ impl Health {
         Self {
             is_serving: AtomicBool::new(false),
             spool: node.spool.clone(),
+            directory: node.directory.clone(),
             freshness: follower.freshness(),
             clock: node.clock.clone(),
         }
@@ -68,14 +71,12 @@ impl Health {
         if !self.spool.is_healthy() {
             notes.push("records can't be written to the spool");
         }
-        if self.config_age() > STALE_AFTER {
-            notes.push("changes of tenants and tiers can't be read from the database");
+        if !self.directory.is_current(self.clock.now()) {
+            notes.push("changes of tenants and tiers can't be read from the database: regulated requests are refused");
         }
         Report::new(StatusCode::OK, "ready", &notes)
     }
 }
-
-const STALE_AFTER: Duration = Duration::from_secs(30);
 
 impl Report {
     fn new(status: StatusCode, text: &str, notes: &[&str]) -> Self {

@@ -66,7 +66,7 @@ impl Node {
         });
         let hasher = Arc::new(KeyHasher::load_or_create(&vault).await?);
         let directory = Arc::new(Directory::new(TierCatalogue::new([])));
-        let follower = Follower::load(following(&store, &directory, &vault, &clock)).await?;
+        let follower = Follower::load(following(&config, &store, &directory, &vault, &clock)).await?;
         let node = Self {
             operator_token: operator_token::load_or_create(data_dir.path())?,
             metrics: Metrics::new(),
@@ -235,12 +235,22 @@ pub(super) fn spool(config: &Config) -> anyhow::Result<Arc<FileSpool>> {
     Ok(FileSpool::open(&config.spool.dir, options)?)
 }
 
-async fn store(config: &Config, environment: &Environment) -> anyhow::Result<Store> {
-    let url = match &config.store {
+/// Opens the configured database as it is.
+pub(crate) async fn open_store(config: &Config, environment: &Environment) -> anyhow::Result<Store> {
+    let url = match &config.store.url {
         StoreUrl::Plain(url) => url.clone(),
         StoreUrl::Secret(reference) => reference.resolve(environment).context("store.url")?,
     };
-    let store = Store::open(&url, &StoreOptions::default()).await?;
+    let options = StoreOptions {
+        max_connections: config.store.max_connections,
+        is_behind_pooler: config.store.is_behind_pooler,
+        ..StoreOptions::default()
+    };
+    Ok(Store::open(&url, &options).await?)
+}
+
+async fn store(config: &Config, environment: &Environment) -> anyhow::Result<Store> {
+    let store = open_store(config, environment).await?;
     store.migrate().await?;
     Ok(store)
 }
@@ -271,7 +281,7 @@ fn private_places(config: &Config) -> impl Iterator<Item = PathBuf> {
         RootKeySource::Given(reference) => Some(reference),
         RootKeySource::DataDir(_) => None,
     };
-    let store = match &config.store {
+    let store = match &config.store.url {
         StoreUrl::Secret(reference) => Some(reference),
         StoreUrl::Plain(_) => None,
     };
@@ -286,13 +296,20 @@ fn private_places(config: &Config) -> impl Iterator<Item = PathBuf> {
 }
 
 /// How the directory is kept up to date; where a tenant changes, the plaintext of its keys is forgotten.
-fn following(store: &Store, directory: &Arc<Directory>, vault: &Vault, clock: &Arc<dyn Clock>) -> Following {
+fn following(
+    config: &Config,
+    store: &Store,
+    directory: &Arc<Directory>,
+    vault: &Vault,
+    clock: &Arc<dyn Clock>,
+) -> Following {
     let vault = vault.clone();
     Following {
         feed: Arc::new(store.clone()),
         tiers: Arc::new(store.clone()),
         directory: directory.clone(),
         doorbell: store.doorbell(),
+        current_for: config.store.stale_after,
         on_change: Box::new(move |org| vault.forget_org(org)),
         clock: clock.clone(),
     }

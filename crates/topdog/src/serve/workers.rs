@@ -18,6 +18,8 @@ impl Workers {
         let store = Arc::new(node.store.clone());
         running.spawn(ship(Arc::new(node.spool.reader()), store.clone(), stop.clone()));
         running.spawn(follower.follow(stop.clone()));
+        let (hearing, until) = (store.clone(), stop.clone());
+        running.spawn(async move { until.cuts_off(hearing.hear_others()).await });
         let retention = Retention {
             directory: node.directory.clone(),
             sink: store.clone(),

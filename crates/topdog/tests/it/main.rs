@@ -48,6 +48,8 @@ mod providers;
 #[cfg(test)]
 mod references;
 #[cfg(test)]
+mod replicas;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod scanner;

@@ -1,4 +1,5 @@
-use super::bed::{Bed, on_both};
+use super::super::engine::on_engine;
+use super::bed::{Bed, on_both, with_postgres};
 use futures_util::future::join_all;
 use std::time::Duration;
 use topdog_domain::OrgId;
@@ -63,6 +64,38 @@ on_both! {
         assert_eq!(bed.store.changes_since(0).await.unwrap()[0].org, Some(org));
         assert!(bed.store.organisation_find(org).await.unwrap().is_some());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_s_commit_rings_this_bell() {
+    with_postgres(async |bed| {
+        let other = bed.another().await;
+        let bell = other.doorbell();
+        let rung = async || tokio::time::timeout(Duration::from_secs(5), bell.notified()).await;
+        let hearing = other.clone();
+        tokio::spawn(async move { hearing.hear_others().await });
+        rung().await.expect("it rings once when it listens");
+        for name in ["a", "b"] {
+            let (heard, _) = tokio::join!(rung(), bed.organisation(name));
+            heard.expect("nobody rang");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_gone_holds_its_locks_for_seconds() {
+    with_postgres(async |bed| {
+        let mut tx = bed.store.pools().begin().await.unwrap();
+        let most: String = on_engine!(tx.conn(), |db| {
+            sqlx::query_scalar("SELECT current_setting('idle_in_transaction_session_timeout', true)")
+                .fetch_one(db)
+                .await
+        })
+        .unwrap();
+        assert_eq!(most, "10s");
+    })
+    .await;
 }
 
 async fn fill(bed: &Bed, org: OrgId) {

@@ -9,6 +9,7 @@ const ALL: &[&[&str]] = &[
     change::STATEMENTS,
     change_feed::STATEMENTS,
     debug_logs::STATEMENTS,
+    doorbell::STATEMENTS,
     endpoints::STATEMENTS,
     idempotency::STATEMENTS,
     installation_secrets::STATEMENTS,

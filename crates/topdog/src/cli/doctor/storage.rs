@@ -7,7 +7,7 @@ use topdog_store::{Store, StoreOptions};
 
 /// The database and the spool.
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![database(&config.store).await, spool(&config.spool.dir)];
+    let mut findings = vec![database(&config.store.url).await, spool(&config.spool.dir)];
     findings.extend(disk(&config.spool.dir, config.spool.max_disk_bytes));
     findings.push(recorder(&config.spool.recorder));
     findings

@@ -68,6 +68,7 @@ class Bed:
         self.facts = {"direct": False, "provider_key": self.provider_key,
                       "anthropic_key": self.anthropic_key, "wrong_provider_key": self.wrong_provider_key, "topdog": TOPDOG,
                       "secrets_file": str(self.secrets_file), "outside": str(self.outside),
+                      "shown": str(self.outside / "shown.jsonl"),
                       "testbed": str(TESTBED)}
         for label, key in (("provider key", self.provider_key), ("key of Anthropic", self.anthropic_key),
                            ("wrong provider key", self.wrong_provider_key)):
@@ -99,7 +100,7 @@ class Bed:
         self.upstream_url, self.decoy_url = f"http://127.0.0.1:{recorder}/v1", f"http://127.0.0.1:{decoy}/v1"
         self.facts |= {"recorder_log": str(self.outside / "recorder.jsonl"),
                        "decoy_log": str(self.outside / "decoy.jsonl"),
-                       "recorder": f"127.0.0.1:{recorder}"}
+                       "recorder": f"127.0.0.1:{recorder}", "decoy": f"127.0.0.1:{decoy}"}
 
     def start_recorder(self, name, *more):
         port_file = self.outside / f"{name}.port"

@@ -22,6 +22,8 @@ import time
 
 # How often a waiting exchange looks whether its caller has hung up.
 CALLER_POLL_S = 0.005
+# So much of a JSON body is written down as such: a coding agent's instructions and tools are 90 kB.
+MOST_JSON_BYTES = 1 << 18
 
 
 class CallerLeft(Exception):
@@ -45,6 +47,8 @@ class Recorder:
     def __init__(self, args):
         self.upstream, self.decoy = args.upstream, args.decoy
         self.log = open(args.log, "a", buffering=1)
+        # A byte for each request that began, so that a test can tell whether an earlier one is still to be written down.
+        self.begun = open(args.log + ".begun", "ab", buffering=0)
 
     async def serve(self, reader, writer):
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -56,6 +60,7 @@ class Recorder:
     async def exchange(self, request, reader, writer):
         """Answers one request and records it; true when the connection can carry another."""
         started, outcome = time.time(), "complete"
+        self.begun.write(b".")
         answer = asyncio.create_task(self.answer(request, writer))
         try:
             while not answer.done():
@@ -148,7 +153,7 @@ class Request:
 
     def record(self):
         out = {"method": self.method, "path": self.target, "headers": self.headers, "body_bytes": len(self.body)}
-        if self.json is not None and len(self.body) < 65536:
+        if self.json is not None and len(self.body) < MOST_JSON_BYTES:
             out["json"] = self.json
         else:
             out["body_base64"] = base64.b64encode(self.body[:65536]).decode()

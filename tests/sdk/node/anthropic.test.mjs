@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { bed, nothingWentElsewhere, recorded, records, rejects } from "./bed.mjs";
+import { bed, nothingWentElsewhere, recorded, records, rejects, settled, shows } from "./bed.mjs";
 
 const installed = createRequire(`${bed.testbed}/node/`);
 const { default: Anthropic } = await import(pathToFileURL(installed.resolve("@anthropic-ai/sdk")));
@@ -34,8 +34,8 @@ after(() => {
 });
 
 describe("Anthropic's Messages", () => {
-  test("a message", async () => {
-    const mark = records().length;
+  shows("@anthropic-ai/sdk", "Messages", "anthropic", "chat", async () => {
+    const mark = await settled();
     const answer = await client().messages.create(asked("say hello", { system: "be kind" }));
     assert.equal(answer.content[0].text, hello);
     assert.deepEqual([answer.usage.input_tokens, answer.usage.output_tokens], [11, 7]);
@@ -44,7 +44,7 @@ describe("Anthropic's Messages", () => {
     assert.deepEqual([sent.json.model, sent.json.system], ["claude-sonnet-5", "be kind"]);
   });
 
-  test("tools, there and back", async () => {
+  shows("@anthropic-ai/sdk", "Messages", "anthropic", "tools", async () => {
     const answer = await client().messages.create(asked("weather in Paris", { tools }));
     const call = answer.content.find((block) => block.type === "tool_use");
     assert.deepEqual([answer.stop_reason, call.input.city], ["tool_use", "Paris"]);
@@ -66,7 +66,7 @@ describe("Anthropic's Messages", () => {
     assert.ok(ids.includes(claude) && ids.includes(gpt));
   });
 
-  test("a stream, piece by piece", async () => {
+  shows("@anthropic-ai/sdk", "Messages", "anthropic", "stream", async () => {
     const stream = client().messages.stream(asked("answer at length"));
     let text = "", pieces = 0;
     stream.on("text", (piece) => { text += piece; pieces += 1; });
@@ -112,7 +112,7 @@ describe("refusals and errors", () => {
     }
   });
 
-  test("the provider's, as they are", async () => {
+  shows("@anthropic-ai/sdk", "Messages", "anthropic", "errors", async () => {
     const limited = await rejects(Anthropic.RateLimitError, client().messages.create(asked("fail with 429")));
     assert.equal(limited.headers.get("retry-after"), "7");
     await rejects(Anthropic.BadRequestError, client().messages.create(asked("fail with 400")));
@@ -123,8 +123,8 @@ describe("refusals and errors", () => {
 });
 
 describe("across", () => {
-  test("a message to GPT", async () => {
-    const mark = records().length;
+  shows("@anthropic-ai/sdk", "Messages", gpt, ["chat", "stream", "tools", "errors"], async () => {
+    const mark = await settled();
     const answer = await client().messages.create(asked("say hello", { model: gpt }));
     assert.deepEqual([answer.content[0].text, answer.usage.output_tokens], [hello, 7]);
     assert.equal((await recorded(mark)).path, "/v1/chat/completions");
@@ -136,10 +136,10 @@ describe("across", () => {
     await rejects(Anthropic.APIError, client().messages.stream(asked("break off", { model: gpt })).finalMessage());
   });
 
-  test("a chat with Claude", async () => {
+  shows("openai", "chat completions", claude, ["chat", "stream", "tools", "errors"], async () => {
     const openai = new OpenAI({ apiKey: bed.api_keys.acme, baseURL: bed.base_url, maxRetries: 0, timeout: 20_000 });
     const chat = (content, more = {}) => openai.chat.completions.create({ model: claude, messages: [{ role: "user", content }], ...more });
-    const mark = records().length;
+    const mark = await settled();
     assert.equal((await chat("say hello")).choices[0].message.content, hello);
     assert.equal((await recorded(mark)).path, "/v1/messages");
     let text = "";

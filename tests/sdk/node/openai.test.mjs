@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { bed, nothingWentElsewhere, recorded, records, rejects } from "./bed.mjs";
+import { bed, nothingWentElsewhere, recorded, records, rejects, settled, shows } from "./bed.mjs";
 
 const installed = createRequire(`${bed.testbed}/node/`);
 const { default: OpenAI } = await import(pathToFileURL(installed.resolve("openai")));
@@ -36,8 +36,8 @@ after(() => {
 });
 
 describe("endpoints", () => {
-  test("chat", async () => {
-    const mark = records().length;
+  shows("openai", "chat completions", "openai", "chat", async () => {
+    const mark = await settled();
     const answer = await client().chat.completions.create({ model: chatModel, messages: user("say hello") });
     assert.equal(answer.choices[0].message.content, "Hello from upstream, café 😀.");
     assert.equal(answer.usage.total_tokens, 18);
@@ -47,14 +47,14 @@ describe("endpoints", () => {
     assert.deepEqual(keys, [`Bearer ${bed.provider_key}`]);
   });
 
-  test("tools", async () => {
+  shows("openai", "chat completions", "openai", "tools", async () => {
     const tools = [{ type: "function", function: { name: "get_weather", parameters: { type: "object" } } }];
     const answer = await client().chat.completions.create({ model: chatModel, messages: user("weather in Paris"), tools });
     assert.equal(answer.choices[0].finish_reason, "tool_calls");
     assert.equal(JSON.parse(answer.choices[0].message.tool_calls[0].function.arguments).city, "Paris");
   });
 
-  test("JSON schema", async () => {
+  shows("openai", "chat completions", "openai", "structured", async () => {
     const schema = { type: "object", properties: { name: { type: "string" } }, required: ["name"] };
     const answer = await client().chat.completions.parse({
       model: chatModel, messages: user("a person as json"),
@@ -64,7 +64,7 @@ describe("endpoints", () => {
   });
 
   test("vision input", async () => {
-    const mark = records().length;
+    const mark = await settled();
     const content = [
       { type: "text", text: "what is in this picture" },
       { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } },
@@ -83,7 +83,7 @@ describe("endpoints", () => {
     assert.deepEqual(decoded.data[0].embedding, [0.25, -0.5, 0.75, 1]);
   });
 
-  test("responses", async () => {
+  shows("openai", "Responses", "openai", "chat", async () => {
     const answer = await client().responses.create({ model: chatModel, input: "say hello" });
     assert.equal(answer.output_text, "Hello from upstream, café 😀.");
   });
@@ -111,7 +111,7 @@ describe("endpoints", () => {
   });
 
   test("transcription, a multipart upload", async () => {
-    const mark = records().length;
+    const mark = await settled();
     const file = new File([new Uint8Array(1 << 20).fill(0xff)], "speech.wav", { type: "audio/wav" });
     const answer = await client().audio.transcriptions.create({ model: named("whisper-1"), file });
     assert.equal(answer.text, "the words that were spoken");
@@ -120,7 +120,7 @@ describe("endpoints", () => {
 });
 
 describe("streams", () => {
-  test("chunks arrive as the provider makes them", async () => {
+  shows("openai", "chat completions", "openai", "stream", async () => {
     const arrivals = [];
     const stream = await client().chat.completions.create({ model: chatModel, messages: user("answer at length"), stream: true });
     for await (const chunk of stream) arrivals.push([performance.now(), chunk]);
@@ -144,7 +144,7 @@ describe("streams", () => {
     assert.equal((await gather(await client().chat.completions.create(asked))).text, "café 😀 done");
   });
 
-  test("responses", async () => {
+  shows("openai", "Responses", "openai", "stream", async () => {
     const kinds = [];
     let text = "";
     for await (const event of await client().responses.create({ model: chatModel, input: "say hello", stream: true })) {
@@ -156,7 +156,7 @@ describe("streams", () => {
   });
 
   test("leaving a stream cancels it upstream", async () => {
-    const mark = records().length;
+    const mark = await settled();
     const stream = await client().chat.completions.create({ model: chatModel, messages: user("answer for ever"), stream: true });
     for await (const chunk of stream) if (chunk.choices[0]?.delta?.content) break;
     const left = Date.now() / 1000;
@@ -218,15 +218,16 @@ describe("errors", { skip: bed.direct }, () => {
     assert.equal((await rejects(OpenAI.InternalServerError, chat(dead))).status, 502);
   });
 
-  test("a provider's 429 is not tried again behind the caller's back", async () => {
-    const mark = records().length;
+  shows("openai", "chat completions", "openai", "errors", async () => {
+    // It is not tried again behind the caller's back.
+    const mark = await settled();
     await rejects(OpenAI.RateLimitError, chat(client(), chatModel, "fail with 429"));
     await recorded(mark);
-    assert.equal(records().length, mark + 1);
+    assert.equal(await settled(), mark + 1);
   });
 
   test("APIConnectionTimeoutError and APIUserAbortError reach the provider as a hang-up", async () => {
-    const mark = records().length;
+    const mark = await settled();
     const slow = client("acme", { timeout: 400 });
     await rejects(OpenAI.APIConnectionTimeoutError, chat(slow, "openai/scripted-hang"));
     assert.equal((await recorded(mark)).outcome, "caller_left");

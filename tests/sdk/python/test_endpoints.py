@@ -8,12 +8,15 @@ MODEL = "openai/gpt-4o-mini"
 PLAIN_MODEL = "gpt-4o-mini"
 HELLO = [{"role": "user", "content": "say hello"}]
 
+pytestmark = pytest.mark.sdk("openai", "chat completions")
+
 
 @pytest.fixture
 def model(bed):
     return PLAIN_MODEL if bed.direct else MODEL
 
 
+@pytest.mark.shows("chat", model="openai")
 def test_chat(client, recorder, model):
     answer = client.chat.completions.create(model=model, messages=HELLO, temperature=0.5, seed=7)
     assert answer.choices[0].message.content == "Hello from upstream, café 😀."
@@ -43,6 +46,7 @@ def test_fields_that_the_gateway_does_not_know_reach_the_provider(client, record
     assert sent["x_future"] == extra["x_future"] and sent["service_tier"] == "flex"
 
 
+@pytest.mark.shows("tools", model="openai")
 def test_tools_over_two_turns(client, model):
     tools = [{"type": "function", "function": {
         "name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}]
@@ -62,6 +66,7 @@ class Person(BaseModel):
     age: int
 
 
+@pytest.mark.shows("structured", model="openai")
 def test_json_schema(client, recorder, model):
     messages = [{"role": "user", "content": "a person as json"}]
     answer = client.chat.completions.parse(model=model, messages=messages, response_format=Person)
@@ -86,6 +91,8 @@ def test_embeddings(client, bed):
     assert answer.data[0].embedding == [0.25, -0.5, 0.75, 1.0]
 
 
+@pytest.mark.sdk("openai", "Responses")
+@pytest.mark.shows("chat", model="openai")
 def test_responses(client, recorder, model):
     answer = client.responses.create(model=model, input="say hello", store=False)
     assert answer.output_text == "Hello from upstream, café 😀."

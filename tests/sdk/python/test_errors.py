@@ -10,7 +10,7 @@ import pytest
 MODEL = "openai/gpt-4o-mini"
 HELLO = [{"role": "user", "content": "say hello"}]
 
-pytestmark = pytest.mark.gateway
+pytestmark = [pytest.mark.gateway, pytest.mark.sdk("openai", "chat completions")]
 
 
 def chat(client, model=MODEL, text="say hello", **more):
@@ -198,6 +198,7 @@ def test_paths_that_climb(bed, recorder, path):
 
 # --- what the provider did ----------------------------------------------------------------------------------------
 
+@pytest.mark.shows("errors", model="openai")
 def test_the_providers_own_errors_pass_unchanged(bed):
     error = from_upstream(refused(openai.InternalServerError, bed.client(), text="fail with 500"))
     assert error.status_code == 500 and error.code == "model_error"

@@ -15,6 +15,9 @@ PLAIN_MODEL = "claude-sonnet-5"
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
+pytestmark = pytest.mark.sdk("anthropic", "Messages")
+
+
 @pytest.fixture
 def client(bed):
     return bed.anthropic()
@@ -35,6 +38,7 @@ def sent_headers(record):
 
 # --- whole answers ------------------------------------------------------------------------------------------------
 
+@pytest.mark.shows("chat", model="anthropic")
 def test_a_message(client, recorder, model):
     answer = client.messages.create(model=model, max_tokens=64, system="be kind", messages=HELLO)
     assert [b.text for b in answer.content] == ["Hello from upstream, café 😀."]
@@ -60,6 +64,7 @@ def test_beta_headers_pass(client, recorder, model):
     assert sent_headers(sent)["anthropic-beta"] == "context-1m-2025-08-07,x-2026-01-01"
 
 
+@pytest.mark.shows("tools", model="anthropic")
 def test_a_tool_is_called_and_its_result_taken(client, model):
     asked = ask("weather in Paris")
     answer = client.messages.create(model=model, max_tokens=64, messages=asked, tools=WEATHER)
@@ -124,6 +129,7 @@ def buckets(record):
 
 # --- streams ------------------------------------------------------------------------------------------------------
 
+@pytest.mark.shows("stream", model="anthropic")
 def test_a_stream_comes_as_it_is_made(client, model):
     arrivals = []
     with client.messages.stream(model=model, max_tokens=64, messages=ask("answer at length")) as stream:
@@ -260,6 +266,7 @@ def test_a_body_that_is_too_large(bed):
 
 
 @pytest.mark.gateway
+@pytest.mark.shows("errors", model="anthropic")
 def test_the_providers_errors_pass_as_they_are(bed):
     client = bed.anthropic()
     error = refused(anthropic.RateLimitError, client, text="fail with 429", source="upstream")

@@ -8,6 +8,9 @@ import pytest
 HELLO = [{"role": "user", "content": "say hello"}]
 
 
+pytestmark = pytest.mark.sdk("openai", "chat completions")
+
+
 @pytest.fixture
 def model(bed):
     return "gpt-4o-mini" if bed.direct else "openai/gpt-4o-mini"
@@ -21,6 +24,7 @@ def text_of(chunks):
     return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
 
 
+@pytest.mark.shows("stream", model="openai")
 def test_chunks_arrive_as_the_provider_makes_them(client, model):
     arrivals, chunks = [], []
     for chunk in client.chat.completions.create(model=model, messages=ask("answer at length"), stream=True):
@@ -57,6 +61,8 @@ def test_streamed_tool_call(client, model):
     assert call.function.name == "get_weather" and '"Paris"' in call.function.arguments
 
 
+@pytest.mark.sdk("openai", "Responses")
+@pytest.mark.shows("stream", model="openai")
 def test_responses_stream(client, model):
     kinds, text = [], ""
     for event in client.responses.create(model=model, input="say hello", stream=True):

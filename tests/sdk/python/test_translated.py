@@ -12,6 +12,8 @@ CHAT_TOOLS = [{"type": "function", "function": {"name": "get_weather", "paramete
 MESSAGES_TOOLS = [{"name": "get_weather", "input_schema": SCHEMA}]
 
 pytestmark = pytest.mark.gateway
+of_openai = pytest.mark.sdk("openai", "chat completions")
+of_anthropic = pytest.mark.sdk("anthropic", "Messages")
 
 
 def ask(text):
@@ -30,6 +32,8 @@ def sent_to(recorder, path, key):
 
 # --- OpenAI's SDK, Anthropic's API --------------------------------------------------------------------------------
 
+@of_openai
+@pytest.mark.shows("chat", model="anthropic")
 def test_chat_with_claude(client, recorder):
     messages = [{"role": "system", "content": "be kind"}, *ask("say hello")]
     answer = client.chat.completions.create(model=CLAUDE, messages=messages, max_tokens=64, stop=["x"])
@@ -40,6 +44,8 @@ def test_chat_with_claude(client, recorder):
     assert "be kind" in json.dumps(sent["system"])
 
 
+@of_openai
+@pytest.mark.shows("stream", model="anthropic")
 def test_a_streamed_chat_with_claude(client):
     chunks = list(client.chat.completions.create(model=CLAUDE, messages=ask("answer at length"), stream=True,
                                                  stream_options={"include_usage": True}))
@@ -49,6 +55,8 @@ def test_a_streamed_chat_with_claude(client):
     assert [c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason] == ["stop"]
 
 
+@of_openai
+@pytest.mark.shows("tools", model="anthropic")
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_claude_calls_a_tool_of_a_chat(client, is_stream):
     asked = ask("weather in Paris")
@@ -68,6 +76,8 @@ def test_claude_calls_a_tool_of_a_chat(client, is_stream):
     assert answer.choices[0].message.content == "It is 21 degrees in Paris."
 
 
+@pytest.mark.sdk("openai", "Responses")
+@pytest.mark.shows("chat", model="anthropic")
 def test_responses_from_claude(client):
     answer = client.responses.create(model=CLAUDE, input="say hello")
     assert answer.output_text == "Hello from upstream, café 😀." and answer.usage.output_tokens == 7
@@ -75,6 +85,8 @@ def test_responses_from_claude(client):
     assert kinds[0] == "response.created" and kinds[-1] == "response.completed"
 
 
+@of_openai
+@pytest.mark.shows("errors", model="anthropic")
 def test_claudes_errors_in_openais_classes(client):
     with pytest.raises(openai.RateLimitError) as caught:
         client.chat.completions.create(model=CLAUDE, messages=ask("fail with 429"))
@@ -109,6 +121,8 @@ def claude(bed):
     return bed.anthropic()
 
 
+@of_anthropic
+@pytest.mark.shows("chat", model="openai")
 def test_a_message_to_gpt(claude, recorder):
     answer = claude.messages.create(model=GPT, max_tokens=64, system="be kind", messages=ask("say hello"))
     assert [b.text for b in answer.content] == ["Hello from upstream, café 😀."]
@@ -117,6 +131,8 @@ def test_a_message_to_gpt(claude, recorder):
     assert sent["model"] == "gpt-4o-mini" and "be kind" in json.dumps(sent["messages"][0])
 
 
+@of_anthropic
+@pytest.mark.shows("stream", model="openai")
 def test_a_streamed_message_to_gpt(claude):
     with claude.messages.stream(model=GPT, max_tokens=64, messages=ask("answer at length")) as stream:
         text = "".join(stream.text_stream)
@@ -125,6 +141,8 @@ def test_a_streamed_message_to_gpt(claude):
     assert (answer.stop_reason, answer.usage.input_tokens, answer.usage.output_tokens) == ("end_turn", 9, 16)
 
 
+@of_anthropic
+@pytest.mark.shows("tools", model="openai")
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_gpt_calls_a_tool_of_a_message(claude, is_stream):
     asked = ask("weather in Paris")
@@ -141,6 +159,8 @@ def test_gpt_calls_a_tool_of_a_message(claude, is_stream):
     assert claude.messages.create(messages=asked + told, **more).content[0].text == "It is 21 degrees in Paris."
 
 
+@of_anthropic
+@pytest.mark.shows("errors", model="openai")
 def test_gpts_errors_in_anthropics_classes(claude):
     for text, kind, name in (("fail with 429", anthropic.RateLimitError, "rate_limit_error"),
                              ("fail with 400", anthropic.BadRequestError, "invalid_request_error"),

@@ -74,6 +74,13 @@ fn defaults_that_are_spelled_out_are_no_loss() {
         "stream_options": {"include_obfuscation": false}, "user": null,
     }));
     strict(OpenAiChat, Anthropic, &body);
+    // Mistral's SDK sends its messages back with every field that they have.
+    let said = |prefix: bool| {
+        let asked = json!({"role": "user", "content": "hi"});
+        chat(json!([asked, {"role": "assistant", "content": "So", "prefix": prefix}, asked]))
+    };
+    strict(OpenAiChat, Anthropic, &said(false));
+    assert_eq!(refused(OpenAiChat, Anthropic, &said(true)), ["messages[1].prefix"]);
 }
 
 #[test]

@@ -87,6 +87,10 @@ pub(super) fn assistant<'a>(
     for call in fields.list("tool_calls")? {
         parts.push(AssistantPart::ToolCall(tool_call(call, losses)?));
     }
+    // Mistral has it in every message, and its SDK sends it back: whether the answer is to begin with this.
+    if let Some(prefix) = fields.truth("prefix")?.filter(|prefix| prefix.value) {
+        losses.note(prefix.at, "an answer can't be told how to begin");
+    }
     let details = fields.take("reasoning_details").map(list).transpose()?;
     let text = [fields.text("reasoning")?, fields.text("reasoning_content")?];
     match details {

@@ -1,4 +1,4 @@
-"""What every test of the official Python SDKs gets: clients, the recorder's log, the CLI."""
+"""What every test in Python gets: clients, the recorder's log, the CLI; and what tests show, for docs/compatibility.md."""
 import json
 import os
 import subprocess
@@ -36,6 +36,14 @@ class Bed:
         # A line without its end is still being written.
         lines = open(self.facts["recorder_log"]).read().split("\n")[:-1]
         return [json.loads(line) for line in lines][since:]
+
+    def settled(self):
+        """So many records there are once all that began has ended, or should have."""
+        deadline = time.monotonic() + RECORD_PATIENCE_S
+        begun = self.facts["recorder_log"] + ".begun"
+        while (count := len(self.records())) < os.path.getsize(begun) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return count
 
     def decoy_records(self):
         return open(self.facts["decoy_log"]).read()
@@ -79,7 +87,7 @@ def client(bed):
 @pytest.fixture
 def recorder(bed):
     """The bed, with `recorder.mark` at the end of the log as it was when the test began."""
-    bed.mark = len(bed.records())
+    bed.mark = bed.settled()
     return bed
 
 
@@ -110,5 +118,14 @@ def the_right_key_went_to_the_right_host(bed):
     assert bed.decoy_records() == "", "a request went to a host that is not the provider's"
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "gateway: needs topdog, not only the emulator")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Writes down what a test has shown: `compatibility.py` makes the table of it."""
+    report = yield
+    sdk, shows = item.get_closest_marker("sdk"), item.get_closest_marker("shows")
+    if shows and report.when == "call" and report.passed:
+        model = shows.kwargs.get("model") or item.callspec.params["model"]
+        facts = json.load(open(os.environ["TOPDOG_BED"]))
+        with open(facts["shown"], "a") as f:
+            f.write(json.dumps([*sdk.args, model.split("/")[0], *shows.args]) + "\n")
+    return report

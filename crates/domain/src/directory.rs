@@ -7,6 +7,7 @@ use crate::policy::effective::OrgPolicies;
 use crate::policy::{EffectivePolicy, PolicyInForce};
 use crate::ports::{ChangeFeed, PortError, Tiers};
 use crate::quota::{Meter, OrgMeters};
+use crate::routing::Health;
 use crate::tenant::{Endpoint, Organisation, ProviderKey, Workspace};
 use crate::tier::{Limit, Tier, TierCatalogue};
 use crate::{ApiKeyId, OrgId, ProviderKeyId, Refusal, Timestamp};
@@ -42,6 +43,8 @@ pub struct OrgView {
     pub meters: Arc<OrgMeters>,
     /// What it takes of this node: the same through all changes.
     pub occupancy: Arc<Occupancy>,
+    /// How its places fare, as far as this node has seen: the same through all changes.
+    pub health: Arc<Health>,
     /// Keys beyond the number that the tier allows: few tenants have any.
     keys_over_limit: HashSet<ApiKeyId>,
     policies: OrgPolicies,
@@ -225,18 +228,18 @@ impl Directory {
     }
 }
 
-/// The view of an organisation; its meters and its occupancy are those it had. None where its tier is not in the
+/// The view of an organisation; its meters, its occupancy and its places' health are those it had. None where its tier is not in the
 /// catalogue: who has no tier has no entitlements.
 fn view(old: &Snapshot, tiers: &TierCatalogue, facts: OrgFacts) -> Option<Arc<OrgView>> {
     let id = facts.organisation.id;
     let tier = tiers.find(&facts.organisation.tier)?.clone();
-    let (meters, occupancy) = old.org(id).map_or_else(
-        || (Arc::new(OrgMeters::new(id)), Arc::default()),
-        |view| (view.meters.clone(), view.occupancy.clone()),
+    let (meters, occupancy, health) = old.org(id).map_or_else(
+        || (Arc::new(OrgMeters::new(id)), Arc::default(), Arc::default()),
+        |view| (view.meters.clone(), view.occupancy.clone(), view.health.clone()),
     );
     let keys_over_limit = beyond(tier.api_keys_limit, &facts.api_keys);
     let policies = OrgPolicies::new(&facts.policies);
-    Some(Arc::new(OrgView { facts, tier, meters, occupancy, keys_over_limit, policies }))
+    Some(Arc::new(OrgView { facts, tier, meters, occupancy, health, keys_over_limit, policies }))
 }
 
 impl Caller {

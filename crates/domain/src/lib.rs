@@ -1,7 +1,8 @@
 //! What Top Dog believes: tenants, tiers, entitlements, quota arithmetic, usage, roles, refusals, and the ports others must fill; no I/O.
 //!
 //! Read it in this order: [`tier`] and [`entitlement`] are the commercial law, [`tenant`] and
-//! [`api_key`] say who a caller is, [`policy`] what tenants say of their own requests, [`directory`] is what a node
+//! [`api_key`] say who a caller is, [`policy`] what tenants say of their own requests,
+//! [`routing`] what is tried for one of them, [`directory`] is what a node
 //! knows of all of them,
 //! [`quota`] counts exactly, [`occupancy`] what is going on, [`usage`] and [`audit`] are the facts that are kept,
 //! [`refusal`] is everything a caller can be told, and [`ports`] is what the outside must bring.
@@ -22,6 +23,7 @@ pub mod ports;
 pub mod provider;
 pub mod quota;
 pub mod refusal;
+pub mod routing;
 pub mod tenant;
 pub mod tier;
 pub mod time;

@@ -132,6 +132,8 @@ pub enum Refusal {
     UpstreamTimeout(ProviderName),
     /// The provider broke off, or spoke what can't be understood.
     UpstreamBroken(ProviderName),
+    /// Every target of the route has failed of late and is left alone; the provider of the first.
+    CircuitOpen(ProviderName),
     /// The ledger of limits can't be asked, and nothing is left of what was leased.
     LedgerUnavailable,
     /// Records can't be kept just now (full disk), and this request may not go unrecorded.
@@ -199,6 +201,7 @@ impl Refusal {
             Self::UpstreamUnreachable(_) => "upstream_unreachable",
             Self::UpstreamTimeout(_) => "upstream_timeout",
             Self::UpstreamBroken(_) => "upstream_failed",
+            Self::CircuitOpen(_) => "circuit_open",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::RecordsUnavailable => "records_unavailable",
             Self::ChangesUnknown => "changes_unknown",
@@ -237,7 +240,10 @@ impl Refusal {
             Self::HeadTooLarge(_) => 431,
             Self::ConcurrencyLimit(_) | Self::BodyMemoryLimit(_) => 429,
             Self::Internal | Self::ProviderKeyUnreadable(_) => 500,
-            Self::UpstreamUnreachable(_) | Self::UpstreamBroken(_) | Self::ProviderKeyUnreachable(_) => 502,
+            Self::UpstreamUnreachable(_)
+            | Self::UpstreamBroken(_)
+            | Self::CircuitOpen(_)
+            | Self::ProviderKeyUnreachable(_) => 502,
             Self::LedgerUnavailable
             | Self::RecordsUnavailable
             | Self::ChangesUnknown
@@ -312,6 +318,7 @@ impl fmt::Display for Refusal {
             Self::UpstreamUnreachable(p) => write!(f, "the provider `{p}` can't be reached; try again, and check its status page and base URL"),
             Self::UpstreamTimeout(p) => write!(f, "the provider `{p}` did not answer in time; try again"),
             Self::UpstreamBroken(p) => write!(f, "the provider `{p}` broke off its answer; try again"),
+            Self::CircuitOpen(p) => write!(f, "the provider `{p}` and whatever else the policy's route has failed of late, and are left alone for a moment; try again, or give the route another fallback"),
             Self::LedgerUnavailable => f.write_str("limits can't be checked just now; try again in a moment"),
             Self::RecordsUnavailable => f.write_str("this request could not be recorded, so it was not made; try again in a moment"),
             Self::ChangesUnknown => f.write_str("this server has heard of no changes for too long to serve a request of a regulated segment; try again in a moment"),

@@ -110,6 +110,8 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// Anthropic's name for the same.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 pub(crate) const X_ERROR_SOURCE: HeaderName = HeaderName::from_static("x-topdog-error-source");
+/// How many attempts a policy's route has made.
+pub(crate) const X_ATTEMPTS: HeaderName = HeaderName::from_static("x-topdog-attempts");
 const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -125,6 +127,9 @@ pub(crate) fn refused(trail: &Trail, refusal: &Refusal) -> Answer {
     let mut answer = json(refusal.status(), body, trail);
     let headers = answer.headers_mut();
     headers.insert(X_ERROR_SOURCE, HeaderValue::from_static("gateway"));
+    if trail.attempts.get() > 0 {
+        headers.insert(X_ATTEMPTS, HeaderValue::from(trail.attempts.get()));
+    }
     advise(headers, refusal, trail.at);
     answer
 }

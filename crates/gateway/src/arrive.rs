@@ -30,6 +30,8 @@ pub(crate) struct Trail {
     pub(crate) caller: OnceCell<(Arc<Caller>, IpAddr)>,
     /// Has it a settlement, which makes its record?
     pub(crate) is_admitted: Cell<bool>,
+    /// How many attempts were made, where a policy's route is for the request.
+    pub(crate) attempts: Cell<u32>,
 }
 
 impl Trail {
@@ -46,6 +48,7 @@ impl Trail {
             family: Cell::new(Family::OpenAi),
             caller: OnceCell::new(),
             is_admitted: Cell::new(false),
+            attempts: Cell::new(0),
         }
     }
 }

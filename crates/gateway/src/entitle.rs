@@ -1,6 +1,7 @@
 //! Step 3: may this caller have this, and where does it lead?
 
 use crate::arrive::{Trail, Wanted};
+use crate::attempts::Plan;
 use crate::authenticate::Authenticated;
 use crate::edge::body::{self, BodyReader};
 use crate::read_body::{read_form, read_json};
@@ -14,8 +15,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use topdog_domain::catalogue::Price;
-use topdog_domain::directory::Caller;
+use topdog_domain::catalogue::{Price, Resolved};
+use topdog_domain::directory::{Caller, OrgView};
+use topdog_domain::policy::pick::Asking;
 use topdog_domain::provider::{MAJOR_PROVIDERS, Operation, ProviderName};
 use topdog_domain::{ProviderKeyId, Refusal, Timestamp};
 use topdog_wire::json_head::Marks;
@@ -37,11 +39,50 @@ pub(crate) struct Entitled {
     pub(crate) outgoing: Outgoing,
     /// What its answer is to be translated by; none where both sides speak the same.
     pub(crate) translation: Option<Box<Translation>>,
+    /// What else is tried, where a policy has a route for it.
+    pub(crate) plan: Option<Box<Plan>>,
     /// How long the client took to send its body: no time of ours.
     pub(crate) client_wait: Duration,
 }
 
+impl Entitled {
+    /// The same request on its way somewhere else; none where its body can be read only once.
+    pub(crate) fn again(&self, route: Route) -> Option<Box<Self>> {
+        let Outgoing::Json { body, marks } = &self.outgoing else { return None };
+        Some(Box::new(Self {
+            caller: self.caller.clone(),
+            headers: self.headers.clone(),
+            query: self.query.clone(),
+            client_ip: self.client_ip,
+            operation: self.operation,
+            is_stream: self.is_stream,
+            asks_usage: self.asks_usage,
+            model_requested: self.model_requested.clone(),
+            route,
+            outgoing: Outgoing::Json { body: body.clone(), marks: *marks },
+            translation: None,
+            plan: None,
+            client_wait: self.client_wait,
+        }))
+    }
+
+    /// Says it in its provider's dialect, where that is not the caller's.
+    pub(crate) fn translate(&mut self, trail: &Trail, share: &mut Share) -> Result<(), Refusal> {
+        let Way::Translated(pair) = self.route.way else { return Ok(()) };
+        let Outgoing::Json { body, .. } = &self.outgoing else {
+            // Forms have no other dialect.
+            return Err(Refusal::OperationUnsupported(self.route.provider.clone()));
+        };
+        let uri = self.route.translated_uri(pair, self.is_stream).ok_or_else(bad_model)?;
+        let Told { body, translation } = translate(trail, pair, &self.route, &self.headers, body, share)?;
+        self.outgoing = Outgoing::Translated { uri, body };
+        self.translation = Some(translation);
+        Ok(())
+    }
+}
+
 /// Where a request goes.
+#[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) provider: ProviderName,
     pub(crate) provider_header: HeaderValue,
@@ -70,6 +111,7 @@ impl Route {
 }
 
 /// What is there.
+#[derive(Clone)]
 pub(crate) enum Destination {
     /// A provider or a customer's endpoint, and the key for it, if it takes one.
     Upstream { target: Rc<Target>, key: Option<ProviderKeyId> },
@@ -130,20 +172,19 @@ pub(crate) async fn entitle(
         return Err(bad_model());
     }
     let catalogue = &worker.parts().catalogue;
-    let route =
-        route(worker, &caller, operation, &model, trail.at).map_err(|refusal| catalogue.advise(refusal))?;
-    let (outgoing, translation) = match (route.way, read.outgoing) {
-        (Way::Native, outgoing) => (outgoing, None),
-        (Way::Translated(pair), Outgoing::Json { body, .. }) => {
-            let uri = route.translated_uri(pair, read.is_stream).ok_or_else(bad_model)?;
-            let Told { body, translation } = translate(trail, pair, &route, &arrived.headers, &body, share)?;
-            (Outgoing::Translated { uri, body }, Some(translation))
-        }
-        // Forms have no other dialect.
-        (Way::Translated(_), _) => return Err(Refusal::OperationUnsupported(route.provider)),
+    let plan = if caller.policy.as_ref().is_some_and(|policy| policy.has_routes()) {
+        Plan::of(worker, &caller, operation, &model, trail.at, read.outgoing.len())
+    } else {
+        Ok(None)
+    };
+    let plan = plan.map_err(|refusal| catalogue.advise(refusal))?;
+    let route = match &plan {
+        Some(plan) => plan.first_route()?,
+        None => route(worker, &caller, operation, &model, trail.at)
+            .map_err(|refusal| catalogue.advise(refusal))?,
     };
     // Boxed: it is handed from step to step.
-    Ok(Box::new(Entitled {
+    let mut entitled = Box::new(Entitled {
         caller,
         headers: arrived.headers,
         query: arrived.query,
@@ -153,10 +194,16 @@ pub(crate) async fn entitle(
         asks_usage: read.asks_usage,
         model_requested: model,
         route,
-        outgoing,
-        translation,
+        outgoing: read.outgoing,
+        translation: None,
+        plan: None,
         client_wait: read.client_wait,
-    }))
+    });
+    if let Some(plan) = plan {
+        return plan.begin(trail, entitled, share);
+    }
+    entitled.translate(trail, share)?;
+    Ok(entitled)
 }
 
 /// What a body has told.
@@ -176,26 +223,58 @@ pub(crate) fn route(
     name: &str,
     at: Timestamp,
 ) -> Result<Route, Refusal> {
-    let parts = worker.parts();
-    let org = &caller.org;
-    let is_test = |provider: &str| provider == "test" && worker.config().is_test_provider_enabled;
+    let tiers = worker.parts().directory.tiers();
+    let resolved = find(worker, &caller.asking(&tiers), name, at)?;
+    let key = caller.org.provider_key(resolved.provider.as_str()).map(|key| key.id);
+    lead(worker, caller, operation, resolved, key)
+}
+
+/// The model that a name leads to, if the caller may use it.
+pub(crate) fn find<'n>(
+    worker: &Worker,
+    asking: &Asking<'n>,
+    name: &'n str,
+    at: Timestamp,
+) -> Result<Resolved<'n>, Refusal> {
+    let is_test = |provider: &str| is_test(worker, provider);
+    asking.pick(name, is_test, |name| resolve(worker, asking.org, name, at), &mut ())
+}
+
+/// Where a name that is no alias leads.
+pub(crate) fn resolve<'n>(
+    worker: &Worker,
+    org: &OrgView,
+    name: &'n str,
+    at: Timestamp,
+) -> Result<Resolved<'n>, Refusal> {
     let is_provider = |provider: &str| {
-        is_test(provider)
+        is_test(worker, provider)
             || MAJOR_PROVIDERS.contains(&provider)
             || worker.routes.provider(provider).is_some()
             || org.endpoint(provider).is_some()
     };
-    let resolve = |name| {
-        let resolved = parts.catalogue.resolve(name, at, is_provider);
-        resolved.map_err(|unresolved| unresolved.refusal(body::shown(name)))
-    };
-    let tiers = parts.directory.tiers();
-    let resolved = caller.asking(&tiers).pick(name, is_test, resolve, &mut ())?;
+    let resolved = worker.parts().catalogue.resolve(name, at, is_provider);
+    resolved.map_err(|unresolved| unresolved.refusal(body::shown(name)))
+}
+
+/// Is it the built-in test provider, and on?
+pub(crate) fn is_test(worker: &Worker, provider: &str) -> bool {
+    provider == "test" && worker.config().is_test_provider_enabled
+}
+
+/// The way to a model that the caller may use, with that provider key.
+pub(crate) fn lead(
+    worker: &Worker,
+    caller: &Caller,
+    operation: Operation,
+    resolved: Resolved<'_>,
+    key: Option<ProviderKeyId>,
+) -> Result<Route, Refusal> {
     let provider = resolved.provider;
-    let (destination, way) = if is_test(provider.as_str()) {
+    let (destination, way) = if is_test(worker, provider.as_str()) {
         (Destination::Test, Way::Native)
     } else {
-        destination(worker, caller, operation, &provider)?
+        destination(worker, caller, operation, &provider, key)?
     };
     let provider_header = match &destination {
         Destination::Upstream { target, .. } => target.provider_header.clone(),
@@ -210,6 +289,7 @@ fn destination(
     caller: &Caller,
     operation: Operation,
     provider: &ProviderName,
+    key: Option<ProviderKeyId>,
 ) -> Result<(Destination, Way), Refusal> {
     let org = &caller.org;
     let tiers = worker.parts().directory.tiers();
@@ -225,7 +305,6 @@ fn destination(
         None => configured.ok_or_else(unsupported)?,
     };
     let way = Way::between(operation, target.dialect).ok_or_else(unsupported)?;
-    let key = org.provider_key(provider.as_str()).map(|key| key.id);
     if key.is_none() && !endpoint.is_some_and(|e| e.is_keyless) {
         return Err(Refusal::NoProviderKey(provider.clone()));
     }

@@ -31,7 +31,7 @@ impl RequestIds {
     }
 
     /// SplitMix64 (Steele, Lea, Flood 2014) with a stream of this thread's own.
-    fn random(&self) -> u64 {
+    pub(crate) fn random(&self) -> u64 {
         let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.state.set(state);
         let mixed = (state ^ self.stream ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -2,6 +2,7 @@
 
 use crate::answer::{self, Answer};
 use crate::arrive::{Arrived, Trail, Wanted, arrive};
+use crate::attempts::attempts;
 use crate::authenticate::{Authenticated, authenticate};
 use crate::edge::ClientBody;
 use crate::entitle::entitle;
@@ -96,6 +97,10 @@ async fn counted(
     }
     let entitled = entitle(worker, trail, authenticated, &mut share).await?;
     let reserved = reserve(worker, trail, entitled, share).await?;
+    if reserved.entitled.plan.is_some() {
+        // Boxed, as every other way off the common one.
+        return Box::pin(attempts(worker, trail, reserved)).await;
+    }
     let opened = open_key(worker, trail, reserved).await?;
     // Steps 7 and 8 happen where the answer's body ends, or is dropped.
     forward(worker, trail, opened).await

@@ -18,7 +18,8 @@
 //!    plaintext is not copied here; only step 6 reads it. In regulated segments the audit entry is on the disk
 //!    before the key is used.
 //! 6. **forward** (`forward/`): model and key are spliced in, the rest goes through as it came; a short plain answer
-//!    is held until it is whole, and a translated one told in the caller's dialect. Nothing is retried once a byte may have left. The client's leaving drops everything,
+//!    is held until it is whole, and a translated one told in the caller's dialect. Nothing is retried once a byte may have left,
+//!    unless a policy's route says so: then `attempts/` does steps 5 and 6. The client's leaving drops everything,
 //!    and that cancels the upstream; so does the end of a stopping node's patience (`cutoff.rs`), which is told.
 //! 7. **settle** (`settle.rs`): exactly once, at the end of the answer or at its drop: tokens as the provider
 //!    told them, else an estimate marked so; a request that no provider accepted gives its LLM request back.
@@ -28,6 +29,7 @@
 
 mod answer;
 mod arrive;
+mod attempts;
 mod authenticate;
 mod config;
 mod cutoff;

@@ -1,8 +1,9 @@
 //! Step 5: the provider key, opened but not looked at.
 
 use crate::arrive::Trail;
-use crate::entitle::Destination;
+use crate::entitle::{Destination, Entitled};
 use crate::reserve::Reserved;
+use crate::settle::Settlement;
 use crate::worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,7 +30,9 @@ pub(crate) async fn open_key(
     trail: &Trail,
     mut reserved: Reserved,
 ) -> Result<Opened, Refusal> {
-    match find_key(worker, trail, &mut reserved).await {
+    let Reserved { entitled, settlement } = &mut reserved;
+    let is_audited = trail.labels.get().segment.is_regulated();
+    match find_key(worker, trail, entitled, settlement, is_audited).await {
         Ok(key) => Ok(Opened { reserved, key }),
         Err(refusal) => {
             reserved.settlement.rejected(&refusal);
@@ -39,44 +42,49 @@ pub(crate) async fn open_key(
     }
 }
 
-async fn find_key(
+/// Opens the key for where the request goes. Its use is in the audit log when this ends, if it `is_audited`, and on the
+/// disk in a regulated segment; else the request's record has it.
+pub(crate) async fn find_key(
     worker: &Rc<Worker>,
     trail: &Trail,
-    reserved: &mut Reserved,
+    entitled: &Entitled,
+    settlement: &mut Settlement,
+    is_audited: bool,
 ) -> Result<Option<Arc<OpenedKey>>, Refusal> {
-    let Destination::Upstream { target, key: Some(id) } = &reserved.entitled.route.destination else {
+    let Destination::Upstream { target, key: Some(id) } = &entitled.route.destination else {
         return Ok(None);
     };
-    let provider = &reserved.entitled.route.provider;
-    let org = reserved.entitled.caller.org.clone();
+    let provider = &entitled.route.provider;
+    let org = entitled.caller.org.clone();
     let key = org.provider_key_by_id(*id).ok_or_else(|| Refusal::NoProviderKey(provider.clone()))?;
     if key.origin != target.origin().as_str() {
         // A changed base URL never gets the key that was brought for the old one.
-        fail(worker, trail, reserved, key, "origin_changed");
+        fail(worker, trail, entitled, key, "origin_changed");
         return Err(Refusal::ProviderKeyUnreadable(provider.clone()));
     }
     let opened = match worker.parts().vault.cached(key, trail.at) {
         Some(opened) => opened,
-        None => Box::pin(open_from_vault(worker, trail, reserved, key)).await?,
+        None => Box::pin(open_from_vault(worker, trail, entitled, key)).await?,
     };
-    let is_audited = trail.labels.get().segment.is_regulated();
     if is_audited {
-        worker.spool.append_audit(&draft(trail, reserved, key, "provider_key.use"));
+        worker.spool.append_audit(&draft(trail, entitled, key, "provider_key.use"));
+    }
+    if trail.labels.get().segment.is_regulated() {
         worker.spool.durable().await.map_err(|_| Refusal::RecordsUnavailable)?;
     }
-    reserved.settlement.key_opened(KeyUse { provider_key: key.id, version: opened.version(), is_audited });
+    settlement.key_opened(KeyUse { provider_key: key.id, version: opened.version(), is_audited });
     Ok(Some(opened))
 }
 
 async fn open_from_vault(
     worker: &Rc<Worker>,
     trail: &Trail,
-    reserved: &Reserved,
+    entitled: &Entitled,
     key: &ProviderKey,
 ) -> Result<Arc<OpenedKey>, Refusal> {
     let vault = &worker.parts().vault;
     let opening =
-        open_anew(worker.clone(), key.clone(), draft(trail, reserved, key, "provider_key.open"), trail.at);
+        open_anew(worker.clone(), key.clone(), draft(trail, entitled, key, "provider_key.open"), trail.at);
     let opened = match vault.lapsed(key, trail.at) {
         None => opening.await,
         Some(lapsed) => {
@@ -92,7 +100,7 @@ async fn open_from_vault(
             }
         }
     };
-    opened.map_err(|error| unopened(worker, trail, reserved, key, &error))
+    opened.map_err(|error| unopened(worker, trail, entitled, key, &error))
 }
 
 /// Opens a key, and leaves the audit entry of its opening with whoever asked first.
@@ -112,7 +120,7 @@ async fn open_anew(
 fn unopened(
     worker: &Worker,
     trail: &Trail,
-    reserved: &Reserved,
+    entitled: &Entitled,
     key: &ProviderKey,
     error: &VaultError,
 ) -> Refusal {
@@ -120,30 +128,27 @@ fn unopened(
     let provider = key.provider.clone();
     match error {
         VaultError::Reference(_) => {
-            fail(worker, trail, reserved, key, "reference_unreachable");
+            fail(worker, trail, entitled, key, "reference_unreachable");
             Refusal::ProviderKeyUnreachable(provider)
         }
         VaultError::Store(_) => Refusal::LedgerUnavailable,
         _ => {
-            fail(worker, trail, reserved, key, "unreadable");
+            fail(worker, trail, entitled, key, "unreadable");
             Refusal::ProviderKeyUnreadable(provider)
         }
     }
 }
 
-fn fail(worker: &Worker, trail: &Trail, reserved: &Reserved, key: &ProviderKey, reason: &str) {
+fn fail(worker: &Worker, trail: &Trail, entitled: &Entitled, key: &ProviderKey, reason: &str) {
     let draft =
-        draft(trail, reserved, key, "provider_key.open").ended(AuditOutcome::Failure).with("reason", reason);
+        draft(trail, entitled, key, "provider_key.open").ended(AuditOutcome::Failure).with("reason", reason);
     worker.spool.append_audit(&draft);
 }
 
-fn draft(trail: &Trail, reserved: &Reserved, key: &ProviderKey, action: &str) -> AuditDraft {
-    let caller = &reserved.entitled.caller.key;
+fn draft(trail: &Trail, entitled: &Entitled, key: &ProviderKey, action: &str) -> AuditDraft {
+    let caller = &entitled.caller.key;
     let mut draft = AuditDraft::new(trail.at, key.org, Actor::ApiKey(caller.id.to_string()), action, key.id);
     draft.request = Some(trail.request);
-    draft.ip = Some(reserved.entitled.client_ip.to_string());
-    draft
-        .with("version", key.version)
-        .with("provider", &key.provider)
-        .with("model", &reserved.entitled.route.model)
+    draft.ip = Some(entitled.client_ip.to_string());
+    draft.with("version", key.version).with("provider", &key.provider).with("model", &entitled.route.model)
 }

@@ -1,7 +1,7 @@
 //! Step 7: every admitted request settles exactly once, at its end or at its drop.
 
 use crate::arrive::Trail;
-use crate::entitle::Entitled;
+use crate::entitle::{Entitled, Route};
 use crate::record;
 use crate::reserve::Reservation;
 use crate::share::Share;
@@ -88,6 +88,17 @@ pub(crate) struct Facts {
     waiting_since: Option<Instant>,
     pub(crate) first_byte: Option<Duration>,
     pub(crate) error_code: Option<Cow<'static, str>>,
+    /// How long its answer may take, where a policy says so.
+    pub(crate) patience: Option<Box<Patience>>,
+}
+
+/// How long an answer may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// The longest pause.
+    pub(crate) idle: Duration,
+    /// When it must be over.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// nginx's number for a client that closed; only ever in records.
@@ -128,6 +139,7 @@ impl Settlement {
             waiting_since: None,
             first_byte: None,
             error_code: None,
+            patience: None,
         };
         Self(Some(Box::new(Open {
             worker: worker.clone(),
@@ -146,6 +158,33 @@ impl Settlement {
     /// From now on a provider may be working on the request.
     pub(crate) fn sent(&mut self) {
         self.change(|open| open.stage = Stage::Sent);
+    }
+
+    /// An attempt is over, and another may follow: has the provider perhaps worked on it?
+    pub(crate) fn attempt_failed(&mut self, may_have_cost: bool) {
+        self.change(|open| open.stage = if may_have_cost { Stage::Sent } else { Stage::Rejected });
+    }
+
+    /// That is where the answer comes from, by that key, and how long it may take.
+    pub(crate) fn went_to(&mut self, route: &Route, key_use: Option<KeyUse>, patience: Patience) {
+        self.change(|open| {
+            let facts = &mut open.facts;
+            facts.provider = route.provider.clone();
+            facts.model = route.model.clone();
+            facts.price = route.price;
+            facts.key_use = key_use;
+            facts.patience = Some(Box::new(patience));
+        });
+    }
+
+    /// How long the answer may take, where that is not as configured.
+    pub(crate) fn patience(&self) -> Option<Patience> {
+        self.facts().and_then(|facts| facts.patience.as_deref().copied())
+    }
+
+    /// What the request takes of the node, for as long as it is not settled.
+    pub(crate) fn share(&mut self) -> Option<&mut Share> {
+        self.0.as_mut().map(|open| &mut open.share)
     }
 
     /// The provider has answered with that status. What it was sent is held no longer.

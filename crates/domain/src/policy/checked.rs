@@ -2,6 +2,7 @@
 
 use super::document::PolicyDocument;
 use super::pattern::Pattern;
+use super::route::{MOST_ROUTES, Route};
 use std::collections::HashMap;
 
 /// The most aliases of a policy, and the most patterns in each of its lists: every request asks each of them.
@@ -18,6 +19,7 @@ pub struct Policy {
     aliases: HashMap<Box<str>, Box<str>>,
     allow: Option<Vec<Pattern>>,
     deny: Vec<Pattern>,
+    routes: Vec<Route>,
 }
 
 /// What is wrong with a policy, and in which field.
@@ -44,6 +46,7 @@ impl Policy {
             return Err(bad("allow", message));
         }
         let deny = patterns("deny", &document.deny)?;
+        let routes = routes(&document)?;
         let size = serde_json::to_string(&document).map_or(usize::MAX, |json| json.len());
         if size > MOST_BYTES {
             let message = format!(
@@ -51,7 +54,7 @@ impl Policy {
             );
             return Err(bad("document", message));
         }
-        Ok(Self { document, aliases, allow, deny })
+        Ok(Self { document, aliases, allow, deny, routes })
     }
 
     /// The policy of a stored text, if this version of Top Dog understands it.
@@ -83,6 +86,12 @@ impl Policy {
     pub fn deny(&self) -> &[Pattern] {
         &self.deny
     }
+
+    /// Where requests go, and what is tried where that fails.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
 }
 
 fn bad(field: &'static str, message: impl Into<String>) -> BadPolicy {
@@ -97,6 +106,14 @@ fn patterns(field: &'static str, texts: &[String]) -> Result<Vec<Pattern>, BadPo
         Pattern::parse(text).map_err(|why| bad(field, format!("number {}: {why}", place + 1)))
     };
     texts.iter().enumerate().map(parse).collect()
+}
+
+fn routes(document: &PolicyDocument) -> Result<Vec<Route>, BadPolicy> {
+    let written = &document.routes;
+    if written.len() > MOST_ROUTES {
+        return Err(bad("routes", format!("there are {}, and there can be {MOST_ROUTES}", written.len())));
+    }
+    written.iter().enumerate().map(|(place, route)| Route::check(route, place + 1)).collect()
 }
 
 fn aliases(document: &PolicyDocument) -> Result<HashMap<Box<str>, Box<str>>, BadPolicy> {

@@ -1,5 +1,6 @@
 //! How a policy is written, in JSON or TOML.
 
+use super::route_document::RouteDocument;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -18,6 +19,9 @@ pub struct PolicyDocument {
     /// Models that may not be used, as patterns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
+    /// Where requests go, and what is tried where that fails; of several that are for a request the first counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<RouteDocument>,
 }
 
 /// Names and what they lead to, as they are written: one that is there twice is still there twice, to be refused.

@@ -55,6 +55,12 @@ impl EffectivePolicy {
         self.layers.iter().map(|layer| &**layer)
     }
 
+    /// Has any of them a route?
+    #[must_use]
+    pub fn has_routes(&self) -> bool {
+        self.layers().any(|layer| layer.policy.as_ref().is_some_and(|policy| !policy.routes().is_empty()))
+    }
+
     /// Every alias that can be asked for, and since when.
     #[must_use]
     pub fn aliases(&self) -> BTreeMap<&str, Timestamp> {

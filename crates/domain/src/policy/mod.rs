@@ -7,6 +7,9 @@
 //! its target is looked up in that scope and wider ones only, so that no key changes what its organisation's aliases
 //! mean. Every scope's `deny` holds and every scope's `allow` must hold the model: a narrower scope can only take away.
 //! They are asked of the model in the end, whatever it was called; a `deny` without a slash also of each name on the way.
+//!
+//! A route ([`route`]) says where the requests for a name go, and what is tried where that fails. Every target of it is
+//! asked the same questions as the model itself; what it tries in which order is [`crate::routing`].
 
 pub mod checked;
 pub mod document;
@@ -14,6 +17,8 @@ pub mod effective;
 pub mod explain;
 mod pattern;
 pub mod pick;
+pub mod route;
+pub mod route_document;
 mod scope;
 
 pub use checked::{BadPolicy, Policy};
@@ -21,4 +26,5 @@ pub use document::PolicyDocument;
 pub use effective::{EffectivePolicy, PolicyInForce};
 pub use pattern::Pattern;
 pub use pick::{Check, PolicyDenial, Step, Witness};
+pub use route::{Route, RouteTarget, Routed};
 pub use scope::PolicyScope;

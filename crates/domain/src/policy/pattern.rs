@@ -78,6 +78,12 @@ impl Pattern {
         self.provider.is_none() && self.is_widely(name)
     }
 
+    /// Is it, without a provider, about whatever is called so? Read to the letter.
+    #[must_use]
+    pub fn is_of_name(&self, name: &str) -> bool {
+        self.provider.is_none() && self.allows("", name)
+    }
+
     fn is_about(&self, provider: &str) -> bool {
         self.provider.as_ref().is_none_or(|own| own.as_str() == provider)
     }

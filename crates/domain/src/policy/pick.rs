@@ -94,11 +94,15 @@ pub enum Check {
     Provider,
     /// Is there a provider key for it?
     ProviderKey,
+    /// Is a route for it?
+    Route,
+    /// Can a route's target be used?
+    Target,
 }
 
 impl Check {
     /// Every check.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::KeyScope,
         Self::TierOperation,
         Self::Alias,
@@ -109,6 +113,8 @@ impl Check {
         Self::TierProvider,
         Self::Provider,
         Self::ProviderKey,
+        Self::Route,
+        Self::Target,
     ];
 
     /// The stable name.
@@ -125,6 +131,8 @@ impl Check {
             Self::TierProvider => "tier_provider",
             Self::Provider => "provider",
             Self::ProviderKey => "provider_key",
+            Self::Route => "route",
+            Self::Target => "target",
         }
     }
 }
@@ -195,7 +203,22 @@ impl<'a> Asking<'a> {
             is_passed: resolved.is_ok(),
         });
         let resolved = resolved?;
-        let (provider, model) = (resolved.provider.as_str(), resolved.model);
+        self.judge(resolved.provider.as_str(), resolved.model, asked, is_test, witness)?;
+        Ok(resolved)
+    }
+
+    /// May the key use that model, wherever it comes from? `asked` is what a refusal calls it.
+    ///
+    /// # Errors
+    /// [`Refusal::ModelNotAllowed`] and [`Refusal::PolicyDenied`].
+    pub fn judge(
+        &self,
+        provider: &str,
+        model: &str,
+        asked: &str,
+        is_test: impl Fn(&str) -> bool,
+        witness: &mut impl Witness,
+    ) -> Result<(), Refusal> {
         let is_for_it =
             self.key.allows_model(provider, model) && (self.key.mode == KeyMode::Live || is_test(provider));
         witness.saw(|| Step {
@@ -212,7 +235,7 @@ impl<'a> Asking<'a> {
                 judge(layer, provider, model, asked, witness)?;
             }
         }
-        Ok(resolved)
+        Ok(())
     }
 
     /// The name at the end of all aliases. It ends: no policy has a circle, and a target is looked up in its own policy

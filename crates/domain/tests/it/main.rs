@@ -11,4 +11,8 @@ mod prices;
 #[cfg(test)]
 mod quota;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
+mod routing;
+#[cfg(test)]
 mod rules;

@@ -39,19 +39,20 @@ fn document(aliases: &[(&str, &str)], allow: Option<&[&str]>, deny: &[&str]) -> 
         aliases: Aliases(aliases.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()),
         allow: allow.map(owned),
         deny: owned(deny),
+        routes: Vec::new(),
     }
 }
 
 /// Policies of organisation, workspace and key.
-type Three = [Option<PolicyDocument>; 3];
+pub(crate) type Three = [Option<PolicyDocument>; 3];
 
-struct World {
+pub(crate) struct World {
     directory: Directory,
     key: ApiKey,
 }
 
 impl World {
-    fn new(tier: &str, policies: Three, change: impl FnOnce(&mut ApiKey)) -> Self {
+    pub(crate) fn new(tier: &str, policies: Three, change: impl FnOnce(&mut ApiKey)) -> Self {
         let new = samples::organisation("acme", tier);
         let org = new.organisation.id;
         let mut key = samples::api_key(org, "ci");
@@ -81,7 +82,7 @@ impl World {
         Self { directory, key }
     }
 
-    fn of_org(policy: PolicyDocument) -> Self {
+    pub(crate) fn of_org(policy: PolicyDocument) -> Self {
         Self::new("PRO-PLUS", [Some(policy), None, None], |_| {})
     }
 
@@ -89,7 +90,7 @@ impl World {
         self.directory.snapshot().caller(&self.key.secrets[0].public_id).unwrap().clone()
     }
 
-    fn change(&self, change: impl FnOnce(&mut OrgFacts)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut OrgFacts)) {
         let mut facts = self.caller().org.facts.clone();
         change(&mut facts);
         self.directory.replace_org(facts.organisation.id, Some(facts));
@@ -103,7 +104,7 @@ impl World {
         Ok(format!("{}/{}", picked.provider, picked.model))
     }
 
-    fn explain(&self, asked: &str, operation: Operation) -> Explained {
+    pub(crate) fn explain(&self, asked: &str, operation: Operation) -> Explained {
         let (caller, tiers) = (self.caller(), self.directory.tiers());
         let ground = Ground {
             resolve: &resolve,
@@ -332,7 +333,7 @@ fn an_explanation_names_each_step_and_what_decided() {
     let world = World::new("PRO-PLUS", [Some(org), None, None], |_| {});
     let checks = |explained: &Explained| explained.steps.iter().map(|step| step.check).collect::<Vec<_>>();
     let good = world.explain("fast", Operation::Chat);
-    let goal = good.outcome.as_ref().unwrap();
+    let goal = good.outcome.as_ref().unwrap().first().unwrap();
     assert_eq!((goal.provider.as_str(), goal.model.as_str()), ("openai", "gpt-4o"));
     assert!(goal.provider_key.is_some());
     use Check::{
@@ -383,7 +384,8 @@ fn any_document() -> impl Strategy<Value = Option<PolicyDocument>> {
     let aliases = btree_map(name(), prop_oneof![name(), model()], 0..5);
     let document = (aliases, proptest::option::of(vec(pattern(), 1..4)), vec(pattern(), 0..3));
     let document = document.prop_map(|(aliases, allow, deny)| {
-        let written = PolicyDocument { aliases: Aliases(aliases.into_iter().collect()), allow, deny };
+        let aliases = Aliases(aliases.into_iter().collect());
+        let written = PolicyDocument { aliases, allow, deny, routes: Vec::new() };
         Policy::check(written.clone()).ok().map(|_| written)
     });
     prop_oneof![1 => Just(None), 4 => document]
@@ -448,8 +450,10 @@ proptest! {
         let explained = world.explain(&asked, Operation::Chat);
         let refused: Vec<_> = explained.steps.iter().filter(|step| !step.is_passed).collect();
         match (world.pick(&asked), &explained.outcome) {
-            (Ok(picked), Ok(goal)) => {
-                prop_assert_eq!(picked, format!("{}/{}", goal.provider, goal.model));
+            (Ok(picked), Ok(goals)) => {
+                let goals: Vec<_> =
+                    goals.iter().map(|goal| format!("{}/{}", goal.provider, goal.model)).collect();
+                prop_assert_eq!(vec![picked], goals);
                 prop_assert!(refused.is_empty());
             }
             (Ok(_), Err(later)) => {

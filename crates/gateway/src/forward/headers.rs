@@ -1,7 +1,7 @@
 //! Which headers go on to the provider, and which come back.
 
 use super::Shape;
-use crate::answer::{REQUEST_ID, X_REQUEST_ID, identify};
+use crate::answer::{REQUEST_ID, X_ATTEMPTS, X_REQUEST_ID, identify};
 use crate::arrive::{ANTHROPIC_VERSION, Trail};
 use crate::settle::Settlement;
 use crate::worker::Worker;
@@ -176,6 +176,9 @@ pub(crate) fn say(
     let model = settlement.facts().map(|facts| HeaderValue::from_str(&facts.model));
     if let Some(Ok(model)) = model {
         headers.insert(X_MODEL, model);
+    }
+    if trail.attempts.get() > 0 {
+        headers.insert(X_ATTEMPTS, HeaderValue::from(trail.attempts.get()));
     }
     let overhead = u64::try_from(settlement.overhead().as_micros()).unwrap_or(u64::MAX);
     headers.insert(X_OVERHEAD, HeaderValue::from(overhead));

@@ -13,7 +13,7 @@ use topdog_domain::Refusal;
 use topdog_egress::{BodyError, UpstreamBody};
 
 /// The longest answer, or error, that is held, bytes.
-pub(super) const MOST_HELD_BYTES: usize = 256 * 1024;
+pub(crate) const MOST_HELD_BYTES: usize = 256 * 1024;
 
 /// What has come of an answer.
 pub(super) enum Held {
@@ -30,7 +30,7 @@ pub(super) async fn answer(
     settlement: &mut Settlement,
     body: &mut UpstreamBody,
 ) -> Result<Held, Refusal> {
-    let mut wait = Wait::new(worker);
+    let mut wait = Wait::new(worker, settlement);
     let Some(first) = wait.next(settlement, body).await? else { return Ok(Held::Whole(Bytes::new())) };
     if body.is_end_stream() {
         return Ok(Held::Whole(first));
@@ -58,7 +58,7 @@ pub(super) async fn error(
     settlement: &mut Settlement,
     body: &mut UpstreamBody,
 ) -> Result<Bytes, Refusal> {
-    let mut wait = Wait::new(worker);
+    let mut wait = Wait::new(worker, settlement);
     let mut held = BytesMut::new();
     while let Some(piece) = wait.next(settlement, body).await? {
         if held.len() + piece.len() > MOST_HELD_BYTES {
@@ -76,7 +76,7 @@ pub(super) async fn whole(
     body: &mut UpstreamBody,
     most_bytes: usize,
 ) -> Result<Bytes, Refusal> {
-    let mut wait = Wait::new(worker);
+    let mut wait = Wait::new(worker, settlement);
     let mut held = BytesMut::new();
     loop {
         let expected = held.len().saturating_add(announced(body));
@@ -106,8 +106,8 @@ pub(super) fn announced(body: &UpstreamBody) -> usize {
 struct Wait(Silence);
 
 impl Wait {
-    fn new(worker: &Worker) -> Self {
-        Self(Silence::new(worker.config().upstream_idle_timeout))
+    fn new(worker: &Worker, settlement: &Settlement) -> Self {
+        Self(Silence::of_answer(worker, settlement))
     }
 
     /// The next piece; none at the end.

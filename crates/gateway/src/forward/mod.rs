@@ -10,7 +10,10 @@ mod translated;
 mod watch;
 
 pub(crate) use headers::{Resets, say};
+pub(crate) use hold::MOST_HELD_BYTES;
+pub(crate) use redaction::is_encoded;
 pub(crate) use relay::{Relay, Source};
+pub(crate) use send::request;
 
 use crate::answer::{Answer, AnswerBody, X_ERROR_SOURCE};
 use crate::arrive::Trail;
@@ -30,7 +33,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use topdog_domain::Refusal;
-use topdog_domain::provider::Operation;
+use topdog_domain::provider::{Operation, ProviderName};
 use topdog_domain::refusal::Blame;
 use topdog_domain::usage::Outcome;
 use topdog_egress::{SendError, UpstreamBody};
@@ -99,6 +102,11 @@ impl Shape {
         }
     }
 
+    /// What its answer is translated by, if it is.
+    pub(crate) fn translation(&self) -> Option<&Translation> {
+        self.translation.as_deref()
+    }
+
     /// What learns from an answer of that kind.
     pub(crate) fn watch(&self, content_type: Option<&HeaderValue>) -> Watch {
         let content_type = content_type.map(HeaderValue::as_bytes);
@@ -108,17 +116,17 @@ impl Shape {
 }
 
 /// What is needed to send an answer on to its client.
-struct To<'a> {
-    worker: &'a Rc<Worker>,
-    trail: &'a Trail,
-    shape: Shape,
+pub(crate) struct To<'a> {
+    pub(crate) worker: &'a Rc<Worker>,
+    pub(crate) trail: &'a Trail,
+    pub(crate) shape: Shape,
     /// What the provider was sent, and may repeat.
-    key: Option<Arc<OpenedKey>>,
+    pub(crate) key: Option<Arc<OpenedKey>>,
 }
 
 impl To<'_> {
     /// A success: held until it is whole where it is short and plain, else sent on as it comes.
-    async fn succeed(
+    pub(crate) async fn succeed(
         self,
         mut settlement: Settlement,
         response: Response<UpstreamBody>,
@@ -134,6 +142,21 @@ impl To<'_> {
             }
         }
         Ok(self.pass_on(settlement, parts, body, watch, beginning))
+    }
+
+    /// A stream of which a beginning was waited for.
+    pub(crate) fn pass_on_stream(
+        self,
+        settlement: Settlement,
+        response: Response<UpstreamBody>,
+        beginning: Bytes,
+    ) -> Answer {
+        let (mut parts, body) = response.into_parts();
+        let watch = self.shape.watch(parts.headers.get(CONTENT_TYPE));
+        if self.shape.translation.is_some() {
+            parts.status = StatusCode::OK;
+        }
+        self.pass_on(settlement, parts, body, watch, beginning)
     }
 
     /// An answer that is sent on as it comes, behind what has come already.
@@ -171,11 +194,20 @@ impl To<'_> {
         mut settlement: Settlement,
         response: Response<UpstreamBody>,
     ) -> Result<Answer, Refusal> {
-        let (mut parts, mut body) = response.into_parts();
-        let whole = match hold::error(self.worker, &mut settlement, &mut body).await {
-            Ok(whole) => whole,
-            Err(refusal) => return Err(given_up(settlement, refusal, Outcome::UpstreamFailed)),
-        };
+        let (parts, mut body) = response.into_parts();
+        match hold::error(self.worker, &mut settlement, &mut body).await {
+            Ok(whole) => self.tell_error(settlement, parts, whole).await,
+            Err(refusal) => Err(given_up(settlement, refusal, Outcome::UpstreamFailed)),
+        }
+    }
+
+    /// The same, where the whole of it has come.
+    pub(crate) async fn tell_error(
+        self,
+        mut settlement: Settlement,
+        mut parts: Parts,
+        whole: Bytes,
+    ) -> Result<Answer, Refusal> {
         let redacted = if !redaction::is_readable(&parts.headers, &whole) {
             let (family, request) = (self.trail.family.get(), self.trail.request_header.to_str().ok());
             let (provider, status) = (settlement.provider(), parts.status.as_u16());
@@ -227,9 +259,14 @@ fn answered(status: StatusCode, headers: HeaderMap, body: AnswerBody) -> Answer 
 }
 
 fn failed(trail: &Trail, settlement: Settlement, error: &SendError) -> Refusal {
-    let provider = settlement.provider();
+    let refusal = unanswered(trail, settlement.provider(), error);
+    given_up(settlement, refusal, Outcome::UpstreamFailed)
+}
+
+/// What a caller is told whose request has no answer.
+pub(crate) fn unanswered(trail: &Trail, provider: ProviderName, error: &SendError) -> Refusal {
     tracing::warn!(request = %trail.request, %provider, %error, "no answer from the provider");
-    let refusal = match error {
+    match error {
         SendError::HeadTimeout => Refusal::UpstreamTimeout(provider),
         SendError::BeforeHead(topdog_egress::Lost::RequestBody) => Refusal::BadBody {
             message: "the request body broke off or is malformed; send it again".to_owned(),
@@ -238,8 +275,7 @@ fn failed(trail: &Trail, settlement: Settlement, error: &SendError) -> Refusal {
         },
         SendError::BeforeHead(_) => Refusal::UpstreamBroken(provider),
         SendError::Refused(_) | SendError::Connect(_) => Refusal::UpstreamUnreachable(provider),
-    };
-    given_up(settlement, refusal, Outcome::UpstreamFailed)
+    }
 }
 
 /// Settles a request whose provider answered what can't be understood.
@@ -249,7 +285,7 @@ fn broken(settlement: Settlement) -> Refusal {
 }
 
 /// Settles a request that no provider accepted.
-fn given_up(mut settlement: Settlement, refusal: Refusal, outcome: Outcome) -> Refusal {
+pub(crate) fn given_up(mut settlement: Settlement, refusal: Refusal, outcome: Outcome) -> Refusal {
     settlement.rejected(&refusal);
     settlement.settle(outcome);
     refusal

@@ -41,7 +41,7 @@ pub(super) fn unreadable(
 }
 
 /// Has a body been encoded, though nobody asked for it?
-pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 

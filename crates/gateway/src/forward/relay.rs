@@ -79,6 +79,7 @@ impl Relay {
         settlement: Settlement,
         beginning: Bytes,
     ) -> Self {
+        let silence = Silence::of_answer(worker, &settlement);
         let mut relay = Self {
             source,
             watch,
@@ -88,7 +89,7 @@ impl Relay {
             phase: Phase::Relaying,
             waiting_since: None,
             handed_on: None,
-            silence: Silence::new(worker.config().upstream_idle_timeout),
+            silence,
             cutoff: None,
             worker: worker.clone(),
             request: trail.request,

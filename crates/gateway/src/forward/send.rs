@@ -24,7 +24,7 @@ use topdog_wire::splice::{splice, tells_usage_when_asked};
 
 /// Where both sides speak the same dialect, the model's name and the key are spliced in, and all else stays as it came.
 /// What has been translated goes with few headers of its own.
-pub(super) fn request(
+pub(crate) fn request(
     worker: &Worker,
     trail: &Trail,
     target: &Target,

@@ -21,7 +21,7 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 impl To<'_> {
     /// A success, told in the caller's dialect.
-    pub(super) async fn succeed_translated(
+    pub(crate) async fn succeed_translated(
         self,
         mut settlement: Settlement,
         response: Response<UpstreamBody>,

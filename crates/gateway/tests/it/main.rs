@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod attempts;
+#[cfg(test)]
 mod cohere;
 #[cfg(test)]
 mod connections;

@@ -12,7 +12,7 @@ fn policy(scope: PolicyScope, json: &str) -> PolicyInForce {
     PolicyInForce { scope, version: 1, since: samples::NEW_YEAR, policy: Some(Arc::new(policy)) }
 }
 
-fn of_org(facts: &mut OrgFacts, json: &str) {
+pub(crate) fn of_org(facts: &mut OrgFacts, json: &str) {
     facts.policies = vec![policy(PolicyScope::Organisation, json)];
 }
 
@@ -28,7 +28,7 @@ async fn rig() -> Rig {
     rig
 }
 
-fn body(model: &str) -> String {
+pub(crate) fn body(model: &str) -> String {
     format!(r#"{{"model":"{model}","messages":[]}}"#)
 }
 

@@ -61,6 +61,13 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     LocalSet::new().block_on(&runtime, test);
 }
 
+/// The same in virtual time: where all wait, the next timer is due at once.
+pub(crate) fn run_paused(test: impl Future<Output = ()>) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().unwrap();
+    LocalSet::new().block_on(&runtime, test);
+}
+
 pub(crate) struct Rig {
     pub(crate) address: SocketAddr,
     pub(crate) upstream: Upstream,

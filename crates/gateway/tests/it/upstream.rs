@@ -1,6 +1,7 @@
 //! A provider that does as it is told, and remembers what it was sent.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -60,6 +61,8 @@ pub(crate) struct Seen {
     pub(crate) closed_at: Vec<Instant>,
 }
 
+/// What to do with single requests.
+type Next = Rc<RefCell<VecDeque<Script>>>;
 /// What to do when a request has come.
 type Hook = Rc<RefCell<Option<Box<dyn Fn()>>>>;
 
@@ -67,6 +70,8 @@ pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     pub(crate) seen: Rc<RefCell<Seen>>,
     script: Rc<RefCell<Script>>,
+    /// What it does with the next requests, before it does as always.
+    next: Next,
     hook: Hook,
 }
 
@@ -77,12 +82,14 @@ impl Upstream {
             address: listener.local_addr().unwrap(),
             seen: Rc::default(),
             script: Rc::new(RefCell::new(script)),
+            next: Rc::default(),
             hook: Rc::default(),
         };
-        let (seen, script, hook) = (upstream.seen.clone(), upstream.script.clone(), upstream.hook.clone());
+        let (seen, hook) = (upstream.seen.clone(), upstream.hook.clone());
+        let scripts = (upstream.next.clone(), upstream.script.clone());
         tokio::task::spawn_local(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::task::spawn_local(serve(stream, seen.clone(), script.clone(), hook.clone()));
+                tokio::task::spawn_local(serve(stream, seen.clone(), scripts.clone(), hook.clone()));
             }
         });
         upstream
@@ -90,6 +97,11 @@ impl Upstream {
 
     pub(crate) fn now_does(&self, script: Script) {
         *self.script.borrow_mut() = script;
+    }
+
+    /// Does these with the next requests, one each, and after them as always.
+    pub(crate) fn next_does(&self, scripts: impl IntoIterator<Item = Script>) {
+        self.next.borrow_mut().extend(scripts);
     }
 
     /// Does this when a request has come, before it is answered.
@@ -118,7 +130,12 @@ impl Upstream {
     }
 }
 
-async fn serve(mut stream: TcpStream, seen: Rc<RefCell<Seen>>, script: Rc<RefCell<Script>>, hook: Hook) {
+async fn serve(
+    mut stream: TcpStream,
+    seen: Rc<RefCell<Seen>>,
+    (next, script): (Next, Rc<RefCell<Script>>),
+    hook: Hook,
+) {
     if matches!(*script.borrow(), Script::Deaf) {
         return std::future::pending().await;
     }
@@ -127,7 +144,7 @@ async fn serve(mut stream: TcpStream, seen: Rc<RefCell<Seen>>, script: Rc<RefCel
         if let Some(hook) = hook.borrow().as_ref() {
             hook();
         }
-        let script = script.borrow().clone();
+        let script = next.borrow_mut().pop_front().unwrap_or_else(|| script.borrow().clone());
         let is_open = play(&mut stream, script, &seen).await;
         if !is_open {
             break;

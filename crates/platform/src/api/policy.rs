@@ -95,10 +95,33 @@ pub struct PolicyExplanation {
     /// With which provider key; null also where none is needed.
     #[schema(value_type = Option<String>)]
     pub provider_key: Option<ProviderKeyId>,
+    /// Where a route of a policy is for it: all that would be tried, in the policy's order. Which of several `targets`
+    /// comes first, chance, latency or cost would say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<ExplainedAttempt>,
     /// What the caller would be told instead.
     pub refusal: Option<ExplainedRefusal>,
     /// What was looked at, in order. Where the request is refused, the last one says by what.
     pub steps: Vec<PolicyStep>,
+}
+
+/// Where a request would be sent, if what was tried before failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExplainedAttempt {
+    /// To which provider.
+    #[schema(value_type = String)]
+    pub provider: ProviderName,
+    /// For which model, as the provider takes it.
+    pub model: String,
+    /// With which provider key; null where none is needed.
+    #[schema(value_type = Option<String>)]
+    pub provider_key: Option<ProviderKeyId>,
+}
+
+impl From<policy::explain::Goal> for ExplainedAttempt {
+    fn from(goal: policy::explain::Goal) -> Self {
+        Self { provider: goal.provider, model: goal.model, provider_key: goal.provider_key }
+    }
 }
 
 /// What a caller would be told.
@@ -116,7 +139,7 @@ pub struct ExplainedRefusal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyStep {
     /// What was asked: `key_scope`, `tier_operation`, `alias`, `model`, `key_models`, `deny`, `allow`, `tier_provider`,
-    /// `provider` or `provider_key`.
+    /// `provider`, `provider_key`, `route` or `target`.
     pub check: String,
     /// Whose policy was asked, where one was.
     #[schema(value_type = Option<String>)]

@@ -4,7 +4,9 @@ use serde_json::json;
 use topdog_domain::api_key::Scope;
 use topdog_domain::labels::DataSegment;
 use topdog_domain::policy::checked::MOST_RULES;
+use topdog_domain::policy::route::{MOST_ROUTES, MOST_TARGETS};
 use topdog_domain::provider::Operation;
+use topdog_domain::routing::{Balance, Failure};
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, SchemaType, Type,
 };
@@ -67,6 +69,95 @@ pub(crate) fn policy_document() -> Object {
             patterns("The only models that may be used: `provider/model`, or `model` for every provider; `*` at the end stands for any rest."),
         )
         .property("deny", patterns("Models that may not be used, as in `allow`."))
+        .property(
+            "routes",
+            ArrayBuilder::new().items(route()).max_items(Some(MOST_ROUTES)).description(Some(
+                "Where requests go, and what is tried where that fails; of several that are for a request the first counts.",
+            )),
+        )
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+        .build()
+}
+
+/// A route as it is written.
+fn route() -> Object {
+    let number = |description: &str| {
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).description(Some(description))
+    };
+    let table = |fields: &[(&str, &str)]| {
+        let empty = ObjectBuilder::new().schema_type(Type::Object);
+        let full = fields.iter().fold(empty, |table, (name, means)| table.property(*name, number(means)));
+        full.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+    };
+    let targets = |description: &str| {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let told = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .property("model", text().description(Some("`provider/model`.")))
+            .property(
+                "key",
+                text().description(Some("The provider key by its name; the newest, if it is left out.")),
+            )
+            .property("weight", number("Its share of the requests beside the others'; 1, if it is left out."))
+            .required("model")
+            .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)));
+        let either = OneOfBuilder::new().item(text()).item(told);
+        ArrayBuilder::new().items(either).max_items(Some(MOST_TARGETS)).description(Some(description))
+    };
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property(
+            "for",
+            ArrayBuilder::new()
+                .items(ObjectBuilder::new().schema_type(Type::String))
+                .max_items(Some(MOST_TARGETS))
+                .description(Some(
+                    "Patterns of names that are asked for, of aliases on the way, and of models.",
+                )),
+        )
+        .property(
+            "targets",
+            targets("Where the requests go, one of these first; to the model itself, if there are none."),
+        )
+        .property(
+            "balance",
+            words([Balance::Weight, Balance::Latency, Balance::Cost].into_iter().map(Balance::name)),
+        )
+        .property("fallbacks", targets("Where they go after that, in this order."))
+        .property("on", ArrayBuilder::new().items(words(Failure::ALL.iter().map(|failure| failure.name()))))
+        .property(
+            "retries",
+            table(&[
+                ("most", "Retries of a target and request, at most."),
+                ("budget_percent", "Retries for a hundred requests, at most."),
+                ("first_wait_ms", "The first wait, at most."),
+                ("longest_wait_ms", "Any wait, at most."),
+                ("longest_retry_after_ms", "A target that asks for more is not asked again."),
+            ])
+            .required("most"),
+        )
+        .property(
+            "timeouts",
+            table(&[
+                ("attempt_ms", "For an attempt's head."),
+                ("first_token_ms", "For the first piece of an attempt's answer."),
+                ("idle_ms", "For each further piece."),
+                ("total_ms", "For everything."),
+            ]),
+        )
+        .property(
+            "breaker",
+            table(&[
+                ("failures", "A target is left alone after so many failures in a row."),
+                ("open_ms", "For so long."),
+                ("probes", "Until so many probes in a row went well."),
+            ]),
+        )
+        .property(
+            "hedge_after_ms",
+            number("Without an answer for so long, a second attempt joins the first."),
+        )
+        .required("for")
         .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
         .build()
 }

@@ -200,7 +200,7 @@ fn shown(platform: &Platform, org: &OrgView, version: PolicyVersion) -> Policy {
     };
     if !org.tier.has(Feature::ByokPolicies) {
         shown.warnings.push(
-            "the tier has no policies: what is here of `allow` and `deny` holds, and requests by an alias are refused"
+            "the tier has no policies: what is here of `allow` and `deny` holds, requests by an alias are refused, and no route is followed"
                 .to_owned(),
         );
     }
@@ -211,5 +211,24 @@ fn shown(platform: &Platform, org: &OrgView, version: PolicyVersion) -> Policy {
     {
         shown.warnings.push(format!("`{pattern}`: there is no provider `{provider}` here"));
     }
+    for (target, why) in policy.routes().iter().flat_map(|route| unusable(platform, org, route)) {
+        shown.warnings.push(format!("`{target}` of a route is passed over: {why}"));
+    }
     shown
+}
+
+/// Targets that no request can go to just now, and why.
+fn unusable(platform: &Platform, org: &OrgView, route: &policy::Route) -> Vec<(policy::RouteTarget, String)> {
+    let why = |target: &policy::RouteTarget| {
+        if !is_known(platform, org, &target.provider) {
+            return Some(format!("there is no provider `{}` here", target.provider));
+        }
+        let is_keyless = org.endpoint(target.provider.as_str()).is_some_and(|endpoint| endpoint.is_keyless);
+        match target.provider_key(org) {
+            Ok(key) if key.is_some() || is_keyless => None,
+            _ => Some("there is no such provider key".to_owned()),
+        }
+    };
+    let targets = route.targets().iter().chain(route.fallbacks());
+    targets.filter_map(|target| Some((target.clone(), why(target)?))).collect()
 }

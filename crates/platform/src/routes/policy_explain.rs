@@ -9,6 +9,7 @@ use axum::extract::State;
 use topdog_domain::api_key::{ApiKey, Scope};
 use topdog_domain::catalogue::Resolved;
 use topdog_domain::directory::OrgView;
+use topdog_domain::policy::Check;
 use topdog_domain::policy::explain::{self, Explained, Ground};
 use topdog_domain::policy::pick::Asking;
 use topdog_domain::provider::ProviderName;
@@ -72,21 +73,28 @@ where
 }
 
 fn told(Explained { steps, outcome }: Explained) -> PolicyExplanation {
+    let is_routed = steps.iter().any(|step| step.check == Check::Route);
     let steps = steps.into_iter().map(PolicyStep::from).collect();
     match outcome {
-        Ok(goal) => PolicyExplanation {
-            is_allowed: true,
-            provider: Some(goal.provider),
-            model: Some(goal.model),
-            provider_key: goal.provider_key,
-            refusal: None,
-            steps,
-        },
+        Ok(goals) => {
+            let first = goals.first().cloned();
+            let (provider, model) = first.clone().map(|goal| (goal.provider, goal.model)).unzip();
+            PolicyExplanation {
+                is_allowed: true,
+                provider,
+                model,
+                provider_key: first.and_then(|goal| goal.provider_key),
+                attempts: if is_routed { goals.into_iter().map(Into::into).collect() } else { Vec::new() },
+                refusal: None,
+                steps,
+            }
+        }
         Err(refusal) => PolicyExplanation {
             is_allowed: false,
             provider: None,
             model: None,
             provider_key: None,
+            attempts: Vec::new(),
             refusal: Some(ExplainedRefusal {
                 status: refusal.status(),
                 code: refusal.code().to_owned(),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use topdog_platform::api::{Policy, PolicyExplanation};
 
 pub(super) fn list(policies: &[Policy]) -> Table {
-    let mut table = Table::new(&["scope", "version", "made", "by", "aliases", "allow", "deny"]);
+    let mut table = Table::new(&["scope", "version", "made", "by", "aliases", "allow", "deny", "routes"]);
     for policy in policies {
         table.row([
             policy.scope.to_string(),
@@ -15,6 +15,7 @@ pub(super) fn list(policies: &[Policy]) -> Table {
             count(policy, "aliases"),
             count(policy, "allow"),
             count(policy, "deny"),
+            count(policy, "routes"),
         ]);
     }
     table
@@ -39,6 +40,7 @@ pub(super) fn policy(policy: &Policy) -> Table {
         ("aliases", listed(aliases)),
         ("allow", field(policy, "allow").map_or_else(|| "all".to_owned(), patterns)),
         ("deny", field(policy, "deny").map_or_else(|| "-".to_owned(), patterns)),
+        ("routes", field(policy, "routes").map_or_else(|| "-".to_owned(), patterns)),
     ])
 }
 

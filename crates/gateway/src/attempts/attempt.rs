@@ -1,0 +1,181 @@
+//! One attempt: sent, and heard as far as it must be to say whether it will do.
+
+use super::plan::now;
+use super::verdict;
+use crate::arrive::Trail;
+use crate::entitle::Route;
+use crate::forward::{MOST_HELD_BYTES, Shape, is_encoded, unanswered};
+use crate::routes::Target;
+use crate::worker::Worker;
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::response::Parts;
+use http::{HeaderMap, Request, Response};
+use http_body::{Body as _, Frame};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::timeout_at;
+use topdog_domain::Refusal;
+use topdog_domain::routing::{Failure, Place, Rules, Ticket};
+use topdog_domain::usage::KeyUse;
+use topdog_egress::{RequestBody, UpstreamBody};
+use topdog_vault::OpenedKey;
+
+/// An attempt that can be sent.
+pub(super) struct Sending {
+    pub(super) target: Rc<Target>,
+    pub(super) request: Request<RequestBody>,
+    pub(super) to: Goal,
+}
+
+/// Where an attempt goes, and what its answer is read by.
+pub(super) struct Goal {
+    pub(super) place: Place,
+    pub(super) ticket: Ticket,
+    pub(super) route: Route,
+    pub(super) shape: Shape,
+    pub(super) key: Option<Arc<OpenedKey>>,
+    pub(super) key_use: Option<KeyUse>,
+}
+
+/// How an attempt ended.
+pub(super) struct Tried {
+    pub(super) to: Goal,
+    /// How long it took until that was known.
+    pub(super) took: Duration,
+    pub(super) heard: Heard,
+}
+
+/// What was heard.
+pub(super) enum Heard {
+    /// A success; of a stream whose first piece was waited for, that piece.
+    Success(Box<Response<UpstreamBody>>, Option<Bytes>),
+    /// An error of the provider's; where it is one of the place's, which, and how long it asks to be left alone.
+    Error { parts: Box<Parts>, whole: Bytes, failure: Option<Failure>, told: Option<Duration> },
+    /// No answer.
+    Nothing { failure: Failure, refusal: Refusal },
+}
+
+impl Heard {
+    /// What failed, if anything did.
+    pub(super) const fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Success(..) => None,
+            Self::Error { failure, .. } => *failure,
+            Self::Nothing { failure, .. } => Some(*failure),
+        }
+    }
+
+    /// How long the place has asked to be left alone.
+    pub(super) const fn told(&self) -> Option<Duration> {
+        match self {
+            Self::Error { told, .. } => *told,
+            Self::Success(..) | Self::Nothing { .. } => None,
+        }
+    }
+}
+
+/// Makes an attempt. Dropped before its end, it closes the connection, which cancels it at the provider.
+pub(super) async fn attempt(
+    worker: &Rc<Worker>,
+    trail: &Trail,
+    rules: &Rules,
+    deadline: Option<Instant>,
+    Sending { target, request, to }: Sending,
+) -> Tried {
+    let began = now();
+    let until = |most: Duration| {
+        let until = began.checked_add(most).unwrap_or(began);
+        deadline.map_or(until, |deadline| deadline.min(until))
+    };
+    let (of_attempt, of_first) = (rules.timeouts.attempt, rules.timeouts.first_token);
+    let most = of_attempt.unwrap_or(worker.config().upstream_head_timeout);
+    let for_head = until(of_first.map_or(most, |first| first.min(most))).saturating_duration_since(began);
+    let heard = match worker.pool.send_within(for_head, target.origin(), request).await {
+        Ok(response) => {
+            let status = response.status();
+            if status.is_success() && !is_encoded(response.headers()) {
+                match of_first.filter(|_| is_stream(response.headers())) {
+                    Some(first) => first_piece(&to, response, until(first)).await,
+                    None => Heard::Success(Box::new(response), None),
+                }
+            } else if status.is_client_error() || status.is_server_error() {
+                let by = until(most.max(worker.config().upstream_idle_timeout));
+                error(worker, &to, response, by).await
+            } else {
+                nothing(Failure::Broken, &to)
+            }
+        }
+        Err(error) => Heard::Nothing {
+            failure: verdict::unsent(&error),
+            refusal: unanswered(trail, to.route.provider.clone(), &error),
+        },
+    };
+    Tried { to, took: now().saturating_duration_since(began), heard }
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
+fn nothing(failure: Failure, to: &Goal) -> Heard {
+    let provider = to.route.provider.clone();
+    let refusal = match failure {
+        Failure::Timeout => Refusal::UpstreamTimeout(provider),
+        _ => Refusal::UpstreamBroken(provider),
+    };
+    Heard::Nothing { failure, refusal }
+}
+
+/// Waits for the first piece of a stream, since a head alone is no answer.
+async fn first_piece(to: &Goal, mut response: Response<UpstreamBody>, by: Instant) -> Heard {
+    match piece(response.body_mut(), by).await {
+        Ok(first) => Heard::Success(Box::new(response), Some(first.unwrap_or_default())),
+        Err(failure) => nothing(failure, to),
+    }
+}
+
+/// Reads an error to its end, to see what it is.
+async fn error(worker: &Worker, to: &Goal, response: Response<UpstreamBody>, by: Instant) -> Heard {
+    let (parts, mut body) = response.into_parts();
+    let status = parts.status.as_u16();
+    let mut whole = BytesMut::new();
+    loop {
+        match piece(&mut body, by).await {
+            Ok(Some(piece)) if whole.len() + piece.len() <= MOST_HELD_BYTES => {
+                whole.extend_from_slice(&piece)
+            }
+            Ok(None) => break,
+            // Its status is known all the same.
+            Ok(Some(_)) | Err(Failure::Broken) => {
+                return nothing(verdict::answered(status, b"").unwrap_or(Failure::Broken), to);
+            }
+            Err(failure) => return nothing(verdict::answered(status, b"").unwrap_or(failure), to),
+        }
+    }
+    let now = worker.parts().clock.now();
+    let told = verdict::told_to_wait(&parts.headers, &whole, to.shape.translation(), now);
+    let failure = verdict::answered(status, &whole);
+    Heard::Error { parts: Box::new(parts), whole: whole.freeze(), failure, told }
+}
+
+/// The next piece that is not empty; none at the end.
+async fn piece(body: &mut UpstreamBody, by: Instant) -> Result<Option<Bytes>, Failure> {
+    loop {
+        let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
+        match timeout_at(by.into(), frame).await {
+            Err(_) => return Err(Failure::Timeout),
+            Ok(None) => return Ok(None),
+            Ok(Some(Err(_))) => return Err(Failure::Broken),
+            Ok(Some(Ok(frame))) => match Frame::into_data(frame) {
+                Ok(data) if !data.is_empty() => return Ok(Some(data)),
+                _ => {}
+            },
+        }
+    }
+}

@@ -64,13 +64,17 @@ class Bed:
         self.facts_file, self.secrets_file = self.outside / "bed.json", self.outside / "secrets.tsv"
         self.provider_key = "sk-proj-" + secrets.token_urlsafe(36)
         self.anthropic_key = "sk-ant-api03-" + secrets.token_urlsafe(36)
+        self.cohere_key = secrets.token_urlsafe(30)
+        self.gemini_key = "AIzaSy" + secrets.token_urlsafe(24)
         self.wrong_provider_key = "sk-proj-" + secrets.token_urlsafe(36)
         self.facts = {"direct": False, "provider_key": self.provider_key,
-                      "anthropic_key": self.anthropic_key, "wrong_provider_key": self.wrong_provider_key, "topdog": TOPDOG,
+                      "anthropic_key": self.anthropic_key, "cohere_key": self.cohere_key,
+                      "gemini_key": self.gemini_key, "wrong_provider_key": self.wrong_provider_key, "topdog": TOPDOG,
                       "secrets_file": str(self.secrets_file), "outside": str(self.outside),
                       "shown": str(self.outside / "shown.jsonl"),
                       "testbed": str(TESTBED)}
         for label, key in (("provider key", self.provider_key), ("key of Anthropic", self.anthropic_key),
+                           ("key of Cohere", self.cohere_key), ("key of Gemini", self.gemini_key),
                            ("wrong provider key", self.wrong_provider_key)):
             self.note_secret(label, key)
         self.processes = []
@@ -94,7 +98,7 @@ class Bed:
         port = free_port()
         self.spawn("emulator", self.outside,
                    [node, aimock, "--port", str(port), "--fixtures", HERE / "emulator.json"],
-                   AIMOCK_API_KEYS=f"{self.provider_key},{self.anthropic_key}")
+                   AIMOCK_API_KEYS=",".join([self.provider_key, self.anthropic_key, self.cohere_key, self.gemini_key]))
         wait_for(lambda: answers(port, "/health"), "the emulator")
         recorder = self.start_recorder("recorder", "--upstream", f"127.0.0.1:{port}", "--decoy", f"127.0.0.1:{decoy}")
         self.upstream_url, self.decoy_url = f"http://127.0.0.1:{recorder}/v1", f"http://127.0.0.1:{decoy}/v1"
@@ -113,7 +117,7 @@ class Bed:
         """The gateway under test, and one whose provider is not there."""
         live = self.start_gateway("live", self.upstream_url)
         dead = self.start_gateway("dead", f"http://127.0.0.1:{free_port()}/v1")
-        keys = self.apply("live", self.organisations("acme", "free", "globex", "bare", "limits"))
+        keys = self.apply("live", self.organisations("acme", "free", "globex", "bare", "limits", "makers"))
         dead_keys = self.apply("dead", self.organisations("acme"))
         self.facts |= {"base_url": f"http://{live['gateway']}/v1", "gateway": live["gateway"], "admin": live["admin"],
                        "data_dir": str(self.gateway / "live"), "api_keys": keys,
@@ -122,7 +126,8 @@ class Bed:
     def start_gateway(self, name, upstream_url):
         data, config = self.gateway / name, self.gateway / f"{name}.toml"
         data.mkdir(mode=0o700)
-        config.write_text(CONFIG.format(upstream_url=upstream_url, decoy_url=self.decoy_url))
+        config.write_text(CONFIG.format(upstream_url=upstream_url, upstream_origin=upstream_url.removesuffix("/v1"),
+                                        decoy_url=self.decoy_url))
         # References such as env:BED_PROVIDER_KEY are followed by the server, so it has them too.
         self.spawn(f"serve-{name}", self.gateway, [TOPDOG, "serve", "--data-dir", data, "--config", config],
                    **self.provider_keys())
@@ -157,6 +162,7 @@ class Bed:
 
     def provider_keys(self):
         return {"BED_PROVIDER_KEY": self.provider_key, "BED_ANTHROPIC_KEY": self.anthropic_key,
+                "BED_COHERE_KEY": self.cohere_key, "BED_GEMINI_KEY": self.gemini_key,
                 "BED_WRONG_KEY": self.wrong_provider_key}
 
     def collect(self):
@@ -251,6 +257,12 @@ base_url = "{upstream_url}"
 [providers.anthropic]
 base_url = "{upstream_url}"
 
+[providers.cohere]
+base_url = "{upstream_origin}"
+
+[providers.gemini]
+base_url = "{upstream_origin}"
+
 [providers.mistral]
 base_url = "{decoy_url}"
 
@@ -281,6 +293,28 @@ secret_file = "{outside}/acme.key"
 name = "manager"
 scopes = ["usage:read"]
 secret_file = "{outside}/acme-manager.key"
+""",
+    # A customer of every maker whose API the emulator speaks.
+    "makers": """
+[[organisation]]
+name = "makers"
+tier = "TEAMS-SMALL"
+[[organisation.provider_key]]
+provider = "openai"
+from = "env:BED_PROVIDER_KEY"
+[[organisation.provider_key]]
+provider = "anthropic"
+from = "env:BED_ANTHROPIC_KEY"
+[[organisation.provider_key]]
+provider = "cohere"
+from = "env:BED_COHERE_KEY"
+[[organisation.provider_key]]
+provider = "gemini"
+from = "env:BED_GEMINI_KEY"
+[[organisation.api_key]]
+name = "ci"
+scopes = ["llm"]
+secret_file = "{outside}/makers.key"
 """,
     # Two LLM requests a day, and no other provider than OpenAI.
     "free": """

@@ -5,6 +5,8 @@ import pytest
 
 GPT = "openai/gpt-4o-mini"
 CLAUDE = "anthropic/claude-sonnet-5"
+COMMAND = "cohere/command-a-03-2025"
+GEMINI = "gemini/gemini-2.5-flash"
 
 # The same test with both: one is relayed, the other translated.
 both = pytest.mark.parametrize("model", [GPT, CLAUDE])
@@ -12,7 +14,7 @@ gpt = pytest.mark.parametrize("model", [GPT])
 claude = pytest.mark.parametrize("model", [CLAUDE])
 
 HELLO, SAID_HELLO = "say hello", "Hello from upstream, café 😀."
-LENGTH, SAID_AT_LENGTH = "answer at length", "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+LENGTH, SAID_AT_LENGTH = "answer in pieces", "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 WEATHER, SAID_WEATHER = "weather in Paris", "It is 21 degrees in Paris."
 PERSON = "a person as json"
 SLOW_DOWN = "fail with 429"

@@ -42,7 +42,7 @@ for (const [sdk, api, named] of apis) {
       });
 
       shows(sdk, api, name, "stream", async () => {
-        const answer = streamText({ ...asked, prompt: "answer at length" });
+        const answer = streamText({ ...asked, prompt: "answer in pieces" });
         const pieces = [];
         for await (const piece of answer.textStream) pieces.push(piece);
         assert.match(pieces.join(""), /^one two three .* sixteen$/);

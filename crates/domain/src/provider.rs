@@ -149,11 +149,19 @@ pub enum Operation {
     CohereEmbed,
     /// `POST /v2/rerank`
     Rerank,
+    /// `POST /v1beta/models/{model}:generateContent` and `:streamGenerateContent`, Gemini's.
+    GenerateContent,
+    /// `POST /v1beta/models/{model}:embedContent`
+    EmbedContent,
+    /// `POST /v1beta/models/{model}:batchEmbedContents`
+    BatchEmbedContents,
+    /// `POST /v1beta/models/{model}:countTokens`. As [`CountTokens`](Self::CountTokens), it is an LLM request.
+    CountContentTokens,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Chat,
         Self::Completions,
         Self::Embeddings,
@@ -170,6 +178,10 @@ impl Operation {
         Self::CohereChat,
         Self::CohereEmbed,
         Self::Rerank,
+        Self::GenerateContent,
+        Self::EmbedContent,
+        Self::BatchEmbedContents,
+        Self::CountContentTokens,
     ];
 
     /// Whose API it is of, and so who shapes its requests, answers and errors.
@@ -178,6 +190,10 @@ impl Operation {
         match self {
             Self::Messages | Self::CountTokens => Family::Anthropic,
             Self::CohereChat | Self::CohereEmbed | Self::Rerank => Family::Cohere,
+            Self::GenerateContent
+            | Self::EmbedContent
+            | Self::BatchEmbedContents
+            | Self::CountContentTokens => Family::Gemini,
             Self::Chat
             | Self::Completions
             | Self::Embeddings
@@ -203,7 +219,8 @@ impl Operation {
         }
     }
 
-    /// The path behind the version, on our side and on a provider's of the same family.
+    /// The path behind the version, on our side and on a provider's of the same family; of Gemini's the method alone, since
+    /// the model stands before it.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -223,14 +240,19 @@ impl Operation {
             Self::CohereChat => "chat",
             Self::CohereEmbed => "embed",
             Self::Rerank => "rerank",
+            Self::GenerateContent => "generateContent",
+            Self::EmbedContent => "embedContent",
+            Self::BatchEmbedContents => "batchEmbedContents",
+            Self::CountContentTokens => "countTokens",
         }
     }
 
-    /// The operation at that path, version and all: `/v1/chat/completions`.
+    /// The operation at that path, version and all: `/v1/chat/completions`. None of Gemini's, whose paths name a model.
     #[must_use]
     pub fn from_path(path: &str) -> Option<Self> {
         let (version, rest) = path.strip_prefix('/')?.split_once('/')?;
-        Self::ALL.into_iter().find(|o| o.path() == rest && o.version() == version)
+        let found = Self::ALL.into_iter().find(|o| o.path() == rest && o.version() == version);
+        found.filter(|operation| operation.family() != Family::Gemini)
     }
 
     /// What records and metrics call it.
@@ -253,6 +275,10 @@ impl Operation {
             Self::CohereChat => "cohere_chat",
             Self::CohereEmbed => "cohere_embed",
             Self::Rerank => "rerank",
+            Self::GenerateContent => "generate_content",
+            Self::EmbedContent => "embed_content",
+            Self::BatchEmbedContents => "batch_embed_contents",
+            Self::CountContentTokens => "count_content_tokens",
         }
     }
 

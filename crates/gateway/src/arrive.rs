@@ -1,9 +1,11 @@
 //! Step 1: what is asked for, before anything of it is believed.
 
+use crate::addressed::{Addressed, MethodCall, Query, X_GOOG_API_KEY, decoded, require_no_key};
 use crate::edge::ClientBody;
 use crate::edge::audience::Audience;
 use crate::worker::Worker;
 use http::header::HeaderName;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use std::cell::{Cell, OnceCell};
 use std::net::IpAddr;
@@ -62,10 +64,19 @@ fn request_header(request: RequestId) -> HeaderValue {
 pub(crate) enum Wanted {
     /// Something of a model.
     Operation(Operation),
+    /// Something of a model that the path names.
+    Addressed(Box<Addressed>),
     /// The list of models.
     ModelList,
     /// One model of the list.
     Model(String),
+}
+
+impl Wanted {
+    /// Can it reach a provider?
+    pub(crate) const fn is_of_provider(&self) -> bool {
+        matches!(self, Self::Operation(_) | Self::Addressed(_))
+    }
 }
 
 /// A request that has arrived.
@@ -92,21 +103,22 @@ pub(crate) fn arrive(
     request: Request<ClientBody>,
     peer: IpAddr,
 ) -> Result<Arrived, Refusal> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let operation = Operation::from_path(parts.uri.path());
-    trail
-        .family
-        .set(operation.map_or_else(|| family_of(parts.uri.path(), &parts.headers), Operation::family));
+    let call = if operation.is_none() { MethodCall::of(parts.uri.path()) } else { None };
+    let operation = operation.or(call.map(|call| call.operation));
+    trail.family.set(operation.map_or_else(|| family_of(&parts), Operation::family));
+    let query = query(trail.family.get(), parts.uri.query(), &mut parts.headers)?;
     let sent_labels = sent_labels(&parts.headers).map_err(Refusal::BadLabel)?;
     trail.labels.set(Labels::of_stranger(sent_labels, &worker.config().labels));
-    let wanted = wanted(&parts.method, parts.uri.path(), operation)?;
+    let wanted = wanted(&parts.method, parts.uri.path(), operation, call, query)?;
     trail.operation.set(operation);
     let is_front_trusted = is_trusted(worker, peer);
     let client_ip =
         if is_front_trusted { forwarded_for(worker, &parts.headers).unwrap_or(peer) } else { peer };
     Ok(Arrived {
         wanted,
-        query: parts.uri.query().map(str::to_owned),
+        query: if query.is_some() { None } else { parts.uri.query().map(str::to_owned) },
         headers: parts.headers,
         body,
         client_ip,
@@ -116,51 +128,64 @@ pub(crate) fn arrive(
 }
 
 /// Whose API a path is of that is no operation. The list of models several have at the same path: only Anthropic's clients
-/// send a version, and Cohere's own SDKs say that they are.
-fn family_of(path: &str, headers: &HeaderMap) -> Family {
-    match Audience::of(path.as_bytes()) {
+/// send a version, Cohere's own SDKs say that they are, and Gemini's have a header, or a parameter, of their own for keys.
+fn family_of(parts: &Parts) -> Family {
+    let headers = &parts.headers;
+    match Audience::of(parts.uri.path().as_bytes()) {
         Audience::Model(Family::OpenAi) if headers.contains_key(ANTHROPIC_VERSION) => Family::Anthropic,
         Audience::Model(Family::OpenAi) if headers.get(X_SDK_NAME).is_some_and(|name| name == "cohere") => {
             Family::Cohere
+        }
+        Audience::Model(Family::OpenAi)
+            if headers.contains_key(X_GOOG_API_KEY) || parts.uri.query().is_some_and(Query::holds_key) =>
+        {
+            Family::Gemini
         }
         Audience::Model(family) => family,
         Audience::Management => Family::OpenAi,
     }
 }
 
-fn wanted(method: &Method, path: &str, operation: Option<Operation>) -> Result<Wanted, Refusal> {
+/// What a query of Gemini's API says; none for the others, whose queries go on as they are.
+fn query(family: Family, query: Option<&str>, headers: &mut HeaderMap) -> Result<Option<Query>, Refusal> {
+    if family == Family::Gemini {
+        return Query::take(query.unwrap_or_default(), headers).map(Some);
+    }
+    query.map_or(Ok(()), require_no_key).map(|()| None)
+}
+
+fn wanted(
+    method: &Method,
+    path: &str,
+    operation: Option<Operation>,
+    call: Option<MethodCall<'_>>,
+    query: Option<Query>,
+) -> Result<Wanted, Refusal> {
     if let Some(operation) = operation {
-        return if method == Method::POST {
-            Ok(Wanted::Operation(operation))
-        } else {
-            Err(Refusal::MethodNotAllowed("POST"))
+        if method != Method::POST {
+            return Err(Refusal::MethodNotAllowed("POST"));
+        }
+        return match call {
+            None => Ok(Wanted::Operation(operation)),
+            Some(call) => call.addressed(query.unwrap_or_default()).map(|a| Wanted::Addressed(Box::new(a))),
         };
     }
-    let path = path.strip_prefix("/v1/").ok_or(Refusal::NoSuchPath)?;
+    let path = path.strip_prefix("/v1/").or_else(|| path.strip_prefix("/v1beta/"));
+    let path = path.ok_or(Refusal::NoSuchPath)?;
     let wanted = match path.strip_prefix("models") {
         Some("") => Wanted::ModelList,
         Some(model) if model.len() > 1 && model.starts_with('/') => {
-            Wanted::Model(decoded(model.get(1..).unwrap_or_default())?)
+            // The SDKs percent-encode the `/` of `provider/model`.
+            Wanted::Model(decoded(model.get(1..).unwrap_or_default()).ok_or(Refusal::NoSuchPath)?)
         }
         _ => return Err(Refusal::NoSuchPath),
     };
-    if method == Method::GET { Ok(wanted) } else { Err(Refusal::MethodNotAllowed("GET")) }
-}
-
-/// The SDKs percent-encode the `/` of `provider/model`.
-fn decoded(segment: &str) -> Result<String, Refusal> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || rest.next().and_then(|d| char::from(d).to_digit(16));
-        let (high, low) = (digit().ok_or(Refusal::NoSuchPath)?, digit().ok_or(Refusal::NoSuchPath)?);
-        bytes.push(u8::try_from(high * 16 + low).map_err(|_| Refusal::NoSuchPath)?);
+    match *method {
+        Method::GET => Ok(wanted),
+        // A method of a model's that isn't known.
+        Method::POST if path.contains(':') => Err(Refusal::NoSuchPath),
+        _ => Err(Refusal::MethodNotAllowed("GET")),
     }
-    String::from_utf8(bytes).map_err(|_| Refusal::NoSuchPath)
 }
 
 /// All values count, however often a header is sent: who adds a second one must not be able to undo the first.

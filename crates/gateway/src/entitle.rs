@@ -4,7 +4,7 @@ use crate::arrive::{Trail, Wanted};
 use crate::attempts::Plan;
 use crate::authenticate::Authenticated;
 use crate::edge::body::{self, BodyReader};
-use crate::read_body::{read_form, read_json};
+use crate::read_body::{bad_body, read_form, read_json};
 use crate::routes::Target;
 use crate::share::Share;
 use crate::translation::{Pair, Told, Translation, Way, translate};
@@ -18,8 +18,9 @@ use std::time::Duration;
 use topdog_domain::catalogue::{Price, Resolved};
 use topdog_domain::directory::{Caller, OrgView};
 use topdog_domain::policy::pick::Asking;
-use topdog_domain::provider::{MAJOR_PROVIDERS, Operation, ProviderName};
+use topdog_domain::provider::{Family, MAJOR_PROVIDERS, Operation, ProviderName};
 use topdog_domain::{ProviderKeyId, Refusal, Timestamp};
+use topdog_wire::gemini_body::name_model;
 use topdog_wire::json_head::Marks;
 use topdog_wire::multipart::ModelFinder;
 
@@ -33,6 +34,8 @@ pub(crate) struct Entitled {
     pub(crate) is_stream: bool,
     /// Did the client itself ask for the usage chunk of a stream?
     pub(crate) asks_usage: bool,
+    /// Is a stream wanted as one JSON array, and not as events?
+    pub(crate) is_json_array: bool,
     /// As the client named it.
     pub(crate) model_requested: Arc<str>,
     pub(crate) route: Route,
@@ -57,6 +60,7 @@ impl Entitled {
             operation: self.operation,
             is_stream: self.is_stream,
             asks_usage: self.asks_usage,
+            is_json_array: self.is_json_array,
             model_requested: self.model_requested.clone(),
             route,
             outgoing: Outgoing::Json { body: body.clone(), marks: *marks },
@@ -68,15 +72,30 @@ impl Entitled {
 
     /// Says it in its provider's dialect, where that is not the caller's.
     pub(crate) fn translate(&mut self, trail: &Trail, share: &mut Share) -> Result<(), Refusal> {
-        let Way::Translated(pair) = self.route.way else { return Ok(()) };
+        let pair = match self.route.way {
+            Way::Native if self.operation.family() == Family::Gemini => return self.name_in_path(),
+            Way::Native => return Ok(()),
+            Way::Translated(pair) => pair,
+        };
         let Outgoing::Json { body, .. } = &self.outgoing else {
             // Forms have no other dialect.
             return Err(Refusal::OperationUnsupported(self.route.provider.clone()));
         };
         let uri = self.route.translated_uri(pair, self.is_stream).ok_or_else(bad_model)?;
-        let Told { body, translation } = translate(trail, pair, &self.route, &self.headers, body, share)?;
+        let Told { body, translation } =
+            translate(trail, pair, &self.route, &self.headers, body, self.is_stream, share)?;
         self.outgoing = Outgoing::Translated { uri, body };
         self.translation = Some(translation);
+        Ok(())
+    }
+
+    /// A body whose path names the model goes to that path, and names no other.
+    fn name_in_path(&mut self) -> Result<(), Refusal> {
+        let uri = self.route.addressed_uri(self.operation, self.is_stream);
+        if let (Some(uri), Outgoing::Json { body, .. }) = (uri, &self.outgoing) {
+            let body = name_model(body.clone(), &self.route.model).map_err(|bad| bad_body(&bad))?;
+            self.outgoing = Outgoing::Addressed { uri, body };
+        }
         Ok(())
     }
 }
@@ -97,6 +116,14 @@ impl Route {
     fn translated_uri(&self, pair: Pair, is_stream: bool) -> Option<Uri> {
         match &self.destination {
             Destination::Upstream { target, .. } => target.translated_uri(pair, &self.model, is_stream),
+            Destination::Test => None,
+        }
+    }
+
+    /// Where what passes as it came goes, if its path names the model; none for the test provider, which is nowhere.
+    fn addressed_uri(&self, operation: Operation, is_stream: bool) -> Option<Uri> {
+        match &self.destination {
+            Destination::Upstream { target, .. } => target.addressed_uri(operation, &self.model, is_stream),
             Destination::Test => None,
         }
     }
@@ -125,6 +152,8 @@ pub(crate) enum Outgoing {
     Json { body: Bytes, marks: Marks },
     /// JSON in the provider's dialect, which is not the caller's.
     Translated { uri: Uri, body: Bytes },
+    /// JSON whose model stands in the path; both sides speak the same.
+    Addressed { uri: Uri, body: Bytes },
     /// A form whose model is known, and what is still to come of it.
     Form { finder: Box<ModelFinder>, rest: Box<BodyReader> },
 }
@@ -133,7 +162,9 @@ impl Outgoing {
     /// Bytes that have been read of it so far.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Json { body, .. } | Self::Translated { body, .. } => body.len(),
+            Self::Json { body, .. } | Self::Translated { body, .. } | Self::Addressed { body, .. } => {
+                body.len()
+            }
             Self::Form { finder, .. } => finder.held_bytes(),
         }
     }
@@ -145,7 +176,11 @@ pub(crate) async fn entitle(
     Authenticated { arrived, caller }: Authenticated,
     share: &mut Share,
 ) -> Result<Box<Entitled>, Refusal> {
-    let Wanted::Operation(operation) = arrived.wanted else { return Err(Refusal::Internal) };
+    let (operation, addressed) = match arrived.wanted {
+        Wanted::Operation(operation) => (operation, None),
+        Wanted::Addressed(addressed) => (addressed.operation, Some(addressed)),
+        Wanted::ModelList | Wanted::Model(_) => return Err(Refusal::Internal),
+    };
     worker.parts().directory.tiers().require_operation(&caller.org.tier, operation)?;
     let mut reader = BodyReader::new(arrived.body, &arrived.headers, worker.config())?;
     let read = if operation.is_multipart() {
@@ -159,10 +194,15 @@ pub(crate) async fn entitle(
         }
     } else {
         let json = read_json(&arrived.headers, &mut reader, share).await?;
+        // What the path says counts, whatever the body says beside it.
+        let (model, is_stream) = match &addressed {
+            None => (json.model, json.is_stream),
+            Some(addressed) => (Some(addressed.model.clone()), addressed.is_stream),
+        };
         Read {
             client_wait: reader.waited(),
-            model: json.model,
-            is_stream: json.is_stream,
+            model,
+            is_stream,
             asks_usage: json.asks_usage,
             outgoing: Outgoing::Json { body: json.body, marks: json.marks },
         }
@@ -192,6 +232,7 @@ pub(crate) async fn entitle(
         operation,
         is_stream: read.is_stream,
         asks_usage: read.asks_usage,
+        is_json_array: addressed.is_some_and(|addressed| addressed.is_json_array),
         model_requested: model,
         route,
         outgoing: read.outgoing,

@@ -1,7 +1,7 @@
 //! The eight steps, in order.
 
 use crate::answer::{self, Answer};
-use crate::arrive::{Arrived, Trail, Wanted, arrive};
+use crate::arrive::{Arrived, Trail, arrive};
 use crate::attempts::attempts;
 use crate::authenticate::{Authenticated, authenticate};
 use crate::edge::ClientBody;
@@ -53,7 +53,7 @@ async fn journey(
     let arrived: Arrived = arrive(worker, trail, request, peer)?;
     let authenticated = authenticate(worker, trail, arrived)?;
     let share = Share::take(worker, trail, &authenticated.caller)?;
-    if matches!(authenticated.arrived.wanted, Wanted::Operation(_)) {
+    if authenticated.arrived.wanted.is_of_provider() {
         refuse_exhausted(worker, trail, &authenticated.caller)?;
     }
     let caller = authenticated.caller.clone();
@@ -92,7 +92,7 @@ async fn counted(
     if !authenticated.caller.key.has(Scope::Llm) {
         return Err(Refusal::ScopeMissing(Scope::Llm));
     }
-    if !matches!(authenticated.arrived.wanted, Wanted::Operation(_)) {
+    if !authenticated.arrived.wanted.is_of_provider() {
         return models::models(worker, trail, &authenticated);
     }
     let entitled = entitle(worker, trail, authenticated, &mut share).await?;

@@ -3,7 +3,7 @@
 //! Each step takes what the one before made, so that none can be skipped or done twice; [`journey`] calls
 //! them in order.
 //!
-//! 1. **arrive** (`arrive.rs`): request id, labels, which operation. The body is not read yet: a stranger
+//! 1. **arrive** (`arrive.rs`, `addressed.rs`): request id, labels, which operation. The body is not read yet: a stranger
 //!    can't make us hold one.
 //! 2. **authenticate** (`authenticate.rs`): the Top Dog key is found by its public id in the directory and its
 //!    keyed hash compared in constant time. No database is asked, also not for an unknown key.
@@ -27,6 +27,7 @@
 //!
 //! `answer.rs` is the one table from every refusal to what the caller sees. `edge/` accepts connections.
 
+mod addressed;
 mod answer;
 mod arrive;
 mod attempts;

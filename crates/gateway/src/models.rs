@@ -55,7 +55,8 @@ const fn asked_in(family: Family) -> Operation {
     match family {
         Family::Anthropic => Operation::Messages,
         Family::Cohere => Operation::CohereChat,
-        Family::OpenAi | Family::Gemini => Operation::Chat,
+        Family::Gemini => Operation::GenerateContent,
+        Family::OpenAi => Operation::Chat,
     }
 }
 

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use std::sync::Arc;
 use topdog_domain::Refusal;
+use topdog_wire::BadBody;
 use topdog_wire::json_head::{Marks, read_head};
 use topdog_wire::multipart::{BadMultipart, ModelFinder, Progress};
 
@@ -35,14 +36,19 @@ pub(crate) async fn read_json(
         return Err(Refusal::UnsupportedMediaType("a body without content-encoding"));
     }
     let body = whole(reader, share).await?;
-    let head = read_head(&body).map_err(|bad| Refusal::BadBody {
-        message: bad.public_message(),
-        param: bad.param().map(std::borrow::Cow::into_owned),
-        code: bad.code(),
-    })?;
+    let head = read_head(&body).map_err(|bad| bad_body(&bad))?;
     let model = head.model.as_deref().map(Arc::from);
     let (is_stream, asks_usage, marks) = (head.is_stream, head.asks_usage, head.marks());
     Ok(JsonBody { body, marks, model, is_stream, asks_usage })
+}
+
+/// What the caller hears of a body that can't be understood.
+pub(crate) fn bad_body(bad: &BadBody) -> Refusal {
+    Refusal::BadBody {
+        message: bad.public_message(),
+        param: bad.param().map(std::borrow::Cow::into_owned),
+        code: bad.code(),
+    }
 }
 
 /// Reads a form until its model is known, or until it has ended.

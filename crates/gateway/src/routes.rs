@@ -54,6 +54,17 @@ fn path_of(operation: Operation) -> String {
     }
 }
 
+/// Where a request goes whose path names its model, in Gemini's own API.
+impl Target {
+    /// The path of that operation of a model. A stream is asked for as events, whatever its caller gets.
+    pub(crate) fn addressed_uri(&self, operation: Operation, model: &str, is_stream: bool) -> Option<Uri> {
+        if is_stream { self.gemini(model, STREAM_METHOD) } else { self.gemini(model, operation.path()) }
+    }
+}
+
+/// How a stream is asked for, and as events.
+const STREAM_METHOD: &str = "streamGenerateContent?alt=sse";
+
 /// Where a translated request goes: the paths of the makers' manuals.
 impl Target {
     /// The path of a pair's provider side. A model in it is text of the caller's, and is made a single segment.
@@ -63,7 +74,7 @@ impl Target {
             Pair::Chat { provider: Dialect::Anthropic, .. } => Operation::Messages,
             Pair::Chat { provider: Dialect::Cohere, .. } => Operation::CohereChat,
             Pair::Chat { provider: Dialect::Gemini, .. } if is_stream => {
-                return self.gemini(model, "streamGenerateContent?alt=sse");
+                return self.gemini(model, STREAM_METHOD);
             }
             Pair::Chat { provider: Dialect::Gemini, .. } => return self.gemini(model, "generateContent"),
             Pair::Embeddings { provider: EmbeddingDialect::OpenAi, .. } => Operation::Embeddings,

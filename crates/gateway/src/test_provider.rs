@@ -33,7 +33,9 @@ pub(crate) fn answer(
     let shape = Shape::of(&mut entitled);
     let operation = entitled.operation;
     let body = match entitled.outgoing {
-        Outgoing::Json { body, .. } | Outgoing::Translated { body, .. } => body,
+        Outgoing::Json { body, .. }
+        | Outgoing::Translated { body, .. }
+        | Outgoing::Addressed { body, .. } => body,
         Outgoing::Form { .. } => Bytes::new(),
     };
     let is_stream = entitled.is_stream && can_echo(operation);

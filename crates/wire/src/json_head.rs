@@ -191,7 +191,7 @@ fn raise(slot: &mut Option<u64>, count: Option<u64>) {
 }
 
 /// A string's text with its escapes resolved; none where they name half a surrogate pair.
-fn resolve(body: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn resolve(body: &str) -> Option<Cow<'_, str>> {
     if memchr::memchr(b'\\', body.as_bytes()).is_none() {
         return Some(Cow::Borrowed(body));
     }

@@ -1,9 +1,9 @@
 //! How providers speak: request, response and stream types and pure translation between them; bytes in, bytes out.
 //!
 //! A request body is read once by [`json_head`] (or [`multipart`]), which checks all of it, and changed
-//! only where it must be by [`mod@splice`]. An answer is weighed by [`usage`]; a stream passes through a
+//! only where it must be by [`mod@splice`], or, where its path names the model, by [`gemini_body`]. An answer is weighed by [`usage`]; a stream passes through a
 //! [`relay`], which sends the bytes on as they came and learns from them on the way, event by event
-//! ([`sse`]; Amazon's are binary, [`event_stream`]). [`error_body`] and [`mod@failure_event`] are how Top
+//! ([`sse`]; Amazon's are binary, [`event_stream`]; Gemini's may be asked for as [`json_array`]). [`error_body`] and [`mod@failure_event`] are how Top
 //! Dog itself fails in the caller's dialect; what providers say when they fail ([`error_shape`]) is kept
 //! free of keys by [`redact`]. [`models`] lists models, [`echo`] is the built-in test provider.
 //!
@@ -16,7 +16,9 @@ pub mod error_body;
 pub mod error_shape;
 pub mod event_stream;
 pub mod failure_event;
+pub mod gemini_body;
 mod json;
+pub mod json_array;
 pub mod json_head;
 pub mod models;
 pub mod multipart;

@@ -18,7 +18,7 @@ pub struct ModelEntry<'a> {
 }
 
 /// The body of the list: `{"object": "list", "data": […]}`, or for Anthropic's clients `{"data": […], "has_more",
-/// "first_id", "last_id"}`, of which this is always the only page, or for Cohere's `{"models": […]}`.
+/// "first_id", "last_id"}`, of which this is always the only page, or for Cohere's and Gemini's `{"models": […]}`.
 #[must_use]
 pub fn model_list<'a>(family: Family, entries: impl Iterator<Item = ModelEntry<'a>>) -> Bytes {
     #[derive(Serialize)]
@@ -38,10 +38,11 @@ pub fn model_list<'a>(family: Family, entries: impl Iterator<Item = ModelEntry<'
         models: Vec<M>,
     }
     match family {
-        Family::OpenAi | Family::Gemini => {
+        Family::OpenAi => {
             return to_bytes(&List { object: "list", data: entries.map(Model::from).collect() });
         }
         Family::Cohere => return to_bytes(&Named { models: entries.map(CohereModel::from).collect() }),
+        Family::Gemini => return to_bytes(&Named { models: entries.map(GeminiModel::from).collect() }),
         Family::Anthropic => {}
     }
     let data: Vec<_> = entries.map(ModelInfo::from).collect();
@@ -55,7 +56,8 @@ pub fn model_object(family: Family, entry: ModelEntry<'_>) -> Bytes {
     match family {
         Family::Anthropic => to_bytes(&ModelInfo::from(entry)),
         Family::Cohere => to_bytes(&CohereModel::from(entry)),
-        Family::OpenAi | Family::Gemini => to_bytes(&Model::from(entry)),
+        Family::Gemini => to_bytes(&GeminiModel::from(entry)),
+        Family::OpenAi => to_bytes(&Model::from(entry)),
     }
 }
 
@@ -100,5 +102,25 @@ struct CohereModel<'a> {
 impl<'a> From<ModelEntry<'a>> for CohereModel<'a> {
     fn from(entry: ModelEntry<'a>) -> Self {
         Self { name: entry.id, finetuned: false }
+    }
+}
+
+/// As Gemini's `models.list` has it (ai.google.dev, "Models"), as far as it is known. Which methods a model has is its
+/// provider's to say; these are what clients look for.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GeminiModel<'a> {
+    name: String,
+    display_name: &'a str,
+    supported_generation_methods: [&'static str; 2],
+}
+
+impl<'a> From<ModelEntry<'a>> for GeminiModel<'a> {
+    fn from(entry: ModelEntry<'a>) -> Self {
+        Self {
+            name: format!("models/{}", entry.id),
+            display_name: entry.id,
+            supported_generation_methods: ["generateContent", "streamGenerateContent"],
+        }
     }
 }

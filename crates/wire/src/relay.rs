@@ -118,6 +118,7 @@ impl StreamRelay {
                 | Operation::Responses
                 | Operation::Messages
                 | Operation::CohereChat
+                | Operation::GenerateContent
         )
     }
 

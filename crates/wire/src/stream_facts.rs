@@ -1,13 +1,15 @@
 //! What the events of a stream tell while they pass.
 
 mod cohere;
+mod gemini;
 mod messages;
 
 use crate::error_shape::{ErrorShape, error_shape, event_shape, is_failure};
 use crate::json::{Cursor, Kind, Value};
 use crate::sse::Event;
-use crate::translate::cohere_tokens;
+use crate::translate::{cohere_tokens, gemini_tokens};
 use crate::usage::{AnthropicUsage, usage_of_object};
+use gemini::Candidates;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use topdog_domain::provider::{Family, Operation};
@@ -35,6 +37,8 @@ pub(crate) struct StreamFacts {
     pub(crate) text_bytes: u64,
     pub(crate) sequence_number: Option<u64>,
     pub(crate) response_id: Option<String>,
+    /// How far each answer of a stream of Gemini's has come.
+    candidates: Candidates,
 }
 
 /// What an event turned out to be.
@@ -78,6 +82,7 @@ impl StreamFacts {
             text_bytes: 0,
             sequence_number: None,
             response_id: None,
+            candidates: Candidates::default(),
         }
     }
 
@@ -109,6 +114,10 @@ impl StreamFacts {
         self.has_failed |= is_error;
         let head = String::from_utf8_lossy(head);
         let tail = String::from_utf8_lossy(tail);
+        if self.family() == Family::Gemini {
+            self.note_long_chunk(&tail);
+            return if is_error { Noted::Failure } else { Noted::Other };
+        }
         let name = Event::read(&head).name.map(Cow::Borrowed).or_else(|| {
             // The types of events have a dot, those of the items within them have none.
             values_behind(&self.needles.kind, &head)
@@ -138,7 +147,9 @@ impl StreamFacts {
 
     fn note_data(&mut self, name: Option<&str>, data: &str) -> Noted {
         let mut has_failed = name.is_some_and(is_failure);
-        if self.has_named_events() {
+        if self.family() == Family::Gemini {
+            self.note_chunk(data);
+        } else if self.has_named_events() {
             // Only the outermost `type` is the event's: items within it have types too.
             let name = name.or_else(|| type_of(data)).unwrap_or_default();
             self.note_name(name);
@@ -244,7 +255,8 @@ impl StreamFacts {
         let usage = match self.family() {
             Family::Anthropic => self.told.add(raw).map(|()| self.told.tokens()),
             Family::Cohere => cohere_tokens(raw),
-            Family::OpenAi | Family::Gemini => usage_of_object(raw),
+            Family::Gemini => gemini_tokens(raw),
+            Family::OpenAi => usage_of_object(raw),
         };
         if usage.is_some() {
             self.text_bytes_told = self.text_bytes;
@@ -288,7 +300,17 @@ fn bytes_of_text(value: &Value<'_>) -> u64 {
         }
         Kind::Object => {
             let _ = value.each_member(|member| {
-                if !matches!(member.key, "role" | "id" | "type" | "data" | "signature" | "citation") {
+                if !matches!(
+                    member.key,
+                    "role"
+                        | "id"
+                        | "type"
+                        | "data"
+                        | "signature"
+                        | "citation"
+                        | "mimeType"
+                        | "thoughtSignature"
+                ) {
                     bytes += bytes_of_text(&member.value);
                 }
                 Ok::<(), crate::json::Fault>(())
@@ -336,19 +358,27 @@ fn id_of_response(data: &str) -> Option<String> {
 /// The word that a failure calls itself by, where it is one: it goes into records.
 fn code_of_failure(family: Family, data: &str) -> Option<String> {
     let event = crate::json::document(data).ok()?;
-    // Cohere's is within the last event, whose type is no word for a failure.
-    let event = if family == Family::Cohere { event.member("delta")? } else { event };
+    let event = match family {
+        // It is within the last event, whose type is no word for a failure.
+        Family::Cohere => event.member("delta")?,
+        Family::Gemini => return gemini::code_of(event),
+        Family::OpenAi | Family::Anthropic => event,
+    };
     let response = event.member("response").filter(|response| response.kind == Kind::Object);
     let event = response.unwrap_or(event);
     let error = event.member("error").filter(|error| error.kind == Kind::Object).unwrap_or(event);
-    let is_word = |text: &&str| {
-        let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        !matches!(*text, "" | "error") && text.len() <= LONGEST_CODE && text.bytes().all(is_of_word)
-    };
-    let word = |of: Value<'_>, name| of.member(name)?.string_body().filter(is_word).map(str::to_owned);
     // Anthropic's has it in `details`.
     let detail = || word(error.member("details")?, "error_code");
     word(error, "code").or_else(detail).or_else(|| word(error, "type"))
+}
+
+/// The member of that name, where it is a word that may go into records.
+fn word(of: Value<'_>, name: &str) -> Option<String> {
+    let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let is_word = |text: &&str| {
+        !matches!(*text, "" | "error") && text.len() <= LONGEST_CODE && text.bytes().all(is_of_word)
+    };
+    of.member(name)?.string_body().filter(is_word).map(str::to_owned)
 }
 
 const LONGEST_CODE: usize = 64;

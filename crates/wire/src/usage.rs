@@ -4,7 +4,7 @@ mod anthropic;
 
 pub(crate) use anthropic::AnthropicUsage;
 
-use crate::json::{self, Cursor, Kind};
+use crate::json::{self, Cursor, Kind, Value};
 use crate::translate;
 use serde::Deserialize;
 use topdog_domain::provider::{Family, Operation};
@@ -17,11 +17,15 @@ pub fn usage_of_answer(operation: Operation, body: &[u8]) -> Option<TokenUsage> 
         // Its answer is sound, never JSON, and can be long.
         Operation::Speech => None,
         // It has told a number, and used nothing.
-        Operation::CountTokens => Some(TokenUsage::default()),
+        Operation::CountTokens | Operation::CountContentTokens => Some(TokenUsage::default()),
         // Theirs stands in `meta`; searches are no tokens.
         Operation::CohereEmbed | Operation::Rerank => {
             let text = std::str::from_utf8(body).ok()?;
             translate::cohere_tokens(json::document(text).ok()?.member("meta")?.raw)
+        }
+        Operation::GenerateContent | Operation::EmbedContent | Operation::BatchEmbedContents => {
+            let answer = json::document(std::str::from_utf8(body).ok()?).ok()?;
+            translate::gemini_tokens(last_of(answer).member("usageMetadata")?.raw)
         }
         _ => {
             let text = std::str::from_utf8(body).ok()?;
@@ -39,6 +43,14 @@ pub fn usage_of_answer(operation: Operation, body: &[u8]) -> Option<TokenUsage> 
             }
         }
     }
+}
+
+/// A stream that came as one list tells its usage in each element, cumulatively.
+fn last_of(answer: Value<'_>) -> Value<'_> {
+    let mut last = answer;
+    // A fault can't come: the value has been walked once to be here.
+    let _ = answer.each_element(|element| last = element);
+    last
 }
 
 /// The last member `usage` of the top-level object, found from the end, where it usually stands: an answer of

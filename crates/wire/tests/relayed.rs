@@ -1,4 +1,4 @@
-//! Streams of Cohere's own that pass to callers who speak the same: the bytes as they came however they are cut, and of
+//! Streams of Cohere's and Gemini's own that pass to callers who speak the same: the bytes as they came however they are cut, and of
 //! what they tell the same as the translator reads, which is another reader of the same fixtures.
 #![cfg(test)]
 
@@ -6,6 +6,7 @@ use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use topdog_domain::provider::Operation;
 use topdog_wire::StreamRelay;
+use topdog_wire::json_array::EventsAsArray;
 use topdog_wire::translate::{AnswerContext, Dialect, StreamTranslator};
 
 const SECRET: &str = "Zq8xW3nT7vB1kL5mR9yH2";
@@ -13,7 +14,8 @@ const SECRET: &str = "Zq8xW3nT7vB1kL5mR9yH2";
 const CONTEXT: AnswerContext<'static> =
     AnswerContext { id: "id", created: 1, model: "m", wants_usage: true, is_json_array: false };
 
-const DIALECTS: [(Dialect, Operation); 1] = [(Dialect::Cohere, Operation::CohereChat)];
+const DIALECTS: [(Dialect, Operation); 2] =
+    [(Dialect::Cohere, Operation::CohereChat), (Dialect::Gemini, Operation::GenerateContent)];
 
 fn cases(dialect: Dialect) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dialect.name());
@@ -102,4 +104,82 @@ fn a_stream_that_dies_ends_with_its_own_failure_event_and_no_other_end() {
     );
     assert!(told["delta"]["error"].as_str().unwrap().contains("req_1"), "{told}");
     assert!(!event.contains("COMPLETE") && !event.contains("[DONE]"), "{event}");
+}
+
+/// The stream as one array, cut so; what it is told of its death in the end, if it dies.
+fn as_array(stream: &[u8], size: usize, death: Option<&[u8]>) -> String {
+    let mut array = EventsAsArray::default();
+    let mut out = Vec::new();
+    for piece in stream.chunks(size) {
+        array.push(piece, &mut |bytes| out.extend_from_slice(&bytes));
+    }
+    match death {
+        None => array.finish(&mut |bytes| out.extend_from_slice(&bytes)),
+        Some(event) => out.extend_from_slice(&array.failed(event).unwrap()),
+    }
+    assert_eq!(array.failed(b"data: {}\n\n").is_none(), death.is_none(), "what is closed is closed");
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_stream_is_one_array_of_the_same_objects_however_it_is_cut_and_wherever_it_dies() {
+    let death: &[u8] = b"\n\ndata: {\"error\":{\"code\":500}}\n\n";
+    for case in cases(Dialect::Gemini) {
+        let stream = std::fs::read(&case).unwrap();
+        let text = String::from_utf8(stream.clone()).unwrap();
+        let objects: Vec<serde_json::Value> =
+            text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok()).collect();
+        let whole = as_array(&stream, usize::MAX, None);
+        let told: Vec<serde_json::Value> = serde_json::from_str(&whole).unwrap();
+        assert_eq!(told, objects, "{}", case.display());
+        for size in (1..40).chain([100, 1000]) {
+            assert_eq!(as_array(&stream, size, None), whole, "{} by {size}", case.display());
+        }
+        for at in 0..stream.len() {
+            let told: Vec<serde_json::Value> =
+                serde_json::from_str(&as_array(&stream[..at], 7, Some(death))).unwrap();
+            let (last, before) = told.split_last().unwrap();
+            assert_eq!(last["error"]["code"], 500);
+            assert_eq!(before, &objects[..before.len()], "{} dead at {at}", case.display());
+        }
+    }
+    assert_eq!(as_array(b"", 1, None), "[]");
+    assert_eq!(as_array(b"data: no json\n\ndata: {\"a\":1}", 1, None), "[{\"a\":1}]");
+}
+
+#[test]
+fn a_long_chunk_of_geminis_tells_its_end_and_usage_behind_the_picture() {
+    let picture = "x".repeat(100_000);
+    let stream = format!(
+        "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"inlineData\":{{\"data\":\"{picture}\"}}}}]}},\
+         \"finishReason\":\"STOP\",\"index\":0}}],\"usageMetadata\":{{\"promptTokenCount\":5,\
+         \"candidatesTokenCount\":7,\"totalTokenCount\":12}}}}\r\n\r\n"
+    );
+    for size in [1000, 70_000, usize::MAX] {
+        let Relayed { relay, client } = relayed(Operation::GenerateContent, stream.as_bytes().chunks(size));
+        assert_eq!(client, stream.as_bytes());
+        assert!(relay.is_done(), "by {size}");
+        let usage = relay.usage().unwrap();
+        assert_eq!((usage.input, usage.output), (5, 7), "by {size}");
+    }
+}
+
+#[test]
+fn a_stream_of_geminis_is_done_when_every_answer_is() {
+    let chunk = |index: u32, reason: &str| {
+        format!("data: {{\"candidates\":[{{\"index\":{index},\"finishReason\":\"{reason}\"}}]}}\r\n\r\n")
+    };
+    let stream =
+        [chunk(0, ""), chunk(1, ""), chunk(0, "STOP"), chunk(1, "FINISH_REASON_UNSPECIFIED")].concat();
+    let Relayed { relay, .. } = relayed(Operation::GenerateContent, stream.as_bytes().chunks(9));
+    assert!(!relay.is_done(), "the second one has not ended");
+    let stream = stream + &chunk(1, "MAX_TOKENS");
+    assert!(relayed(Operation::GenerateContent, stream.as_bytes().chunks(9)).relay.is_done());
+    let blocked = "data: {\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\r\n\r\n";
+    assert!(relayed(Operation::GenerateContent, blocked.as_bytes().chunks(9)).relay.is_done());
+    let quoted = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\\\"finishReason\\\":\\\"STOP\\\"\"}]}}]}\r\n\r\n";
+    assert!(
+        !relayed(Operation::GenerateContent, quoted.as_bytes().chunks(9)).relay.is_done(),
+        "text is no reason"
+    );
 }

@@ -24,15 +24,16 @@ pub(crate) fn is_of_models(path: &str) -> bool {
 }
 
 /// What the paths of the data plane begin with, the commonest first.
-const MODEL_PATHS: [&str; 2] = ["/v1/", "/v2/"];
+const MODEL_PATHS: [&str; 3] = ["/v1/", "/v2/", "/v1beta/"];
 
 /// The family that has that path, whether or not something is there.
 fn family_of(path: &[u8]) -> Family {
     let behind = path.strip_prefix(b"/v1/messages");
     let is_messages = behind.is_some_and(|rest| matches!(rest.first(), None | Some(b'/' | b'?')));
-    match path {
-        _ if is_messages => Family::Anthropic,
-        [b'/', b'v', b'2', b'/', ..] => Family::Cohere,
-        _ => Family::OpenAi,
+    match () {
+        () if is_messages => Family::Anthropic,
+        () if path.starts_with(b"/v2/") => Family::Cohere,
+        () if path.starts_with(b"/v1beta/") => Family::Gemini,
+        () => Family::OpenAi,
     }
 }

@@ -83,6 +83,8 @@ pub(crate) struct Shape {
     operation: Operation,
     /// Is the usage chunk of the stream ours alone?
     strips_usage: bool,
+    /// Does a stream go to its caller as one JSON array?
+    is_json_array: bool,
     translation: Option<Box<Translation>>,
 }
 
@@ -93,6 +95,7 @@ impl Shape {
         Self {
             operation,
             provider_header: entitled.route.provider_header.clone(),
+            is_json_array: entitled.is_json_array,
             strips_usage: entitled.is_stream
                 && !entitled.asks_usage
                 && translation.is_none()
@@ -111,7 +114,8 @@ impl Shape {
     pub(crate) fn watch(&self, content_type: Option<&HeaderValue>) -> Watch {
         let content_type = content_type.map(HeaderValue::as_bytes);
         let translator = self.translation.as_ref().and_then(|translation| translation.stream());
-        Watch::new(self.operation, content_type, self.strips_usage, translator)
+        let watch = Watch::new(self.operation, content_type, self.strips_usage, translator);
+        if self.is_json_array { watch.telling_an_array() } else { watch }
     }
 }
 
@@ -168,7 +172,10 @@ impl To<'_> {
         watch: Watch,
         beginning: Bytes,
     ) -> Answer {
-        let headers = self.head(&settlement, parts.headers, watch.keeps_length());
+        let mut headers = self.head(&settlement, parts.headers, watch.keeps_length());
+        if watch.tells_an_array() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+        }
         let watch = watch.hiding(self.key);
         let source = Source::Upstream(body);
         let relay = Relay::new(self.worker, self.trail, source, watch, settlement, beginning);

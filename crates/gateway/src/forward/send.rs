@@ -43,6 +43,9 @@ pub(crate) fn request(
             let body = RequestBody::stream(Form::new(worker, *finder, *rest, &route.model));
             post(native()?, headers::out(headers, trail, target.dialect), body)
         }
+        Outgoing::Addressed { uri, body } => {
+            post(uri, headers::out(headers, trail, target.dialect), RequestBody::Full(body))
+        }
         Outgoing::Translated { uri, body } => {
             post(uri, headers::out_translated(&headers, trail, target.dialect), RequestBody::Full(body))
         }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use topdog_domain::provider::Operation;
 use topdog_vault::OpenedKey;
+use topdog_wire::json_array::EventsAsArray;
 use topdog_wire::redact::{KeyFinder, Passing};
 use topdog_wire::relay::StreamRelay;
 use topdog_wire::translate::StreamTranslator;
@@ -24,8 +25,13 @@ pub(crate) struct Watch {
 
 /// By its kind.
 enum Kind {
-    /// Server-sent events; translated first, where the provider speaks another dialect: what follows is the caller's.
-    Stream { relay: Box<StreamRelay>, translator: Option<Box<StreamTranslator>> },
+    /// Server-sent events; translated first, where the provider speaks another dialect: what follows is the caller's. Last
+    /// of all they become one array, where the caller wants that.
+    Stream {
+        relay: Box<StreamRelay>,
+        translator: Option<Box<StreamTranslator>>,
+        array: Option<Box<EventsAsArray>>,
+    },
     /// JSON: kept beside the relay (the same bytes, not copies) until it is whole.
     Json { operation: Operation, kept: Kept, length: usize, beginning: Beginning },
     /// Anything else, such as sound: only counted.
@@ -54,7 +60,7 @@ impl Watch {
         let essence = essence.trim_ascii();
         let kind = if essence.eq_ignore_ascii_case(b"text/event-stream") {
             let relay = Box::new(StreamRelay::new(operation, strips_usage));
-            Kind::Stream { relay, translator: translator.map(Box::new) }
+            Kind::Stream { relay, translator: translator.map(Box::new), array: None }
         } else if essence.eq_ignore_ascii_case(b"application/json") {
             Kind::Json {
                 operation,
@@ -71,6 +77,19 @@ impl Watch {
     /// Keeps that key out of what passes.
     pub(super) fn hiding(self, key: Option<Arc<OpenedKey>>) -> Self {
         Self { key, ..self }
+    }
+
+    /// Tells a stream as one JSON array.
+    pub(super) fn telling_an_array(mut self) -> Self {
+        if let Kind::Stream { array, .. } = &mut self.kind {
+            *array = Some(Box::default());
+        }
+        self
+    }
+
+    /// Is what goes to the caller an array that is made of a stream?
+    pub(super) const fn tells_an_array(&self) -> bool {
+        matches!(self.kind, Kind::Stream { array: Some(_), .. })
     }
 
     /// Is it JSON, which can be held until it is whole?
@@ -94,13 +113,11 @@ impl Watch {
     /// Takes a piece of the answer; what is to be sent on goes to `out`.
     pub(super) fn feed(&mut self, piece: Bytes, out: &mut VecDeque<Bytes>) {
         let secret = secret(&self.key);
-        let mut pass = |bytes| self.passing.feed(bytes, secret, &mut |bytes| out.push_back(bytes));
+        let passing = &mut self.passing;
         match &mut self.kind {
-            Kind::Stream { relay, translator: None } => relay.feed(piece, secret, &mut pass),
-            Kind::Stream { relay, translator: Some(translator) } => {
-                let mut told = Vec::new();
-                translator.push(&piece, secret, &mut told);
-                relay.feed(told.into(), secret, &mut pass);
+            Kind::Stream { relay, translator, array } => {
+                let mut pass = |bytes| passing.feed(bytes, secret, &mut |bytes| tell(array, bytes, out));
+                relay.feed(translated(translator, piece, secret), secret, &mut pass);
             }
             Kind::Json { kept, length, beginning, .. } => {
                 *length += piece.len();
@@ -109,12 +126,12 @@ impl Watch {
                     _ => *kept = Kept::Nothing,
                 }
                 if let Some(bytes) = beginning.take(piece) {
-                    pass(bytes);
+                    passing.feed(bytes, secret, &mut |bytes| out.push_back(bytes));
                 }
             }
             Kind::Opaque(beginning) => {
                 if let Some(bytes) = beginning.take(piece) {
-                    pass(bytes);
+                    passing.feed(bytes, secret, &mut |bytes| out.push_back(bytes));
                 }
             }
         }
@@ -123,13 +140,16 @@ impl Watch {
     /// The answer has ended; what was held back goes to `out`. False where its end is not a proper one.
     pub(super) fn finish(&mut self, out: &mut VecDeque<Bytes>) -> bool {
         let secret = secret(&self.key);
+        let mut told_as_array = &mut None;
         let (last, is_whole) = match &mut self.kind {
-            Kind::Stream { relay, translator } => {
+            Kind::Stream { relay, translator, array } => {
+                told_as_array = array;
                 if let Some(translator) = translator {
                     let mut told = Vec::new();
                     translator.end(secret, &mut told);
-                    let mut pass =
-                        |bytes| self.passing.feed(bytes, secret, &mut |bytes| out.push_back(bytes));
+                    let mut pass = |bytes| {
+                        self.passing.feed(bytes, secret, &mut |bytes| tell(told_as_array, bytes, out))
+                    };
                     relay.feed(told.into(), secret, &mut pass);
                 }
                 let last = relay.finish(secret);
@@ -141,9 +161,17 @@ impl Watch {
             },
         };
         if let Some(bytes) = last {
-            self.passing.feed(bytes, secret, &mut |bytes| out.push_back(bytes));
+            self.passing.feed(bytes, secret, &mut |bytes| tell(told_as_array, bytes, out));
         }
-        out.extend(self.passing.finish());
+        if let Some(bytes) = self.passing.finish() {
+            tell(told_as_array, bytes, out);
+        }
+        // One that has died gets another end.
+        if let Some(array) = told_as_array
+            && is_whole
+        {
+            array.finish(&mut |bytes| out.push_back(bytes));
+        }
         is_whole
     }
 
@@ -172,7 +200,10 @@ impl Watch {
     /// How many bytes are kept of the answer beside what has been sent on.
     pub(super) fn kept_bytes(&self) -> usize {
         match &self.kind {
-            Kind::Stream { translator: Some(translator), .. } => translator.held_bytes(),
+            Kind::Stream { translator, array, .. } => {
+                translator.as_ref().map_or(0, |translator| translator.held_bytes())
+                    + array.as_ref().map_or(0, |array| array.held_bytes())
+            }
             Kind::Json { kept: Kept::Pieces(_), length, .. } => *length,
             _ => 0,
         }
@@ -193,7 +224,7 @@ impl Watch {
     /// What the answer has told by now. Nothing is kept after it.
     pub(super) fn learnt(&mut self) -> Learnt {
         match &mut self.kind {
-            Kind::Stream { relay, translator } => {
+            Kind::Stream { relay, translator, .. } => {
                 let (tokens, untold_text_bytes) = match translator {
                     None => (relay.usage(), relay.untold_text_bytes()),
                     Some(translator) => (translator.usage(), translator.untold_text_bytes()),
@@ -217,9 +248,31 @@ impl Watch {
     /// What tells the client of a stream that it has died; none where there is no such thing.
     pub(super) fn failure_event(&self, code: &str, message: &str, request_id: &str) -> Option<Bytes> {
         match &self.kind {
-            Kind::Stream { relay, .. } => Some(relay.failure_event(code, message, request_id)),
+            Kind::Stream { relay, array, .. } => {
+                let event = relay.failure_event(code, message, request_id);
+                match array {
+                    None => Some(event),
+                    Some(array) => array.failed(&event),
+                }
+            }
             _ => None,
         }
+    }
+}
+
+/// A piece in the caller's dialect.
+fn translated(translator: &mut Option<Box<StreamTranslator>>, piece: Bytes, secret: &[u8]) -> Bytes {
+    let Some(translator) = translator else { return piece };
+    let mut told = Vec::new();
+    translator.push(&piece, secret, &mut told);
+    told.into()
+}
+
+/// Sends a piece of a stream on, in the form that its caller wants.
+fn tell(array: &mut Option<Box<EventsAsArray>>, bytes: Bytes, out: &mut VecDeque<Bytes>) {
+    match array {
+        None => out.push_back(bytes),
+        Some(array) => array.push(&bytes, &mut |bytes| out.push_back(bytes)),
     }
 }
 
@@ -241,6 +294,7 @@ const fn is_of_text(operation: Operation) -> bool {
             | Operation::Responses
             | Operation::Messages
             | Operation::CohereChat
+            | Operation::GenerateContent
     )
 }
 

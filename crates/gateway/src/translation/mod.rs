@@ -55,8 +55,12 @@ impl Way {
             (Operation::Responses, _) => conversation(Dialect::OpenAiResponses, provider),
             (Operation::Messages, _) => conversation(Dialect::Anthropic, provider),
             (Operation::CohereChat, _) => conversation(Dialect::Cohere, provider),
+            (Operation::GenerateContent, _) => conversation(Dialect::Gemini, provider),
             (Operation::Embeddings, _) => return texts(EmbeddingDialect::OpenAi, provider),
             (Operation::CohereEmbed, _) => return texts(EmbeddingDialect::Cohere, provider),
+            (Operation::EmbedContent | Operation::BatchEmbedContents, _) => {
+                return texts(EmbeddingDialect::Gemini, provider);
+            }
             _ => return None,
         };
         Some(Self::Translated(pair))

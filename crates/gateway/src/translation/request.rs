@@ -10,7 +10,7 @@ use crate::share::Share;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use topdog_domain::Refusal;
-use topdog_wire::translate::{self, Mode, Untranslatable, embeddings, memory_to_translate};
+use topdog_wire::translate::{self, Dialect, Mode, Untranslatable, embeddings, memory_to_translate};
 
 /// A translated body, and what its answer will be translated by.
 pub(crate) struct Told {
@@ -26,6 +26,7 @@ pub(crate) fn translate(
     route: &Route,
     headers: &HeaderMap,
     body: &[u8],
+    is_stream: bool,
     share: &mut Share,
 ) -> Result<Told, Refusal> {
     let mode = mode(headers)?;
@@ -33,7 +34,9 @@ pub(crate) fn translate(
     let mut translation = Translation::new(pair, trail.request, trail.at, route.model.clone());
     let (body, dropped) = match pair {
         Pair::Chat { caller, provider } => {
-            let target = target(provider, route);
+            let mut target = target(provider, route);
+            // Of Gemini's requests the path tells it, and not the body.
+            target.is_stream = (caller == Dialect::Gemini).then_some(is_stream);
             let told = translate::request(caller, provider, body, mode, &target).map_err(|e| refusal(&e))?;
             translation.wants_usage = told.wants_usage;
             (told.body, told.dropped)

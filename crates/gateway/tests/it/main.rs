@@ -17,6 +17,8 @@ mod endings;
 #[cfg(test)]
 mod fairness;
 #[cfg(test)]
+mod gemini;
+#[cfg(test)]
 mod held;
 #[cfg(test)]
 mod messages;

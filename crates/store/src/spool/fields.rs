@@ -114,6 +114,10 @@ codes!(Operation {
     13 = CohereChat,
     14 = CohereEmbed,
     15 = Rerank,
+    16 = GenerateContent,
+    17 = EmbedContent,
+    18 = BatchEmbedContents,
+    19 = CountContentTokens,
 });
 
 macro_rules! numbers {

@@ -39,7 +39,7 @@ mod data_url;
 mod dialogue;
 mod effort;
 pub mod embeddings;
-mod frames;
+pub(crate) mod frames;
 mod gemini;
 mod json;
 mod losses;
@@ -256,6 +256,11 @@ pub(crate) const fn gemini_class(status: u16) -> &'static str {
 /// The tokens of a `usage` in Cohere's words, or of a `meta`, which has the same fields; none where it tells none.
 pub(crate) fn cohere_tokens(raw: &str) -> Option<TokenUsage> {
     cohere::usage(&json::parse(raw).ok()?).map(|usage| usage.tokens)
+}
+
+/// The tokens of a `usageMetadata` of Gemini's; none where it tells none.
+pub(crate) fn gemini_tokens(raw: &str) -> Option<TokenUsage> {
+    gemini::usage(&json::parse(raw).ok()?).map(|usage| usage.tokens)
 }
 
 /// The data of the event that ends a stream of Cohere's which has failed.

@@ -41,6 +41,8 @@ use super::model::{Answer, Failure, Request};
 use super::sequence::Interleaving;
 use std::time::Duration;
 
+pub(super) use words::usage;
+
 /// The dialect.
 pub(crate) struct Gemini;
 

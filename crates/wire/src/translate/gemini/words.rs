@@ -171,7 +171,7 @@ pub(super) const fn usual_type(kind: MediaKind) -> Option<&'static str> {
 ///
 /// The prompt includes what was cached, the candidates exclude what was thought, and what tools gave is
 /// counted beside the prompt. The total is the sum of all, so where models tell no thoughts, it does.
-pub(super) fn usage(told: &Node<'_>) -> Option<Usage> {
+pub(in crate::translate) fn usage(told: &Node<'_>) -> Option<Usage> {
     let prompt = told.count_of("promptTokenCount");
     let total = told.count_of("totalTokenCount");
     let output = told.count_of("candidatesTokenCount");

@@ -1,7 +1,7 @@
 //! One attempt: sent, and heard as far as it must be to say whether it will do.
 
 use super::plan::now;
-use super::verdict;
+use super::verdict::{self, Beginning};
 use crate::arrive::Trail;
 use crate::entitle::Route;
 use crate::forward::{MOST_HELD_BYTES, Shape, is_encoded, unanswered};
@@ -51,8 +51,10 @@ pub(super) struct Tried {
 
 /// What was heard.
 pub(super) enum Heard {
-    /// A success; of a stream whose first piece was waited for, that piece.
+    /// A success; of a stream its beginning, which was waited for.
     Success(Box<Response<UpstreamBody>>, Option<Bytes>),
+    /// A stream that begins with an error of the place's, and that beginning.
+    FailedStream(Box<Response<UpstreamBody>>, Bytes, Failure),
     /// An error of the provider's; where it is one of the place's, which, and how long it asks to be left alone.
     Error { parts: Box<Parts>, whole: Bytes, failure: Option<Failure>, told: Option<Duration> },
     /// No answer.
@@ -65,7 +67,7 @@ impl Heard {
         match self {
             Self::Success(..) => None,
             Self::Error { failure, .. } => *failure,
-            Self::Nothing { failure, .. } => Some(*failure),
+            Self::FailedStream(_, _, failure) | Self::Nothing { failure, .. } => Some(*failure),
         }
     }
 
@@ -73,7 +75,7 @@ impl Heard {
     pub(super) const fn told(&self) -> Option<Duration> {
         match self {
             Self::Error { told, .. } => *told,
-            Self::Success(..) | Self::Nothing { .. } => None,
+            Self::Success(..) | Self::FailedStream(..) | Self::Nothing { .. } => None,
         }
     }
 }
@@ -98,9 +100,11 @@ pub(super) async fn attempt(
         Ok(response) => {
             let status = response.status();
             if status.is_success() && !is_encoded(response.headers()) {
-                match of_first.filter(|_| is_stream(response.headers())) {
-                    Some(first) => first_piece(&to, response, until(first)).await,
-                    None => Heard::Success(Box::new(response), None),
+                if is_stream(response.headers()) {
+                    let by = until(of_first.unwrap_or(worker.config().upstream_idle_timeout));
+                    stream(&to, response, of_first.is_some(), by).await
+                } else {
+                    Heard::Success(Box::new(response), None)
                 }
             } else if status.is_client_error() || status.is_server_error() {
                 let by = until(most.max(worker.config().upstream_idle_timeout));
@@ -132,13 +136,31 @@ fn nothing(failure: Failure, to: &Goal) -> Heard {
     Heard::Nothing { failure, refusal }
 }
 
-/// Waits for the first piece of a stream, since a head alone is no answer.
-async fn first_piece(to: &Goal, mut response: Response<UpstreamBody>, by: Instant) -> Heard {
-    match piece(response.body_mut(), by).await {
-        Ok(first) => Heard::Success(Box::new(response), Some(first.unwrap_or_default())),
-        Err(failure) => nothing(failure, to),
+/// Waits for the first event of a stream, since a head alone is no answer, and an error behind it is none either. Where
+/// the policy limits the time to the first token, what only says that the connection lives is no event; else it passes
+/// at once, for the client's connection lives by it, too.
+async fn stream(to: &Goal, mut response: Response<UpstreamBody>, must_say: bool, by: Instant) -> Heard {
+    let mut held = BytesMut::new();
+    loop {
+        match piece(response.body_mut(), by).await {
+            Ok(Some(piece)) => held.extend_from_slice(&piece),
+            Ok(None) => break,
+            Err(failure) => return nothing(failure, to),
+        }
+        match verdict::beginning(&held) {
+            Beginning::Failed(failure) => {
+                return Heard::FailedStream(Box::new(response), held.freeze(), failure);
+            }
+            Beginning::Partial if held.len() < MOST_BEGINNING_BYTES => {}
+            Beginning::Alive if must_say && held.len() < MOST_BEGINNING_BYTES => {}
+            Beginning::Partial | Beginning::Alive | Beginning::Answer => break,
+        }
     }
+    Heard::Success(Box::new(response), Some(held.freeze()))
 }
+
+/// A longer beginning is an answer, whatever it says.
+const MOST_BEGINNING_BYTES: usize = 16 * 1024;
 
 /// Reads an error to its end, to see what it is.
 async fn error(worker: &Worker, to: &Goal, response: Response<UpstreamBody>, by: Instant) -> Heard {

@@ -40,7 +40,8 @@ pub(crate) async fn attempts(
         return Err(given_up(settlement, Refusal::Internal, Outcome::InternalError));
     };
     let health = entitled.caller.org.health.clone();
-    let attempts = Attempts::new(plan.rules, plan.routes.len(), plan.first, trail.started);
+    let started = now().checked_sub(trail.started.elapsed()).unwrap_or(trail.started);
+    let attempts = Attempts::new(plan.rules, plan.routes.len(), plan.first, started);
     if let Some(percent) = share_of_retries(&plan.rules) {
         health.pay_in(percent);
     }
@@ -264,6 +265,10 @@ impl Trip<'_> {
                     None if is_translated => to.succeed_translated(settlement, *response).await,
                     None => to.succeed(settlement, *response).await,
                 }
+            }
+            Heard::FailedStream(response, beginning, _) => {
+                settlement.answered(response.status().as_u16());
+                Ok(to.pass_on_stream(settlement, *response, beginning))
             }
             Heard::Error { parts, whole, .. } => {
                 settlement.answered(parts.status.as_u16());

@@ -108,8 +108,8 @@ impl Plan {
 /// Bytes that are held while an attempt is made: what came, and what it was translated to.
 pub(super) fn held(original: &Entitled, entitled: &Entitled) -> u64 {
     let translated = match &entitled.outgoing {
-        Outgoing::Translated { body, .. } => body.len(),
-        _ => 0,
+        Outgoing::Translated { body, .. } | Outgoing::Addressed { body, .. } => body.len(),
+        Outgoing::Json { .. } | Outgoing::Form { .. } => 0,
     };
     (original.outgoing.len() + translated) as u64
 }

@@ -228,6 +228,45 @@ fn a_head_is_no_answer_where_the_first_token_has_a_limit() {
     });
 }
 
+#[test]
+fn an_error_behind_a_good_head_is_a_failure_while_nothing_has_passed() {
+    run_paused(async {
+        let rig = rig(r#"{"for":["fast"],"fallbacks":["openai/gpt-4o"]}"#).await;
+        let refused = r#"{"error":{"message":"no","code":"rate_limit_exceeded"}}"#;
+        let events = [r#"{"choices":[{"index":0,"delta":{"content":"hi"}}]}"#, "[DONE]"];
+        rig.upstream.next_does([Script::stream(&[refused]), Script::stream(&events)]);
+        let reply = rig.chat(STREAM).await;
+        assert!(reply.body.contains("\"hi\"") && !reply.body.contains("error"), "{}", reply.body);
+        assert_eq!(attempts(&reply), Some(2));
+        rig.upstream.next_does([Script::stream(&[refused]), Script::stream(&[refused])]);
+        let reply = rig.chat(STREAM).await;
+        assert_eq!(reply.body.matches("rate_limit_exceeded").count(), 1, "the last is told: {}", reply.body);
+        assert_eq!(attempts(&reply), Some(2));
+        rig.upstream.next_does([Script::stream(&[events[0], refused])]);
+        let reply = rig.chat(STREAM).await;
+        assert!(reply.body.contains("\"hi\"") && reply.body.contains("rate_limit_exceeded"));
+        assert_eq!(attempts(&reply), Some(1), "it had begun");
+    });
+}
+
+#[test]
+fn a_sign_of_life_is_no_first_token_but_passes_where_that_has_no_limit() {
+    run_paused(async {
+        let mut rig = rig(r#"{"for":["fast"],"fallbacks":["openai/gpt-4o"],"on":["timeout"],"timeouts":{"first_token_ms":2000}}"#).await;
+        let pieces = vec![b": alive\n\n".to_vec(); 4];
+        let alive = Script::Chunks { pieces, pause: Duration::from_secs(1), has_end: true };
+        let events = [r#"{"choices":[{"index":0,"delta":{"content":"hi"}}]}"#, "[DONE]"];
+        rig.upstream.next_does([alive.clone(), Script::stream(&events)]);
+        let reply = rig.chat(STREAM).await;
+        assert!(!reply.body.contains("alive") && reply.body.contains("\"hi\""), "{}", reply.body);
+        rig.change(|facts| of_org(facts, r#"{"routes":[{"for":["*"],"fallbacks":["openai/gpt-4o"]}]}"#));
+        rig.upstream.next_does([alive]);
+        let request = STREAM.replace("fast", "openai/gpt-4o-mini");
+        let reply = rig.chat(&request).await;
+        assert!(reply.body.contains("alive") && attempts(&reply) == Some(1), "{}", reply.body);
+    });
+}
+
 /// A stream that broke off is never begun anew, whatever the policy says.
 #[test]
 fn nothing_is_tried_again_once_a_byte_has_gone_to_the_client() {

@@ -89,6 +89,8 @@ impl Upstream {
         let scripts = (upstream.next.clone(), upstream.script.clone());
         tokio::task::spawn_local(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                // What the kernel would hold back is late where time is virtual.
+                stream.set_nodelay(true).unwrap();
                 tokio::task::spawn_local(serve(stream, seen.clone(), scripts.clone(), hook.clone()));
             }
         });

@@ -87,3 +87,51 @@ async fn what_can_be_no_request_is_refused() {
     world.post(EXPLAIN, &key.secret, odd).await.refused(400, "invalid_field");
     world.get(EXPLAIN, &key.secret).await.refused(405, "method_not_allowed");
 }
+
+#[tokio::test]
+async fn a_route_is_told_with_all_that_would_be_tried() {
+    let world = World::new().await;
+    let org = world.org("acme", "PRO-PLUS").await;
+    let key = world.scoped(&org, &["llm", "policies:read", "policies:write"]).await;
+    let provider_keys = format!("/organisations/{org}/provider-keys");
+    let secret = json!({ "provider": "openai", "secret": "sk-0123456789" });
+    let provider_key = world.post(&provider_keys, OPERATOR, secret).await.expect(201).id();
+    let route = json!({
+        "for": ["fast"],
+        "fallbacks": ["anthropic/claude-x", { "model": "openai/gpt-4o", "key": "gone" }, "openai/gpt-4o"],
+        "retries": { "most": 2 },
+    });
+    let document = json!({ "aliases": { "fast": "openai/gpt-4o-mini" }, "routes": [route] });
+    let own = "/organisations/current/policies/organisation";
+    let put = json!({ "expected_version": 0, "document": document });
+    let put = world.call("PUT", own, &key.secret, Some(put)).await.expect(201).body;
+    let warnings = put["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 2, "{put}");
+    assert!(warnings.iter().all(|warning| warning.as_str().unwrap().contains("is passed over")));
+    assert_eq!(put["document"]["routes"][0]["retries"]["budget_percent"], 20, "what holds is shown");
+
+    let told = world.post(EXPLAIN, &key.secret, json!({ "model": "fast" })).await.expect(200).body;
+    let attempt = |model: &str| json!({ "provider": "openai", "model": model, "provider_key": provider_key });
+    assert_eq!(told["attempts"], json!([attempt("gpt-4o-mini"), attempt("gpt-4o")]));
+    let targets: Vec<_> = told["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|step| step["check"] == "target")
+        .map(|step| (step["rule"].as_str().unwrap(), step["is_passed"].as_bool().unwrap()))
+        .collect();
+    assert_eq!(
+        targets,
+        [
+            ("openai/gpt-4o-mini", true),
+            ("anthropic/claude-x: operation_unsupported", false),
+            ("openai/gpt-4o by the key gone: no_provider_key", false),
+            ("openai/gpt-4o", true),
+        ]
+    );
+    let plain = world.post(EXPLAIN, &key.secret, json!({ "model": "openai/gpt-4" })).await.expect(200).body;
+    assert_eq!((plain.get("attempts"), &plain["is_allowed"]), (None, &json!(true)), "no route is for it");
+    let bad = json!({ "expected_version": 1, "document": { "routes": [{ "for": ["x"], "retries": { "most": 9 } }] } });
+    let refused = world.call("PUT", own, &key.secret, Some(bad)).await.refused(422, "invalid_field");
+    assert_eq!(refused.body["param"], "routes");
+}

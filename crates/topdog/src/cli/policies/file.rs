@@ -32,6 +32,28 @@ mod tests {
     }
 
     #[test]
+    fn the_manuals_examples_are_policies() {
+        let manual = include_str!("../../../../../docs/policies.md");
+        let mut examples = Vec::new();
+        for line in manual.lines() {
+            match line.strip_prefix("    ") {
+                Some(line) => {
+                    examples.last_mut().map_or((), |example: &mut String| *example += &format!("{line}\n"))
+                }
+                None if line.is_empty() => {}
+                None => examples.push(String::new()),
+            }
+        }
+        examples.retain(|example| example.contains("[[routes]]"));
+        assert_eq!(examples.len(), 2);
+        for example in examples {
+            let document = parse(&example, false).unwrap();
+            let policy = topdog_domain::policy::Policy::check(document).unwrap();
+            assert_eq!(policy.routes().len(), 1);
+        }
+    }
+
+    #[test]
     fn what_is_not_known_is_refused() {
         let toml = parse("fallbacks = []", false).unwrap_err();
         assert!(toml.contains("unknown field `fallbacks`") && toml.contains("`aliases`"), "{toml}");

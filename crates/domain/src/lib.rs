@@ -1,8 +1,8 @@
 //! What Top Dog believes: tenants, tiers, entitlements, quota arithmetic, usage, roles, refusals, and the ports others must fill; no I/O.
 //!
 //! Read it in this order: [`tier`] and [`entitlement`] are the commercial law, [`tenant`] and
-//! [`api_key`] say who a caller is, [`policy`] what tenants say of their own requests,
-//! [`routing`] what is tried for one of them, [`directory`] is what a node
+//! [`api_key`] say who a caller is, [`policy`] what tenants say of their own requests and [`guardrail`] of the texts in
+//! them, [`routing`] what is tried for one of them, [`directory`] is what a node
 //! knows of all of them,
 //! [`quota`] counts exactly, [`occupancy`] what is going on, [`usage`] and [`audit`] are the facts that are kept,
 //! [`refusal`] is everything a caller can be told, and [`ports`] is what the outside must bring.
@@ -15,6 +15,7 @@ pub mod directory;
 pub mod entitlement;
 #[cfg(feature = "fakes")]
 pub mod fakes;
+pub mod guardrail;
 pub mod id;
 pub mod labels;
 pub mod occupancy;

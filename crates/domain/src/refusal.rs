@@ -2,6 +2,7 @@
 
 use crate::Timestamp;
 use crate::api_key::Scope;
+use crate::guardrail::GuardrailBlock;
 use crate::labels::BadLabel;
 use crate::policy::PolicyDenial;
 use crate::provider::ProviderName;
@@ -100,6 +101,8 @@ pub enum Refusal {
     ModelNotAllowed(String),
     /// A rule of a policy refuses the model.
     PolicyDenied(Box<PolicyDenial>),
+    /// A guardrail of a policy keeps back the request, or its answer.
+    GuardrailBlocked(Box<GuardrailBlock>),
     /// The tier does not allow it.
     Tier(Box<TierRefusal>),
     /// The organisation has more keys than its tier allows, and this is none of the oldest, which stay.
@@ -152,6 +155,12 @@ pub enum Refusal {
     Internal,
 }
 
+impl From<GuardrailBlock> for Refusal {
+    fn from(block: GuardrailBlock) -> Self {
+        Self::GuardrailBlocked(Box::new(block))
+    }
+}
+
 impl Refusal {
     /// A refusal by tier.
     #[must_use]
@@ -191,6 +200,7 @@ impl Refusal {
             Self::ScopeMissing(_) => "scope_missing",
             Self::ModelNotAllowed(_) => "model_not_allowed",
             Self::PolicyDenied(_) => "policy_denied",
+            Self::GuardrailBlocked(_) => "guardrail_blocked",
             Self::Tier(_) | Self::KeyOverLimit(_) => "tier_limit",
             Self::UnknownModel { .. } => "model_not_found",
             Self::AmbiguousModel { .. } => "ambiguous_model",
@@ -221,6 +231,7 @@ impl Refusal {
             | Self::BadLabel(_)
             | Self::BadHeader(_)
             | Self::BadBody { .. }
+            | Self::GuardrailBlocked(_)
             | Self::OperationUnsupported(_) => 400,
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey => 401,
             Self::IpNotAllowed
@@ -300,6 +311,7 @@ impl fmt::Display for Refusal {
             Self::ScopeMissing(scope) => write!(f, "this Top Dog API key lacks the scope `{}`; use a key that has it", scope.name()),
             Self::ModelNotAllowed(model) => write!(f, "this Top Dog API key may not use the model `{model}`; GET /v1/models lists those it may"),
             Self::PolicyDenied(denial) => denial.fmt(f),
+            Self::GuardrailBlocked(block) => block.fmt(f),
             Self::Tier(refusal) => write_tier(f, refusal),
             Self::KeyOverLimit(refusal) => write_key_over_limit(f, refusal),
             Self::UnknownModel { model, nearest } => {

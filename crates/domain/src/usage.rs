@@ -77,6 +77,8 @@ pub enum Outcome {
     InternalError,
     /// Top Dog refused it: nothing was counted, and no provider heard of it. Only ever in debug logs.
     Refused,
+    /// A guardrail kept the provider's answer, or the rest of it, back from the client. It counts: the provider worked.
+    Blocked,
 }
 
 impl Outcome {
@@ -90,6 +92,7 @@ impl Outcome {
             Self::UpstreamFailed => "upstream_failed",
             Self::InternalError => "internal_error",
             Self::Refused => "refused",
+            Self::Blocked => "blocked",
         }
     }
 }

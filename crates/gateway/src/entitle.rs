@@ -4,6 +4,7 @@ use crate::arrive::{Trail, Wanted};
 use crate::attempts::Plan;
 use crate::authenticate::Authenticated;
 use crate::edge::body::{self, BodyReader};
+use crate::guard::{self, Guard};
 use crate::read_body::{bad_body, read_form, read_json};
 use crate::routes::Target;
 use crate::share::Share;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use topdog_domain::catalogue::{Price, Resolved};
 use topdog_domain::directory::{Caller, OrgView};
+use topdog_domain::guardrail::RuleSet;
 use topdog_domain::policy::pick::Asking;
 use topdog_domain::provider::{Family, MAJOR_PROVIDERS, Operation, ProviderName};
 use topdog_domain::{ProviderKeyId, Refusal, Timestamp};
@@ -44,6 +46,8 @@ pub(crate) struct Entitled {
     pub(crate) translation: Option<Box<Translation>>,
     /// What else is tried, where a policy has a route for it.
     pub(crate) plan: Option<Box<Plan>>,
+    /// What judges its texts; none where no policy has guardrails.
+    pub(crate) guard: Option<Box<Guard>>,
     /// How long the client took to send its body: no time of ours.
     pub(crate) client_wait: Duration,
 }
@@ -66,6 +70,7 @@ impl Entitled {
             outgoing: Outgoing::Json { body: body.clone(), marks: *marks },
             translation: None,
             plan: None,
+            guard: self.guard.clone(),
             client_wait: self.client_wait,
         }))
     }
@@ -97,6 +102,11 @@ impl Entitled {
             self.outgoing = Outgoing::Addressed { uri, body };
         }
         Ok(())
+    }
+
+    /// What its texts are to be judged by; none where no policy has guardrails.
+    pub(crate) fn guardrails(&self) -> Option<&Arc<RuleSet>> {
+        self.caller.policy.as_deref()?.guardrails()
     }
 }
 
@@ -238,8 +248,13 @@ pub(crate) async fn entitle(
         outgoing: read.outgoing,
         translation: None,
         plan: None,
+        guard: None,
         client_wait: read.client_wait,
     });
+    if let Some(rules) = entitled.guardrails().cloned() {
+        // Boxed: most requests have no guardrails. Before anything is translated or kept to be tried again.
+        entitled = Box::pin(guard::input(worker, trail, rules, entitled, share)).await?;
+    }
     if let Some(plan) = plan {
         return plan.begin(trail, entitled, share);
     }

@@ -37,6 +37,7 @@ mod cutoff;
 mod edge;
 mod entitle;
 mod forward;
+mod guard;
 mod identity;
 mod journey;
 mod metrics;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use topdog_domain::Refusal;
+use topdog_domain::guardrail::Tally;
 use topdog_domain::labels::{DataSegment, Labels, Plan};
 use topdog_domain::occupancy::Occupancy;
 use topdog_domain::provider::{Operation, ProviderName};
@@ -63,6 +64,15 @@ impl Metrics {
             .or_insert(0) += 1;
     }
 
+    /// What guardrails have done to a request.
+    pub(crate) fn judged(&self, labels: Labels, tally: &Tally) {
+        let mut counts = self.cells.guardrails.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for made in tally.decisions() {
+            let of = (labels.plan, labels.segment, made.side.name(), made.action.name());
+            *counts.entry(of).or_insert(0) += u64::from(made.count);
+        }
+    }
+
     /// What the requests of all threads take of the node.
     pub(crate) fn occupancy(&self) -> &Occupancy {
         &self.cells.occupancy
@@ -105,7 +115,8 @@ impl Metrics {
         for (cell, count) in series.tokens.iter().zip(buckets) {
             cell.fetch_add(count, Ordering::Relaxed);
         }
-        if let Some(cell) = series.outcomes.get(record.outcome as usize) {
+        let outcome = OUTCOMES.iter().position(|outcome| *outcome == record.outcome);
+        if let Some(cell) = outcome.and_then(|place| series.outcomes.get(place)) {
             cell.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -114,12 +125,13 @@ impl Metrics {
 const OPERATIONS: usize = Operation::ALL.len() + 1;
 const CLASSES: [&str; 4] = ["2xx", "4xx", "5xx", "client_gone"];
 const TOKEN_KINDS: [&str; 5] = ["input", "cache_read", "cache_write", "output", "reasoning"];
-const OUTCOMES: [Outcome; 5] = [
+const OUTCOMES: [Outcome; 6] = [
     Outcome::Completed,
     Outcome::ClientGone,
     Outcome::UpstreamError,
     Outcome::UpstreamFailed,
     Outcome::InternalError,
+    Outcome::Blocked,
 ];
 
 #[derive(Default)]
@@ -130,7 +142,11 @@ struct Cells {
     config_age_seconds: AtomicI64,
     /// Refusals are off the path that must be fast, and their codes are a closed list.
     refusals: std::sync::Mutex<Refusals>,
+    /// Likewise; by which text it was, and what was done.
+    guardrails: std::sync::Mutex<Judgements>,
 }
+
+type Judgements = std::collections::BTreeMap<(Plan, DataSegment, &'static str, &'static str), u64>;
 
 type Refusals = std::collections::BTreeMap<(Plan, DataSegment, &'static str), u64>;
 
@@ -265,6 +281,7 @@ impl Collector for Exposition {
             })
         })?;
         write_refusals(cells, &mut encoder)?;
+        write_guardrails(cells, &mut encoder)?;
         write_histogram(
             cells,
             &mut encoder,
@@ -362,6 +379,18 @@ fn write_refusals(cells: &Cells, encoder: &mut DescriptorEncoder<'_>) -> fmt::Re
         encoder.encode_descriptor("refusals", "Requests refused by Top Dog", None, MetricType::Counter)?;
     for ((plan, segment, code), count) in refusals {
         let labels = [("plan", plan.name()), ("data_segment", segment.name()), ("code", code)];
+        family.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
+    }
+    Ok(())
+}
+
+fn write_guardrails(cells: &Cells, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let counts = cells.guardrails.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let help = "What guardrails found, by the text it was in and what was done";
+    let mut family = encoder.encode_descriptor("guardrail_matches", help, None, MetricType::Counter)?;
+    for ((plan, segment, side, action), count) in counts {
+        let labels =
+            [("plan", plan.name()), ("data_segment", segment.name()), ("on", side), ("action", action)];
         family.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
     }
     Ok(())

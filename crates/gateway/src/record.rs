@@ -10,6 +10,9 @@ use topdog_domain::usage::{Outcome, RequestRecord, TokenUsage, UsageSource};
 use topdog_domain::{RecordId, Refusal};
 
 pub(crate) fn record(worker: &Worker, facts: Facts, outcome: Outcome, is_counted: bool, source: UsageSource) {
+    if let Some(judged) = &facts.judged {
+        worker.parts().metrics.judged(facts.labels, judged);
+    }
     let total = facts.started.elapsed();
     let overhead = total.saturating_sub(facts.waited);
     let tokens = facts.tokens_from(source);

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use topdog_domain::Refusal;
 use topdog_domain::catalogue::Price;
 use topdog_domain::directory::OrgView;
+use topdog_domain::guardrail::Tally;
 use topdog_domain::labels::Labels;
 use topdog_domain::provider::{Operation, ProviderName};
 use topdog_domain::usage::{KeyUse, Outcome, TokenUsage, UsageSource};
@@ -90,6 +91,8 @@ pub(crate) struct Facts {
     pub(crate) error_code: Option<Cow<'static, str>>,
     /// How long its answer may take, where a policy says so.
     pub(crate) patience: Option<Box<Patience>>,
+    /// What guardrails have found; none where there are none.
+    pub(crate) judged: Option<Box<Tally>>,
 }
 
 /// How long an answer may take.
@@ -140,6 +143,7 @@ impl Settlement {
             first_byte: None,
             error_code: None,
             patience: None,
+            judged: entitled.guard.as_ref().map(|guard| Box::new(guard.tally.clone())),
         };
         Self(Some(Box::new(Open {
             worker: worker.clone(),
@@ -267,6 +271,13 @@ impl Settlement {
     /// What went wrong, in a word of the API.
     pub(crate) fn failed(&mut self, code: impl Into<Cow<'static, str>>) {
         self.change(|open| open.facts.error_code = Some(code.into()));
+    }
+
+    /// Guardrails have found that in the answer.
+    pub(crate) fn judged(&mut self, found: Option<Tally>) {
+        if let Some(found) = found {
+            self.change(|open| open.facts.judged.get_or_insert_default().extend(&found));
+        }
     }
 
     /// Time in Top Dog so far: what was not waited for client or provider.

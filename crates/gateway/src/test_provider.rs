@@ -4,7 +4,8 @@
 use crate::answer::{Answer, AnswerBody};
 use crate::arrive::Trail;
 use crate::entitle::{Entitled, Outgoing};
-use crate::forward::{Relay, Shape, Source, say};
+use crate::forward::{Relay, Shape, Source, kept_back, say};
+use crate::guard;
 use crate::settle::Settlement;
 use crate::worker::Worker;
 use bytes::Bytes;
@@ -19,6 +20,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Sleep, sleep};
+use topdog_domain::Refusal;
+use topdog_domain::guardrail::Tally;
 use topdog_wire::echo::{can_echo, echo_answer, echo_stream_events};
 
 /// Between two events of a stream, so that one sees it flow.
@@ -29,7 +32,7 @@ pub(crate) fn answer(
     trail: &Trail,
     mut entitled: Entitled,
     mut settlement: Settlement,
-) -> Answer {
+) -> Result<Answer, Refusal> {
     let shape = Shape::of(&mut entitled);
     let operation = entitled.operation;
     let body = match entitled.outgoing {
@@ -39,11 +42,24 @@ pub(crate) fn answer(
         Outgoing::Form { .. } => Bytes::new(),
     };
     let is_stream = entitled.is_stream && can_echo(operation);
-    let (content_type, events) = if is_stream {
+    let (content_type, mut events) = if is_stream {
         ("text/event-stream", echo_stream_events(operation, &body, true))
     } else {
         ("application/json", vec![echo_answer(operation, &body)])
     };
+    if let Some(rules) = shape.guardrails().filter(|_| !is_stream) {
+        let mut tally = Tally::default();
+        for event in &mut events {
+            // It is the input, which has been judged in pieces already.
+            let judged = guard::answer_at_once(rules, event, &mut tally);
+            settlement.judged(Some(std::mem::take(&mut tally)));
+            match judged {
+                Ok(None) => {}
+                Ok(Some(changed)) => *event = changed.into(),
+                Err(block) => return Err(kept_back(settlement, block)),
+            }
+        }
+    }
     settlement.sent();
     let status = if can_echo(operation) { 200 } else { 400 };
     settlement.answered(status);
@@ -57,7 +73,7 @@ pub(crate) fn answer(
     let mut answer = Response::new(AnswerBody::Relay(Box::new(relay)));
     *answer.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
     *answer.headers_mut() = headers;
-    answer
+    Ok(answer)
 }
 
 /// Events, paced.

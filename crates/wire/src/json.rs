@@ -2,6 +2,10 @@
 //!
 //! It checks all that it passes over, and allocates nothing.
 
+mod walk;
+
+pub(crate) use walk::{Walker, walk};
+
 /// How deep values may nest, the outermost counted. No request of this dialect needs a quarter of it,
 /// and it bounds the stack that a walk takes.
 pub(crate) const MAX_DEPTH: u32 = 128;

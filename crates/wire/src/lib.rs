@@ -5,7 +5,8 @@
 //! [`relay`], which sends the bytes on as they came and learns from them on the way, event by event
 //! ([`sse`]; Amazon's are binary, [`event_stream`]; Gemini's may be asked for as [`json_array`]). [`error_body`] and [`mod@failure_event`] are how Top
 //! Dog itself fails in the caller's dialect; what providers say when they fail ([`error_shape`]) is kept
-//! free of keys by [`redact`]. [`models`] lists models, [`echo`] is the built-in test provider.
+//! free of keys by [`redact`]. [`models`] lists models, [`echo`] is the built-in test provider, and [`texts`] says where
+//! in any of these documents people's and models' words stand.
 //!
 //! There both sides speak the same dialect, OpenAI's or Anthropic's, which the operation tells. Between
 //! two dialects it is [`translate`]. Nothing in this crate waits, reads a clock or logs.
@@ -27,6 +28,7 @@ pub mod relay;
 pub mod splice;
 pub mod sse;
 mod stream_facts;
+pub mod texts;
 pub mod translate;
 mod unfinished;
 pub mod usage;

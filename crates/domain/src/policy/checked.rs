@@ -3,6 +3,7 @@
 use super::document::PolicyDocument;
 use super::pattern::Pattern;
 use super::route::{MOST_ROUTES, Route};
+use crate::guardrail::{BadGuardrail, Guardrails};
 use std::collections::HashMap;
 
 /// The most aliases of a policy, and the most patterns in each of its lists: every request asks each of them.
@@ -20,6 +21,7 @@ pub struct Policy {
     allow: Option<Vec<Pattern>>,
     deny: Vec<Pattern>,
     routes: Vec<Route>,
+    guardrails: Option<Guardrails>,
 }
 
 /// What is wrong with a policy, and in which field.
@@ -47,6 +49,8 @@ impl Policy {
         }
         let deny = patterns("deny", &document.deny)?;
         let routes = routes(&document)?;
+        let guardrails = document.guardrails.clone().map(Guardrails::check).transpose();
+        let guardrails = guardrails.map_err(|BadGuardrail(message)| bad("guardrails", message))?;
         let size = serde_json::to_string(&document).map_or(usize::MAX, |json| json.len());
         if size > MOST_BYTES {
             let message = format!(
@@ -54,7 +58,7 @@ impl Policy {
             );
             return Err(bad("document", message));
         }
-        Ok(Self { document, aliases, allow, deny, routes })
+        Ok(Self { document, aliases, allow, deny, routes, guardrails })
     }
 
     /// The policy of a stored text, if this version of Top Dog understands it.
@@ -91,6 +95,12 @@ impl Policy {
     #[must_use]
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// What of texts may go to models and come back.
+    #[must_use]
+    pub const fn guardrails(&self) -> Option<&Guardrails> {
+        self.guardrails.as_ref()
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a policy is written, in JSON or TOML.
 
 use super::route_document::RouteDocument;
+use crate::guardrail::GuardrailsDocument;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -22,6 +23,9 @@ pub struct PolicyDocument {
     /// Where requests go, and what is tried where that fails; of several that are for a request the first counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<RouteDocument>,
+    /// What of texts may go to models and come back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardrails: Option<GuardrailsDocument>,
 }
 
 /// Names and what they lead to, as they are written: one that is there twice is still there twice, to be refused.

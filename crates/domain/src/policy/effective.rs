@@ -3,6 +3,7 @@
 use super::checked::Policy;
 use super::scope::PolicyScope;
 use crate::api_key::ApiKey;
+use crate::guardrail::RuleSet;
 use crate::ports::PolicyVersion;
 use crate::{Timestamp, WorkspaceId};
 use std::collections::BTreeMap;
@@ -40,6 +41,8 @@ impl PolicyInForce {
 pub struct EffectivePolicy {
     /// Narrowest first.
     layers: Vec<Arc<PolicyInForce>>,
+    /// The guardrails of all of them; none where none has any, so that a request need not ask.
+    guardrails: Option<Arc<RuleSet>>,
 }
 
 impl EffectivePolicy {
@@ -47,7 +50,11 @@ impl EffectivePolicy {
     #[must_use]
     pub fn of(mut layers: Vec<Arc<PolicyInForce>>) -> Option<Self> {
         layers.sort_by_key(|layer| std::cmp::Reverse(layer.scope));
-        (!layers.is_empty()).then_some(Self { layers })
+        let guardrails = RuleSet::of(layers.iter().filter_map(|layer| {
+            let policy = layer.policy.as_ref()?;
+            Some((layer.scope, policy.guardrails()?))
+        }));
+        (!layers.is_empty()).then_some(Self { layers, guardrails: guardrails.map(Arc::new) })
     }
 
     /// Each, narrowest first.
@@ -59,6 +66,12 @@ impl EffectivePolicy {
     #[must_use]
     pub fn has_routes(&self) -> bool {
         self.layers().any(|layer| layer.policy.as_ref().is_some_and(|policy| !policy.routes().is_empty()))
+    }
+
+    /// What judges the texts of a request; none where no policy has guardrails.
+    #[must_use]
+    pub const fn guardrails(&self) -> Option<&Arc<RuleSet>> {
+        self.guardrails.as_ref()
     }
 
     /// Every alias that can be asked for, and since when.

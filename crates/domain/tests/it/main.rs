@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod guardrail;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod policy;

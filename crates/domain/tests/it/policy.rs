@@ -39,7 +39,7 @@ fn document(aliases: &[(&str, &str)], allow: Option<&[&str]>, deny: &[&str]) -> 
         aliases: Aliases(aliases.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()),
         allow: allow.map(owned),
         deny: owned(deny),
-        routes: Vec::new(),
+        ..PolicyDocument::default()
     }
 }
 
@@ -384,8 +384,12 @@ fn any_document() -> impl Strategy<Value = Option<PolicyDocument>> {
     let aliases = btree_map(name(), prop_oneof![name(), model()], 0..5);
     let document = (aliases, proptest::option::of(vec(pattern(), 1..4)), vec(pattern(), 0..3));
     let document = document.prop_map(|(aliases, allow, deny)| {
-        let aliases = Aliases(aliases.into_iter().collect());
-        let written = PolicyDocument { aliases, allow, deny, routes: Vec::new() };
+        let written = PolicyDocument {
+            aliases: Aliases(aliases.into_iter().collect()),
+            allow,
+            deny,
+            ..PolicyDocument::default()
+        };
         Policy::check(written.clone()).ok().map(|_| written)
     });
     prop_oneof![1 => Just(None), 4 => document]

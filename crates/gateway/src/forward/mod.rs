@@ -1,5 +1,6 @@
 //! Step 6: to the provider and back, changed only where it must be.
 
+mod guarded;
 mod headers;
 mod hold;
 mod redaction;
@@ -9,6 +10,7 @@ mod silence;
 mod translated;
 mod watch;
 
+pub(crate) use guarded::kept_back;
 pub(crate) use headers::{Resets, say};
 pub(crate) use hold::MOST_HELD_BYTES;
 pub(crate) use redaction::is_encoded;
@@ -18,6 +20,7 @@ pub(crate) use send::request;
 use crate::answer::{Answer, AnswerBody, X_ERROR_SOURCE};
 use crate::arrive::Trail;
 use crate::entitle::{Destination, Entitled};
+use crate::guard::Guard;
 use crate::open_key::Opened;
 use crate::reserve::Reserved;
 use crate::settle::Settlement;
@@ -33,6 +36,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use topdog_domain::Refusal;
+use topdog_domain::guardrail::SideRules;
 use topdog_domain::provider::{Operation, ProviderName};
 use topdog_domain::refusal::Blame;
 use topdog_domain::usage::Outcome;
@@ -43,7 +47,7 @@ use watch::Watch;
 pub(crate) async fn forward(worker: &Rc<Worker>, trail: &Trail, opened: Opened) -> Result<Answer, Refusal> {
     let Opened { reserved: Reserved { mut entitled, mut settlement }, key } = opened;
     let Destination::Upstream { target, .. } = &entitled.route.destination else {
-        return Ok(test_provider::answer(worker, trail, *entitled, settlement));
+        return test_provider::answer(worker, trail, *entitled, settlement);
     };
     let target = target.clone();
     let shape = Shape::of(&mut entitled);
@@ -86,6 +90,8 @@ pub(crate) struct Shape {
     /// Does a stream go to its caller as one JSON array?
     is_json_array: bool,
     translation: Option<Box<Translation>>,
+    /// What judges its texts; none where no policy has guardrails.
+    guard: Option<Box<Guard>>,
 }
 
 impl Shape {
@@ -102,6 +108,7 @@ impl Shape {
                 && entitled.route.takes_stream_options()
                 && topdog_wire::splice::tells_usage_when_asked(operation),
             translation,
+            guard: entitled.guard.take(),
         }
     }
 
@@ -110,11 +117,17 @@ impl Shape {
         self.translation.as_deref()
     }
 
+    /// The guardrails for the answer; none where there are none.
+    pub(crate) fn guardrails(&self) -> Option<&Arc<SideRules>> {
+        self.guard.as_ref()?.output()
+    }
+
     /// What learns from an answer of that kind.
     pub(crate) fn watch(&self, content_type: Option<&HeaderValue>) -> Watch {
         let content_type = content_type.map(HeaderValue::as_bytes);
         let translator = self.translation.as_ref().and_then(|translation| translation.stream());
-        let watch = Watch::new(self.operation, content_type, self.strips_usage, translator);
+        let watch = Watch::new(self.operation, content_type, self.strips_usage, translator)
+            .guarded(self.guardrails());
         if self.is_json_array { watch.telling_an_array() } else { watch }
     }
 }
@@ -137,6 +150,10 @@ impl To<'_> {
     ) -> Result<Answer, Refusal> {
         let (parts, mut body) = response.into_parts();
         let watch = self.shape.watch(parts.headers.get(CONTENT_TYPE));
+        if self.shape.guardrails().is_some() && watch.can_be_judged_whole() {
+            // Boxed: few requests have guardrails.
+            return Box::pin(self.succeed_judged(settlement, parts, body)).await;
+        }
         let mut beginning = Bytes::new();
         if watch.is_json() && hold::announced(&body) <= hold::MOST_HELD_BYTES {
             match hold::answer(self.worker, &mut settlement, &mut body).await {

@@ -216,6 +216,8 @@ impl Relay {
         }
         if !has_room && !self.watch.keep_nothing() {
             self.die(&Refusal::Overloaded);
+        } else if let Some(block) = self.watch.blocked() {
+            self.die(&block.clone().into());
         }
     }
 
@@ -253,6 +255,9 @@ impl Relay {
             return;
         }
         let is_whole = self.watch.finish(&mut self.ready);
+        if let Some(block) = self.watch.blocked() {
+            return self.die(&block.clone().into());
+        }
         if !is_whole {
             return self.die(&Refusal::UpstreamBroken(self.provider()));
         }
@@ -279,8 +284,13 @@ impl Relay {
             settlement.failed(refusal.code());
         }
         let last = self.failure(refusal);
-        let is_providers = refusal.blame() == Blame::Provider;
-        self.close(if is_providers { Outcome::UpstreamFailed } else { Outcome::InternalError }, last);
+        let outcome = match refusal.blame() {
+            Blame::Provider => Outcome::UpstreamFailed,
+            // Of all that is the caller's, only a guardrail ends an answer.
+            Blame::Caller => Outcome::Blocked,
+            Blame::Us => Outcome::InternalError,
+        };
+        self.close(outcome, last);
     }
 
     fn failure(&self, refusal: &Refusal) -> Last {
@@ -293,6 +303,7 @@ impl Relay {
     fn close(&mut self, outcome: Outcome, last: Last) {
         let Some(mut settlement) = self.settlement.take() else { return };
         settlement.learnt(self.watch.learnt());
+        settlement.judged(self.watch.judged());
         settlement.settle(outcome);
         if self.is_regulated {
             let worker = self.worker.clone();
@@ -344,6 +355,7 @@ impl Drop for Relay {
         if let Some(mut settlement) = self.settlement.take() {
             settlement.waited(self.waiting_since.map_or(Duration::ZERO, |since| since.elapsed()));
             settlement.learnt(self.watch.learnt());
+            settlement.judged(self.watch.judged());
             settlement.abandoned();
         }
     }

@@ -1,6 +1,7 @@
 //! Answers of providers that speak another dialect than the caller: a stream is translated as it passes, all else when it
 //! is whole.
 
+use super::guarded::kept_back;
 use super::{To, answered, hold, redaction, torn, watch};
 use crate::answer::{Answer, AnswerBody};
 use crate::settle::{Learnt, Settlement};
@@ -59,10 +60,14 @@ impl To<'_> {
             }
         };
         let body = redaction::whole_answer(told.body, self.secret());
-        // It is no more than what has just been let go.
-        let _ = settlement.hold(body.len());
         let text_bytes = watch::text_bytes(self.shape.operation, body.len());
         settlement.learnt(Learnt::of_whole(told.usage, text_bytes));
+        let body = match self.judged(&mut settlement, body).await {
+            Ok(body) => body,
+            Err(block) => return Err(kept_back(settlement, block)),
+        };
+        // It is no more than what has just been let go.
+        let _ = settlement.hold(body.len());
         settlement.relayed(body.len(), Duration::ZERO);
         let mut headers = self.head(&settlement, parts.headers, false);
         // Its fields' names are the provider's, which may hold what it was sent.

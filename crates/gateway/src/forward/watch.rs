@@ -1,11 +1,13 @@
 //! What is learnt from an answer while it passes, and what of it must not pass.
 
 use super::redaction::Beginning;
+use crate::guard::StreamGuard;
 use crate::settle::Learnt;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use topdog_domain::guardrail::{GuardrailBlock, SideRules, Tally};
 use topdog_domain::provider::Operation;
 use topdog_vault::OpenedKey;
 use topdog_wire::json_array::EventsAsArray;
@@ -21,6 +23,9 @@ pub(crate) struct Watch {
     key: Option<Arc<OpenedKey>>,
     /// What has come through so far, behind all else that is done to it.
     passing: Passing,
+    /// What judges a stream's events; none where no policy has guardrails for answers.
+    guard: Option<Box<StreamGuard>>,
+    is_text: bool,
 }
 
 /// By its kind.
@@ -71,7 +76,26 @@ impl Watch {
         } else {
             Kind::Opaque(Beginning::default())
         };
-        Self { kind, key: None, passing: Passing::default() }
+        // What says nothing of itself may be text.
+        let is_json = essence.ends_with(b"json");
+        let is_text = is_json || essence.is_empty() || essence.to_ascii_lowercase().starts_with(b"text/");
+        Self { kind, key: None, passing: Passing::default(), guard: None, is_text }
+    }
+
+    /// Judges a stream by these rules.
+    pub(super) fn guarded(self, rules: Option<&Arc<SideRules>>) -> Self {
+        let rules = rules.filter(|_| self.is_stream());
+        Self { guard: rules.map(|rules| Box::new(StreamGuard::new(rules.clone()))), ..self }
+    }
+
+    /// What keeps the rest of a stream back.
+    pub(super) fn blocked(&self) -> Option<&GuardrailBlock> {
+        self.guard.as_deref()?.blocked()
+    }
+
+    /// What guardrails have found in a stream.
+    pub(super) fn judged(&self) -> Option<Tally> {
+        self.guard.as_deref().map(StreamGuard::tally)
     }
 
     /// Keeps that key out of what passes.
@@ -97,6 +121,12 @@ impl Watch {
         matches!(self.kind, Kind::Json { .. })
     }
 
+    /// Is it text that is not a stream, to be judged when it is whole? What else there is, such as sound, no guardrail
+    /// can read.
+    pub(super) const fn can_be_judged_whole(&self) -> bool {
+        self.is_text && !self.is_stream()
+    }
+
     /// Is what is sent on exactly as long as what came?
     pub(super) const fn keeps_length(&self) -> bool {
         !self.is_stream()
@@ -113,11 +143,12 @@ impl Watch {
     /// Takes a piece of the answer; what is to be sent on goes to `out`.
     pub(super) fn feed(&mut self, piece: Bytes, out: &mut VecDeque<Bytes>) {
         let secret = secret(&self.key);
-        let passing = &mut self.passing;
+        let (passing, guard) = (&mut self.passing, &mut self.guard);
         match &mut self.kind {
             Kind::Stream { relay, translator, array } => {
                 let mut pass = |bytes| passing.feed(bytes, secret, &mut |bytes| tell(array, bytes, out));
-                relay.feed(translated(translator, piece, secret), secret, &mut pass);
+                let piece = translated(translator, piece, secret);
+                relay.feed(piece, secret, &mut |bytes| judged(guard, bytes, &mut pass));
             }
             Kind::Json { kept, length, beginning, .. } => {
                 *length += piece.len();
@@ -140,6 +171,7 @@ impl Watch {
     /// The answer has ended; what was held back goes to `out`. False where its end is not a proper one.
     pub(super) fn finish(&mut self, out: &mut VecDeque<Bytes>) -> bool {
         let secret = secret(&self.key);
+        let (passing, guard) = (&mut self.passing, &mut self.guard);
         let mut told_as_array = &mut None;
         let (last, is_whole) = match &mut self.kind {
             Kind::Stream { relay, translator, array } => {
@@ -147,10 +179,9 @@ impl Watch {
                 if let Some(translator) = translator {
                     let mut told = Vec::new();
                     translator.end(secret, &mut told);
-                    let mut pass = |bytes| {
-                        self.passing.feed(bytes, secret, &mut |bytes| tell(told_as_array, bytes, out))
-                    };
-                    relay.feed(told.into(), secret, &mut pass);
+                    let mut pass =
+                        |bytes| passing.feed(bytes, secret, &mut |bytes| tell(told_as_array, bytes, out));
+                    relay.feed(told.into(), secret, &mut |bytes| judged(guard, bytes, &mut pass));
                 }
                 let last = relay.finish(secret);
                 (last, relay.is_done() || relay.has_failed() || !relay.says_when_done())
@@ -160,15 +191,21 @@ impl Watch {
                 Err(_) => (None, false),
             },
         };
+        let mut pass = |bytes| passing.feed(bytes, secret, &mut |bytes| tell(told_as_array, bytes, out));
         if let Some(bytes) = last {
-            self.passing.feed(bytes, secret, &mut |bytes| tell(told_as_array, bytes, out));
+            judged(guard, bytes, &mut pass);
+        }
+        if let Some(guard) = guard {
+            guard.finish(&mut pass);
         }
         if let Some(bytes) = self.passing.finish() {
             tell(told_as_array, bytes, out);
         }
-        // One that has died gets another end.
+        // One that has died, or is kept back, gets another end.
+        let is_kept_back = self.guard.as_deref().is_some_and(|guard| guard.blocked().is_some());
         if let Some(array) = told_as_array
             && is_whole
+            && !is_kept_back
         {
             array.finish(&mut |bytes| out.push_back(bytes));
         }
@@ -199,14 +236,16 @@ impl Watch {
 
     /// How many bytes are kept of the answer beside what has been sent on.
     pub(super) fn kept_bytes(&self) -> usize {
-        match &self.kind {
+        let of_guard = self.guard.as_deref().map_or(0, StreamGuard::held_bytes);
+        let of_kind = match &self.kind {
             Kind::Stream { translator, array, .. } => {
                 translator.as_ref().map_or(0, |translator| translator.held_bytes())
                     + array.as_ref().map_or(0, |array| array.held_bytes())
             }
             Kind::Json { kept: Kept::Pieces(_), length, .. } => *length,
             _ => 0,
-        }
+        };
+        of_kind + of_guard
     }
 
     /// Keeps nothing of the answer any more: its usage will not be known. False where it can't go on so.
@@ -296,6 +335,14 @@ const fn is_of_text(operation: Operation) -> bool {
             | Operation::CohereChat
             | Operation::GenerateContent
     )
+}
+
+/// Gives what guardrails let pass.
+fn judged(guard: &mut Option<Box<StreamGuard>>, bytes: Bytes, pass: &mut impl FnMut(Bytes)) {
+    match guard {
+        None => pass(bytes),
+        Some(guard) => guard.feed(&bytes, pass),
+    }
 }
 
 fn secret(key: &Option<Arc<OpenedKey>>) -> &[u8] {

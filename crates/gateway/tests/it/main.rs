@@ -19,6 +19,8 @@ mod fairness;
 #[cfg(test)]
 mod gemini;
 #[cfg(test)]
+mod guardrails;
+#[cfg(test)]
 mod held;
 #[cfg(test)]
 mod messages;

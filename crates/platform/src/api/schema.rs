@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use topdog_domain::api_key::Scope;
+use topdog_domain::guardrail::{Action, checked};
 use topdog_domain::labels::DataSegment;
 use topdog_domain::policy::checked::MOST_RULES;
 use topdog_domain::policy::route::{MOST_ROUTES, MOST_TARGETS};
@@ -75,6 +76,7 @@ pub(crate) fn policy_document() -> Object {
                 "Where requests go, and what is tried where that fails; of several that are for a request the first counts.",
             )),
         )
+        .property("guardrails", guardrails())
         .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
         .build()
 }
@@ -158,6 +160,32 @@ fn route() -> Object {
             number("Without an answer for so long, a second attempt joins the first."),
         )
         .required("for")
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+        .build()
+}
+
+/// Guardrails as they are written.
+fn guardrails() -> Object {
+    let text =
+        |description: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(description));
+    let detectors = ["secret", "email", "phone", "iban", "card", "ipv4", "us_ssn"];
+    let rule = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("name", text("What refusals and metrics call it."))
+        .property("action", words(Action::ALL.iter().map(|action| action.name())))
+        .property("on", words(["input", "output", "both"].into_iter()))
+        .property("detect", ArrayBuilder::new().items(words(detectors.into_iter())))
+        .property("keywords", ArrayBuilder::new().items(text("Found in any case.")))
+        .property("pattern", text("A regular expression that says how long a match can be."))
+        .property("replacement", text("What stands where something was redacted."))
+        .required("name")
+        .required("action")
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)));
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some("What of texts may go to a model and come back."))
+        .property("max_input_bytes", ObjectBuilder::new().schema_type(Type::Integer))
+        .property("rules", ArrayBuilder::new().items(rule).max_items(Some(checked::MOST_RULES)))
         .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
         .build()
 }

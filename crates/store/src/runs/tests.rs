@@ -47,7 +47,7 @@ prop_compose! {
         operation in select(Operation::ALL.to_vec()),
         outcome in select(vec![
             Outcome::Completed, Outcome::ClientGone, Outcome::UpstreamError, Outcome::UpstreamFailed,
-            Outcome::InternalError, Outcome::Refused,
+            Outcome::InternalError, Outcome::Refused, Outcome::Blocked,
         ]),
         source in select(vec![UsageSource::Provider, UsageSource::Estimated, UsageSource::None]),
     ) -> (Plan, DataSegment, Operation, Outcome, UsageSource) {

@@ -96,6 +96,7 @@ codes!(Outcome {
     3 = UpstreamFailed,
     4 = InternalError,
     5 = Refused,
+    6 = Blocked,
 });
 codes!(Operation {
     0 = Chat,

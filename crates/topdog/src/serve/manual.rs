@@ -57,6 +57,7 @@ const SOURCES: &[Source] = sources! {
     "api-keys" = "docs/api-keys.md": "Top Dog API keys: form, scopes, rotation, revocation";
     "vault" = "docs/vault.md": "provider keys: sealing, references, rotation, deletion";
     "policies" = "docs/policies.md": "policies: which models may be used, and by what other names";
+    "guardrails" = "docs/guardrails.md": "guardrails: what of texts may go to a model and come back";
     "quotas" = "docs/quotas.md": "the tiers: what is counted, when it resets, what a refusal says";
     "errors" = "docs/errors.md": "every refusal";
     "observability" = "docs/observability.md": "labels, metrics, logs, usage, audit";

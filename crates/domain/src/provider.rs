@@ -1,8 +1,10 @@
 //! Providers, and the kinds of request that can be made of them.
 
 mod family;
+mod manner;
 
 pub use family::Family;
+pub use manner::{BadManner, Manner, ProviderApi};
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;

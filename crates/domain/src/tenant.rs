@@ -1,7 +1,7 @@
 //! Tenants and what they own.
 
 use crate::labels::DataSegment;
-use crate::provider::ProviderName;
+use crate::provider::{Manner, ProviderName};
 use crate::tier::TierName;
 use crate::{EndpointId, MemberId, OrgId, ProviderKeyId, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
@@ -108,7 +108,7 @@ pub struct ProviderKey {
     pub rotated_at: Timestamp,
 }
 
-/// A customer's own OpenAI-compatible endpoint.
+/// A customer's own endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Its id.
@@ -117,8 +117,10 @@ pub struct Endpoint {
     pub org: OrgId,
     /// Its name: the provider part of its models' names; unique in the organisation.
     pub name: ProviderName,
-    /// Up to and with `/v1`, such as `https://llm.example.com/v1`.
+    /// What the API's paths are added to, such as `https://llm.example.com/v1`.
     pub base_url: String,
+    /// How it is spoken to.
+    pub manner: Manner,
     /// The models that `/v1/models` lists for it; others are passed on all the same.
     pub models: Vec<String>,
     /// Does it take requests without any key?

@@ -9,7 +9,7 @@ use topdog_domain::catalogue::ModelCatalogue;
 use topdog_domain::directory::Directory;
 use topdog_domain::labels::LabelDefaults;
 use topdog_domain::ports::{Clock, QuotaLedger, Spool};
-use topdog_domain::provider::{Family, ProviderName};
+use topdog_domain::provider::{Manner, ProviderName};
 use topdog_egress::{BaseUrl, Egress};
 use topdog_vault::{KeyHasher, Vault};
 
@@ -55,11 +55,10 @@ pub struct GatewayConfig {
 pub struct ProviderConfig {
     /// What models are prefixed with.
     pub name: ProviderName,
-    /// What paths are joined to: with `/v1` where it speaks OpenAI's dialect or Anthropic's, without a version where it
-    /// speaks Cohere's or Gemini's.
+    /// What paths are joined to, as `docs/providers.md` says for each API.
     pub base: BaseUrl,
-    /// What it speaks.
-    pub dialect: Family,
+    /// How it is spoken to.
+    pub manner: Manner,
     /// Does it know `stream_options.include_usage` of OpenAI's dialect? Where it does not, it is not asked.
     pub takes_stream_options: bool,
 }

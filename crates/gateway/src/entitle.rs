@@ -20,7 +20,7 @@ use topdog_domain::catalogue::{Price, Resolved};
 use topdog_domain::directory::{Caller, OrgView};
 use topdog_domain::guardrail::RuleSet;
 use topdog_domain::policy::pick::Asking;
-use topdog_domain::provider::{Family, MAJOR_PROVIDERS, Operation, ProviderName};
+use topdog_domain::provider::{Family, MAJOR_PROVIDERS, Operation, ProviderApi, ProviderName};
 use topdog_domain::{ProviderKeyId, Refusal, Timestamp};
 use topdog_wire::gemini_body::name_model;
 use topdog_wire::json_head::Marks;
@@ -135,6 +135,14 @@ impl Route {
         match &self.destination {
             Destination::Upstream { target, .. } => target.addressed_uri(operation, &self.model, is_stream),
             Destination::Test => None,
+        }
+    }
+
+    /// Whose API is there?
+    pub(crate) fn api(&self) -> ProviderApi {
+        match &self.destination {
+            Destination::Upstream { target, .. } => target.manner.api(),
+            Destination::Test => ProviderApi::OpenAi,
         }
     }
 
@@ -355,12 +363,10 @@ fn destination(
     tiers.require_operation(&org.tier, operation)?;
     let unsupported = || Refusal::OperationUnsupported(provider.clone());
     let target = match endpoint {
-        Some(endpoint) => {
-            worker.routes.endpoint(endpoint.name.as_str(), &endpoint.base_url).ok_or_else(unsupported)?
-        }
+        Some(endpoint) => worker.routes.endpoint(endpoint).ok_or_else(unsupported)?,
         None => configured.ok_or_else(unsupported)?,
     };
-    let way = Way::between(operation, target.dialect).ok_or_else(unsupported)?;
+    let way = Way::between(operation, target.manner.api()).ok_or_else(unsupported)?;
     if key.is_none() && !endpoint.is_some_and(|e| e.is_keyless) {
         return Err(Refusal::NoProviderKey(provider.clone()));
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 use topdog_domain::audit::{Actor, AuditDraft, AuditOutcome};
+use topdog_domain::provider::ProviderApi;
 use topdog_domain::tenant::ProviderKey;
 use topdog_domain::usage::{KeyUse, Outcome};
 use topdog_domain::{Refusal, Timestamp};
@@ -66,6 +67,10 @@ pub(crate) async fn find_key(
         Some(opened) => opened,
         None => Box::pin(open_from_vault(worker, trail, entitled, key)).await?,
     };
+    let opened = match target.manner.api() {
+        ProviderApi::Vertex => Box::pin(token(worker, trail, entitled, key, opened)).await?,
+        _ => opened,
+    };
     if is_audited {
         worker.spool.append_audit(&draft(trail, entitled, key, "provider_key.use"));
     }
@@ -101,6 +106,18 @@ async fn open_from_vault(
         }
     };
     opened.map_err(|error| unopened(worker, trail, entitled, key, &error))
+}
+
+/// What Vertex is shown: the access token that a service account's key is exchanged for.
+async fn token(
+    worker: &Rc<Worker>,
+    trail: &Trail,
+    entitled: &Entitled,
+    key: &ProviderKey,
+    opened: Arc<OpenedKey>,
+) -> Result<Arc<OpenedKey>, Refusal> {
+    let exchanged = worker.parts().vault.token(key, opened, trail.at).await;
+    exchanged.map_err(|error| unopened(worker, trail, entitled, key, &error))
 }
 
 /// Opens a key, and leaves the audit entry of its opening with whoever asked first.

@@ -7,7 +7,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::rc::Rc;
-use topdog_domain::provider::{Family, Operation, ProviderName};
+use topdog_domain::provider::{Family, Manner, Operation, ProviderApi, ProviderName};
+use topdog_domain::tenant::Endpoint;
 use topdog_egress::{BaseUrl, Origin};
 use topdog_wire::translate::Dialect;
 use topdog_wire::translate::embeddings::EmbeddingDialect;
@@ -16,8 +17,8 @@ use topdog_wire::translate::embeddings::EmbeddingDialect;
 pub(crate) struct Target {
     /// Whose, as a header's value.
     pub(crate) provider_header: HeaderValue,
-    /// What is spoken there.
-    pub(crate) dialect: Family,
+    /// How it is spoken to.
+    pub(crate) manner: Manner,
     /// Can a stream be asked for its usage there, in OpenAI's dialect?
     pub(crate) takes_stream_options: bool,
     base: BaseUrl,
@@ -25,11 +26,11 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    fn new(name: &str, base: BaseUrl, dialect: Family, takes_stream_options: bool) -> Self {
+    fn new(name: &str, base: BaseUrl, manner: Manner, takes_stream_options: bool) -> Self {
         // A provider's name is made of letters, digits, `-`, `_` and `.`.
         let provider_header = HeaderValue::from_str(name).unwrap_or(HeaderValue::from_static("unknown"));
         let paths = Operation::ALL.map(|operation| base.join(&path_of(operation)).ok());
-        Self { provider_header, dialect, takes_stream_options, base, paths }
+        Self { provider_header, manner, takes_stream_options, base, paths }
     }
 
     /// The origin, which a provider key must be bound to.
@@ -38,11 +39,23 @@ impl Target {
     }
 
     /// The path of an operation there that comes in its own dialect, with the client's query where it sent one.
-    pub(crate) fn uri(&self, operation: Operation, query: Option<&str>) -> Option<Uri> {
-        match query {
-            None => self.paths.get(operation as usize)?.clone(),
-            Some(query) => self.base.join(&format!("{}?{query}", path_of(operation))).ok(),
+    pub(crate) fn uri(&self, operation: Operation, model: &str, query: Option<&str>) -> Option<Uri> {
+        match (self.manner.api_version(), query) {
+            (None, None) => self.paths.get(operation as usize)?.clone(),
+            (None, Some(query)) => self.base.join(&format!("{}?{query}", path_of(operation))).ok(),
+            (Some(version), _) => self.deployment(operation, model, version),
         }
+    }
+
+    /// The path of a deployment of Azure's, where its API has versions by date (learn.microsoft.com, "Azure OpenAI REST
+    /// API reference"). What the client's own query says could contradict the version, and OpenAI's has none.
+    fn deployment(&self, operation: Operation, model: &str, version: &str) -> Option<Uri> {
+        let path = operation.path();
+        let path = match operation {
+            Operation::Responses => format!("/{path}?api-version={version}"),
+            _ => format!("/deployments/{}/{path}?api-version={version}", segment(model)),
+        };
+        self.base.join(&path).ok()
     }
 }
 
@@ -82,14 +95,23 @@ impl Target {
             Pair::Embeddings { provider: EmbeddingDialect::Gemini, .. } => {
                 return self.gemini(model, "batchEmbedContents");
             }
+            Pair::Chat { provider: Dialect::BedrockConverse, .. } => {
+                let method = if is_stream { "converse-stream" } else { "converse" };
+                return self.base.join(&format!("/model/{}/{method}", segment(model))).ok();
+            }
             // No pair has these on the provider's side.
-            Pair::Chat { provider: Dialect::OpenAiResponses | Dialect::BedrockConverse, .. } => return None,
+            Pair::Chat { provider: Dialect::OpenAiResponses, .. } => return None,
         };
-        self.uri(operation, None)
+        self.uri(operation, model, None)
     }
 
     fn gemini(&self, model: &str, method: &str) -> Option<Uri> {
-        self.base.join(&format!("/v1beta/models/{}:{method}", segment(model))).ok()
+        let models = match self.manner.api() {
+            // Below the base's project and location.
+            ProviderApi::Vertex => "/publishers/google/models",
+            _ => "/v1beta/models",
+        };
+        self.base.join(&format!("{models}/{}:{method}", segment(model))).ok()
     }
 }
 
@@ -118,8 +140,8 @@ const MOST_ENDPOINTS: usize = 10_000;
 impl Routes {
     pub(crate) fn new(providers: &[ProviderConfig]) -> Self {
         let target = |provider: &ProviderConfig| {
-            let ProviderConfig { name, base, dialect, takes_stream_options } = provider;
-            let target = Target::new(name.as_str(), base.clone(), *dialect, *takes_stream_options);
+            let ProviderConfig { name, base, manner, takes_stream_options } = provider;
+            let target = Target::new(name.as_str(), base.clone(), manner.clone(), *takes_stream_options);
             (name.clone(), Rc::new(target))
         };
         Self { providers: providers.iter().map(target).collect(), endpoints: RefCell::default() }
@@ -130,18 +152,21 @@ impl Routes {
         self.providers.get(name).cloned()
     }
 
-    /// The target of a customer's endpoint, which speaks OpenAI's dialect; none where its base URL can't be one.
-    pub(crate) fn endpoint(&self, name: &str, base_url: &str) -> Option<Rc<Target>> {
+    /// The target of a customer's endpoint; none where its base URL can't be one.
+    pub(crate) fn endpoint(&self, endpoint: &Endpoint) -> Option<Rc<Target>> {
+        let Endpoint { name, base_url, manner, .. } = endpoint;
         let mut endpoints = self.endpoints.borrow_mut();
         if let Some(target) = endpoints.get(base_url)
-            && target.provider_header == name
+            && target.provider_header == name.as_str()
+            && target.manner == *manner
         {
             return Some(target.clone());
         }
         if endpoints.len() >= MOST_ENDPOINTS {
             endpoints.clear();
         }
-        let target = Rc::new(Target::new(name, BaseUrl::parse(base_url).ok()?, Family::OpenAi, true));
+        let base = BaseUrl::parse(base_url).ok()?;
+        let target = Rc::new(Target::new(name.as_str(), base, manner.clone(), true));
         endpoints.insert(base_url.to_owned(), target.clone());
         Some(target)
     }

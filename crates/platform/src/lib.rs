@@ -32,3 +32,4 @@ pub use authenticate::{OPERATOR_TOKEN_PREFIX, operator_token_hash};
 pub use edge::ClientAddress;
 pub use openapi::document as openapi;
 pub use platform::{Platform, PlatformParts};
+pub use target::ProviderPlace;

@@ -1,5 +1,6 @@
 use crate::authority::DenialBudget;
 use crate::problem::Problem;
+use crate::target::ProviderPlace;
 use crate::{edge, routes};
 use axum::Router;
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use topdog_domain::ports::{
 };
 use topdog_domain::provider::ProviderName;
 use topdog_domain::{OrgId, Timestamp};
-use topdog_egress::{BaseUrl, Client};
+use topdog_egress::Client;
 use topdog_vault::{KeyHasher, Vault};
 
 /// What the management API stands on.
@@ -61,7 +62,7 @@ pub struct PlatformParts {
     /// [`operator_token_hash`](crate::operator_token_hash) of the operator's token.
     pub operator_token_hash: [u8; 32],
     /// Built-in providers and where they are.
-    pub providers: Vec<(ProviderName, BaseUrl)>,
+    pub providers: Vec<(ProviderName, ProviderPlace)>,
     /// Known models, for saying where a name leads.
     pub catalogue: Arc<ModelCatalogue>,
     /// Is the built-in test provider on?
@@ -75,7 +76,7 @@ pub struct Platform {
     pub(crate) parts: PlatformParts,
     pub(crate) spool: Box<dyn SpoolHandle>,
     pub(crate) denials: DenialBudget,
-    pub(crate) providers: BTreeMap<ProviderName, BaseUrl>,
+    pub(crate) providers: BTreeMap<ProviderName, ProviderPlace>,
 }
 
 /// What every handler is given.

@@ -4,18 +4,34 @@ use crate::checks::bad_field;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use topdog_domain::directory::OrgView;
-use topdog_domain::provider::{MAJOR_PROVIDERS, ProviderName};
+use topdog_domain::provider::{MAJOR_PROVIDERS, Manner, ProviderApi, ProviderName};
 use topdog_egress::BaseUrl;
 
-/// Names that no custom endpoint may take.
+/// Where a provider is, and how it is spoken to.
+#[derive(Debug, Clone)]
+pub struct ProviderPlace {
+    /// What its API's paths are added to.
+    pub base: BaseUrl,
+    /// How it is spoken to.
+    pub manner: Manner,
+}
+
+/// Names that no custom endpoint may take. A provider whose place is another for each customer is one where the operator
+/// names no place for all.
 pub(crate) fn is_reserved(platform: &Platform, name: &ProviderName) -> bool {
+    let is_of_customers_place =
+        ProviderApi::from_name(name.as_str()).is_some_and(ProviderApi::is_of_customers_place);
     platform.providers.contains_key(name)
-        || MAJOR_PROVIDERS.contains(&name.as_str())
+        || (MAJOR_PROVIDERS.contains(&name.as_str()) && !is_of_customers_place)
         || matches!(name.as_str(), "test" | "custom")
 }
 
 /// Where the provider is, if the organisation's tier may use it.
-pub(crate) fn of(platform: &Platform, org: &OrgView, provider: &ProviderName) -> Result<BaseUrl, Problem> {
+pub(crate) fn of(
+    platform: &Platform,
+    org: &OrgView,
+    provider: &ProviderName,
+) -> Result<ProviderPlace, Problem> {
     let is_custom = !is_reserved(platform, provider);
     let tiers = platform.parts.directory.tiers();
     tiers.require_provider(&org.tier, provider, is_custom)?;
@@ -28,10 +44,14 @@ pub(crate) fn of(platform: &Platform, org: &OrgView, provider: &ProviderName) ->
 }
 
 /// Where the provider is, whether or not the tier may use it.
-pub(crate) fn find(platform: &Platform, org: &OrgView, provider: &ProviderName) -> Option<BaseUrl> {
+pub(crate) fn find(platform: &Platform, org: &OrgView, provider: &ProviderName) -> Option<ProviderPlace> {
     match platform.providers.get(provider) {
-        Some(base) => Some(base.clone()),
-        None => BaseUrl::parse(&org.endpoint(provider.as_str())?.base_url).ok(),
+        Some(place) => Some(place.clone()),
+        None => {
+            let endpoint = org.endpoint(provider.as_str())?;
+            let base = BaseUrl::parse(&endpoint.base_url).ok()?;
+            Some(ProviderPlace { base, manner: endpoint.manner.clone() })
+        }
     }
 }
 

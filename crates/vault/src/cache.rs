@@ -148,14 +148,20 @@ impl Cache {
         now: Timestamp,
     ) -> Arc<OpenedKey> {
         let fresh_until = after(now, self.ttl);
+        self.keep_until(slot, secret, began, (fresh_until, after(fresh_until, self.stale_ttl)))
+    }
+
+    /// Keeps what is fresh until the first of the two times, and may be used until the other.
+    pub(crate) fn keep_until(
+        &self,
+        slot: Slot,
+        secret: SecretText,
+        began: ReadBegan,
+        (fresh_until, usable_until): (Timestamp, Timestamp),
+    ) -> Arc<OpenedKey> {
         let place = (slot.provider_key, slot.version);
-        let opened = Arc::new(OpenedKey {
-            slot,
-            secret,
-            fresh_until,
-            usable_until: after(fresh_until, self.stale_ttl),
-            retry_at: AtomicI64::new(NEVER),
-        });
+        let opened =
+            Arc::new(OpenedKey { slot, secret, fresh_until, usable_until, retry_at: AtomicI64::new(NEVER) });
         self.opened.insert(place, Arc::clone(&opened));
         // Inserted first and asked second, against a forgetting that counts first and removes second: whichever
         // order they meet in, one of the two removes it.
@@ -175,7 +181,7 @@ impl Cache {
     }
 }
 
-fn after(at: Timestamp, duration: Duration) -> Timestamp {
+pub(crate) fn after(at: Timestamp, duration: Duration) -> Timestamp {
     let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_micros(at.micros().saturating_add(micros))
 }

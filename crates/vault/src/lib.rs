@@ -17,12 +17,14 @@
 
 mod aad;
 mod api_keys;
+mod aws;
 mod blob;
 mod cache;
 mod cipher;
 mod envelope;
 mod error;
 mod flight;
+mod google;
 mod harden;
 mod installation;
 mod open;
@@ -31,12 +33,16 @@ mod root;
 mod rotate;
 mod seal;
 mod secret;
+mod shown;
+mod token;
 mod vault;
 
 pub use api_keys::{IssuedToken, KeyHasher};
+pub use aws::{AwsKey, SignedHeader, Signing};
 pub use cache::OpenedKey;
 pub use cipher::Cipher;
 pub use error::{RootFileFault, VaultError};
+pub use google::TokenServer;
 pub use harden::{HardenError, harden_process};
 pub use open::Opening;
 pub use references::{BadReference, KvServer, Reference, ReferenceError, References};
@@ -44,6 +50,7 @@ pub use root::RootKeyring;
 pub use rotate::{RewrapFailure, RewrapProgress};
 pub use seal::Slot;
 pub use secret::{BadSecret, SecretBytes, SecretText};
+pub use shown::Shown;
 pub use vault::{Vault, VaultParts};
 
 #[cfg(test)]

@@ -126,11 +126,14 @@ impl Vault {
     /// Drops what may not be used any more, whether or not it can be opened anew; to be called now and then.
     pub fn forget_expired(&self, now: Timestamp) {
         self.0.cache.forget_expired(now);
+        self.0.tokens.forget_expired(now);
     }
 
     fn forget(&self, is_meant: impl Fn(OrgId, ProviderKeyId) -> bool) {
         self.0.flights.forget(&is_meant);
-        self.0.cache.forget(is_meant);
+        self.0.cache.forget(&is_meant);
+        self.0.token_flights.forget(&is_meant);
+        self.0.tokens.forget(is_meant);
     }
 
     async fn open_afresh(
@@ -170,9 +173,7 @@ impl Vault {
     }
 
     async fn fetch(&self, reference: &Reference) -> Result<SecretText, VaultError> {
-        let secret = self.0.references.fetch(reference).await?;
-        secret.check_as_key()?;
-        Ok(secret)
+        Ok(self.0.references.fetch(reference).await?.into_key()?)
     }
 
     async fn open_sealed(&self, slot: &Slot, content: Content) -> Result<SecretText, VaultError> {

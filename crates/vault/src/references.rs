@@ -14,6 +14,7 @@ use std::str::FromStr;
 
 use topdog_egress::EgressError;
 
+use crate::google::TokenServer;
 use crate::secret::SecretText;
 
 pub use kv::KvServer;
@@ -86,6 +87,7 @@ impl fmt::Display for Reference {
 pub struct References {
     env: HashMap<String, SecretText>,
     kv: Option<KvServer>,
+    tokens: Option<TokenServer>,
     private: Vec<PathBuf>,
 }
 
@@ -108,6 +110,17 @@ impl References {
     pub fn with_kv(mut self, server: KvServer) -> Self {
         self.kv = Some(server);
         self
+    }
+
+    /// With that server for access tokens.
+    #[must_use]
+    pub fn with_token_server(mut self, server: TokenServer) -> Self {
+        self.tokens = Some(server);
+        self
+    }
+
+    pub(crate) fn token_server(&self) -> Result<&TokenServer, ReferenceError> {
+        self.tokens.as_ref().ok_or(ReferenceError::NoTokenServer)
     }
 
     /// Without these folders and files, which hold Top Dog's own secrets: none of them is ever fetched, by
@@ -174,13 +187,28 @@ pub enum ReferenceError {
     /// The KV server could not be reached.
     #[error("the vault server could not be asked: {0}")]
     Unreachable(#[source] EgressError),
+    /// No server for access tokens is configured.
+    #[error("no server for access tokens is configured; set vault.google_token_url")]
+    NoTokenServer,
+    /// It gives no token for that account.
+    #[error("the token server refused the service account; check that its key is live")]
+    TokenRefused,
+    /// It failed, or answered something that is no token.
+    #[error("the token server did not answer with a token; try again, or check vault.google_token_url")]
+    TokenUnusable,
+    /// It could not be reached.
+    #[error("the token server could not be asked: {0}")]
+    TokenUnreachable(#[source] EgressError),
 }
 
 impl ReferenceError {
     /// May the same fetch succeed a little later?
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unusable | Self::Unreachable(_))
+        matches!(
+            self,
+            Self::Unusable | Self::Unreachable(_) | Self::TokenUnusable | Self::TokenUnreachable(_)
+        )
     }
 }
 

@@ -1,7 +1,11 @@
 //! Plaintext and its manners: wiped when dropped, shown by nothing, never copied by accident.
 
 use serde::Deserialize;
+use topdog_domain::provider::ProviderApi;
 use zeroize::Zeroize;
+
+use crate::aws::AwsKey;
+use crate::google;
 
 /// The most characters that a provider key may have.
 const MAX_KEY_LEN: usize = 4096;
@@ -62,7 +66,30 @@ impl SecretText {
     pub fn check_as_key(&self) -> Result<(), BadSecret> {
         let is_good =
             (1..=MAX_KEY_LEN).contains(&self.0.len()) && self.0.bytes().all(|b| b.is_ascii_graphic());
-        if is_good { Ok(()) } else { Err(BadSecret) }
+        if is_good { Ok(()) } else { Err(BadSecret::NoKey) }
+    }
+
+    /// The text as it is kept as a key for a provider with that API. Amazon's pair must be one; the JSON of a service
+    /// account of Google's becomes one word.
+    ///
+    /// # Errors
+    /// Where it can't be a key there; the error does not say what of it.
+    pub fn into_key_for(self, api: ProviderApi) -> Result<Self, BadSecret> {
+        if api == ProviderApi::Vertex && is_json(&self.0) {
+            return google::word(&self.0);
+        }
+        self.check_as_key()?;
+        let is_broken_pair = || AwsKey::read(&self.0).is_none() && AwsKey::is_meant(&self.0);
+        if api == ProviderApi::Bedrock && is_broken_pair() {
+            return Err(BadSecret::NoPair);
+        }
+        Ok(self)
+    }
+
+    /// The text as a key, where it is not known for which API: what was fetched from elsewhere.
+    pub(crate) fn into_key(self) -> Result<Self, BadSecret> {
+        let api = if is_json(&self.0) { ProviderApi::Vertex } else { ProviderApi::OpenAi };
+        self.into_key_for(api)
     }
 }
 
@@ -127,9 +154,24 @@ impl Drop for SecretBytes {
     }
 }
 
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with('{')
+}
+
 /// The text can't be a provider key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a provider key is 1 to 4096 visible ascii characters without spaces; paste it again, without quotes or line ends"
-)]
-pub struct BadSecret;
+pub enum BadSecret {
+    /// It can't be any.
+    #[error(
+        "a provider key is 1 to 4096 visible ascii characters without spaces; paste it again, without quotes or line ends"
+    )]
+    NoKey,
+    /// It is neither a pair of Amazon's nor a bearer key.
+    #[error(
+        "a key for bedrock is ACCESS_KEY_ID:SECRET, ACCESS_KEY_ID:SECRET:SESSION_TOKEN or a bedrock api key"
+    )]
+    NoPair,
+    /// It is JSON, and no key of a service account.
+    #[error("that is no key of a google service account; give the whole json file, with its private key")]
+    NoServiceAccount,
+}

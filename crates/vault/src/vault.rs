@@ -46,6 +46,9 @@ pub(crate) struct Inner {
     pub(crate) references: References,
     pub(crate) cache: Cache,
     pub(crate) flights: Flights,
+    /// Access tokens, by the keys that they were given for.
+    pub(crate) tokens: Cache,
+    pub(crate) token_flights: Flights,
     /// How far the search for unfinished rotations has come.
     pub(crate) rotation_cursor: Mutex<Option<OrgId>>,
 }
@@ -69,6 +72,8 @@ impl Vault {
             references: parts.references,
             cache: Cache::new(parts.cache_ttl, parts.stale_ttl),
             flights: Flights::default(),
+            tokens: Cache::new(Duration::ZERO, Duration::ZERO),
+            token_flights: Flights::default(),
             rotation_cursor: Mutex::new(None),
         }))
     }

@@ -4,7 +4,7 @@ use crate::api_key::{ApiKey, KeyMode, KeySecret, PublicId, Scope};
 use crate::audit::{Actor, AuditDraft};
 use crate::labels::{DataSegment, Plan};
 use crate::ports::{NewOrganisation, SealedSecret, WrappedOrgKey};
-use crate::provider::{Operation, ProviderName};
+use crate::provider::{Manner, Operation, ProviderName};
 use crate::tenant::{Endpoint, KeySource, Member, Organisation, ProviderKey, Role, Workspace};
 use crate::tier::{Limit, Tier, TierName};
 use crate::usage::{KeyUse, Outcome, RequestRecord, TokenUsage, UsageSource};
@@ -151,6 +151,7 @@ pub fn endpoint(org: OrgId, name: &str) -> Endpoint {
         org,
         name: ProviderName::parse(name).expect("a provider's name"),
         base_url: "https://llm.example.com/v1".to_owned(),
+        manner: Manner::default(),
         models: vec!["llama".to_owned()],
         is_keyless: false,
         created_at: NEW_YEAR,

@@ -9,7 +9,7 @@ use http::header::{self, GetAll, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use std::cell::RefCell;
 use topdog_domain::Timestamp;
-use topdog_domain::provider::Family;
+use topdog_domain::provider::ProviderApi;
 use topdog_domain::tier::Limit;
 use topdog_wire::redact::KeyFinder;
 
@@ -60,6 +60,8 @@ const THEIR_PREFIXES: [&str; 2] = ["x-topdog-", "proxy-"];
 const OUR_PREFIXES: [&str; 2] = ["x-forwarded-", "x-topdog-"];
 
 const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+/// What Amazon calls a request.
+const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const X_PROVIDER: HeaderName = HeaderName::from_static("x-topdog-provider");
 const X_MODEL: HeaderName = HeaderName::from_static("x-topdog-model");
 const X_OVERHEAD: HeaderName = HeaderName::from_static("x-topdog-overhead-us");
@@ -73,13 +75,13 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const DEFAULT_ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
 /// The client's headers as they go on to a provider of its own dialect: the same map, less what is not for it.
-pub(super) fn out(mut headers: HeaderMap, trail: &Trail, dialect: Family) -> HeaderMap {
+pub(super) fn out(mut headers: HeaderMap, trail: &Trail, api: ProviderApi) -> HeaderMap {
     let is_ours = |name: &HeaderName| {
         OURS.contains(name) || OUR_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
     };
     remove(&mut headers, is_ours);
     headers.insert(X_REQUEST_ID, trail.request_header.clone());
-    if dialect == Family::Anthropic {
+    if api == ProviderApi::Anthropic {
         headers.entry(ANTHROPIC_VERSION).or_insert(DEFAULT_ANTHROPIC_VERSION);
     }
     headers
@@ -90,7 +92,7 @@ const OF_ANY_DIALECT: [HeaderName; 3] =
     [header::USER_AGENT, HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
 
 /// The headers of a translated request. What else the client sent means something in its own dialect only.
-pub(super) fn out_translated(headers: &HeaderMap, trail: &Trail, dialect: Family) -> HeaderMap {
+pub(super) fn out_translated(headers: &HeaderMap, trail: &Trail, api: ProviderApi) -> HeaderMap {
     let mut kept = HeaderMap::new();
     for name in OF_ANY_DIALECT {
         if let Some(value) = headers.get(&name) {
@@ -98,18 +100,19 @@ pub(super) fn out_translated(headers: &HeaderMap, trail: &Trail, dialect: Family
         }
     }
     kept.insert(header::CONTENT_TYPE, JSON);
-    out(kept, trail, dialect)
+    out(kept, trail, api)
 }
 
 /// What comes back of the headers of a translated answer: when, and whether, to try again, and the provider's id of the
 /// request.
-const OF_ANY_ANSWER: [HeaderName; 6] = [
+const OF_ANY_ANSWER: [HeaderName; 7] = [
     header::CONTENT_TYPE,
     header::RETRY_AFTER,
     HeaderName::from_static("retry-after-ms"),
     HeaderName::from_static("x-should-retry"),
     X_REQUEST_ID,
     REQUEST_ID,
+    X_AMZN_REQUEST_ID,
 ];
 
 /// The provider's headers of an answer that is told in another dialect. Its type is the same in all: JSON, or events.
@@ -144,7 +147,8 @@ pub(super) fn back(mut headers: HeaderMap, keeps_length: bool, secret: &[u8]) ->
         headers.remove(name);
     }
     let named_by_anthropic = headers.remove(REQUEST_ID);
-    if let Some(id) = headers.remove(X_REQUEST_ID).or(named_by_anthropic) {
+    let named_by_amazon = headers.remove(X_AMZN_REQUEST_ID);
+    if let Some(id) = headers.remove(X_REQUEST_ID).or(named_by_anthropic).or(named_by_amazon) {
         headers.insert(X_UPSTREAM_REQUEST_ID, id);
     }
     headers

@@ -8,17 +8,15 @@ use crate::entitle::{Entitled, Outgoing};
 use crate::routes::Target;
 use crate::worker::Worker;
 use bytes::Bytes;
-use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, Method, Request, Uri};
 use http_body::{Body, Frame, SizeHint};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
-use topdog_domain::Refusal;
-use topdog_domain::provider::Family;
+use topdog_domain::{Refusal, Timestamp};
 use topdog_egress::{BoxError, RequestBody};
-use topdog_vault::OpenedKey;
+use topdog_vault::{AwsKey, OpenedKey, Shown, SignedHeader, Signing};
 use topdog_wire::multipart::{ModelFinder, Rest};
 use topdog_wire::splice::{splice, tells_usage_when_asked};
 
@@ -32,26 +30,27 @@ pub(crate) fn request(
     entitled: Box<Entitled>,
 ) -> Result<Request<RequestBody>, Refusal> {
     let Entitled { operation, headers, query, outgoing, route, .. } = *entitled;
-    let native = || target.uri(operation, query.as_deref()).ok_or(Refusal::BadHeader("the query"));
+    let native =
+        || target.uri(operation, &route.model, query.as_deref()).ok_or(Refusal::BadHeader("the query"));
     let mut request = match outgoing {
         Outgoing::Json { body, marks } => {
             let wants_usage = target.takes_stream_options && tells_usage_when_asked(operation);
             let body = RequestBody::Full(splice(body, &marks, &route.model, wants_usage));
-            post(native()?, headers::out(headers, trail, target.dialect), body)
+            post(native()?, headers::out(headers, trail, target.manner.api()), body)
         }
         Outgoing::Form { finder, rest } => {
             let body = RequestBody::stream(Form::new(worker, *finder, *rest, &route.model));
-            post(native()?, headers::out(headers, trail, target.dialect), body)
+            post(native()?, headers::out(headers, trail, target.manner.api()), body)
         }
         Outgoing::Addressed { uri, body } => {
-            post(uri, headers::out(headers, trail, target.dialect), RequestBody::Full(body))
+            post(uri, headers::out(headers, trail, target.manner.api()), RequestBody::Full(body))
         }
         Outgoing::Translated { uri, body } => {
-            post(uri, headers::out_translated(&headers, trail, target.dialect), RequestBody::Full(body))
+            post(uri, headers::out_translated(&headers, trail, target.manner.api()), RequestBody::Full(body))
         }
     };
     if let Some(key) = key {
-        authorise(request.headers_mut(), target.dialect, key)?;
+        authorise(&mut request, target, key, trail.at)?;
     }
     Ok(request)
 }
@@ -65,20 +64,43 @@ fn post(uri: Uri, headers: HeaderMap, body: RequestBody) -> Request<RequestBody>
 }
 
 /// The only place that reads a provider key.
-fn authorise(headers: &mut HeaderMap, dialect: Family, key: &OpenedKey) -> Result<(), Refusal> {
-    let (name, scheme) = match dialect {
-        Family::OpenAi | Family::Cohere => (http::header::AUTHORIZATION, "Bearer "),
-        Family::Anthropic => (HeaderName::from_static("x-api-key"), ""),
-        Family::Gemini => (HeaderName::from_static("x-goog-api-key"), ""),
-    };
-    let secret = key.expose();
-    let mut value = Vec::with_capacity(scheme.len() + secret.len());
-    value.extend_from_slice(scheme.as_bytes());
-    value.extend_from_slice(secret.as_bytes());
-    let mut value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|_| Refusal::Internal)?;
-    value.set_sensitive(true);
-    headers.insert(name, value);
+fn authorise(
+    request: &mut Request<RequestBody>,
+    target: &Target,
+    key: &OpenedKey,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    match key.shown_to(target.manner.api()).ok_or(Refusal::Internal)? {
+        Shown::Header(name, value) => {
+            request.headers_mut().insert(name, value);
+        }
+        Shown::Signature(pair) => {
+            let headers = signature(request, target, &pair, now).ok_or(Refusal::Internal)?;
+            request.headers_mut().extend(headers);
+        }
+    }
     Ok(())
+}
+
+/// What signs a request to Bedrock; none where it can't be signed, as one whose body is still to come.
+fn signature(
+    request: &Request<RequestBody>,
+    target: &Target,
+    pair: &AwsKey<'_>,
+    now: Timestamp,
+) -> Option<Vec<SignedHeader>> {
+    let RequestBody::Full(payload) = request.body() else { return None };
+    pair.sign(&Signing {
+        method: request.method(),
+        path: request.uri().path(),
+        query: request.uri().query().unwrap_or_default(),
+        host: target.origin().host_header().to_str().ok()?,
+        content_type: None,
+        payload,
+        at: now,
+        region: target.manner.region()?,
+        service: "bedrock",
+    })
 }
 
 /// A form on its way through: what was held until its model had come, then the rest as it comes.

@@ -31,6 +31,7 @@ impl To<'_> {
         let watch = self.shape.watch(parts.headers.get(CONTENT_TYPE));
         if watch.is_translated_stream() {
             parts.status = StatusCode::OK;
+            parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             return Ok(self.pass_on(settlement, parts, body, watch, Bytes::new()));
         }
         if !watch.is_json() {

@@ -51,6 +51,9 @@ enum Kept {
     Nothing,
 }
 
+/// Amazon's, `topdog_wire::event_stream`.
+const BINARY_STREAM: &[u8] = b"application/vnd.amazon.eventstream";
+
 /// A JSON answer longer than this is relayed, and not read for its usage.
 const MOST_JSON_BYTES: usize = 32 * 1024 * 1024;
 
@@ -63,7 +66,9 @@ impl Watch {
     ) -> Self {
         let essence = content_type.unwrap_or_default().split(|b| *b == b';').next().unwrap_or_default();
         let essence = essence.trim_ascii();
-        let kind = if essence.eq_ignore_ascii_case(b"text/event-stream") {
+        // Bedrock's streams are binary; what comes out of the translator is not.
+        let is_binary_stream = || translator.is_some() && essence.eq_ignore_ascii_case(BINARY_STREAM);
+        let kind = if essence.eq_ignore_ascii_case(b"text/event-stream") || is_binary_stream() {
             let relay = Box::new(StreamRelay::new(operation, strips_usage));
             Kind::Stream { relay, translator: translator.map(Box::new), array: None }
         } else if essence.eq_ignore_ascii_case(b"application/json") {

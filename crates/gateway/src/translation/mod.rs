@@ -16,7 +16,7 @@ use http::HeaderValue;
 use http::header::HeaderName;
 use std::sync::Arc;
 use std::time::Duration;
-use topdog_domain::provider::{Family, Operation};
+use topdog_domain::provider::{Family, Operation, ProviderApi};
 use topdog_domain::{RequestId, Timestamp};
 use topdog_wire::translate::embeddings::{self, AnswerShape, EmbeddingContext, EmbeddingDialect};
 use topdog_wire::translate::{self, AnswerContext, BadAnswer, Dialect, StreamTranslator, TranslatedAnswer};
@@ -47,10 +47,12 @@ pub(crate) enum Pair {
 }
 
 impl Way {
-    /// The way to a provider that speaks that family's dialect; none where it has nothing like the operation.
-    pub(crate) const fn between(operation: Operation, provider: Family) -> Option<Self> {
+    /// The way to a provider with that API; none where it has nothing like the operation.
+    pub(crate) const fn between(operation: Operation, provider: ProviderApi) -> Option<Self> {
         let pair = match (operation, provider) {
-            _ if is_same(operation.family(), provider) => return Some(Self::Native),
+            (Operation::Moderations, ProviderApi::Azure)
+            | (Operation::EmbedContent | Operation::BatchEmbedContents, ProviderApi::Vertex) => return None,
+            _ if speaks(provider, operation.family()) => return Some(Self::Native),
             (Operation::Chat, _) => conversation(Dialect::OpenAiChat, provider),
             (Operation::Responses, _) => conversation(Dialect::OpenAiResponses, provider),
             (Operation::Messages, _) => conversation(Dialect::Anthropic, provider),
@@ -67,28 +69,33 @@ impl Way {
     }
 }
 
-const fn is_same(one: Family, other: Family) -> bool {
-    one as u8 == other as u8
+/// Does a provider with that API speak the family's dialect?
+const fn speaks(provider: ProviderApi, family: Family) -> bool {
+    match provider.family() {
+        Some(spoken) => spoken as u8 == family as u8,
+        None => false,
+    }
 }
 
-const fn conversation(caller: Dialect, provider: Family) -> Pair {
+const fn conversation(caller: Dialect, provider: ProviderApi) -> Pair {
     let provider = match provider {
         // What all who are like OpenAI have.
-        Family::OpenAi => Dialect::OpenAiChat,
-        Family::Anthropic => Dialect::Anthropic,
-        Family::Cohere => Dialect::Cohere,
-        Family::Gemini => Dialect::Gemini,
+        ProviderApi::OpenAi | ProviderApi::Azure => Dialect::OpenAiChat,
+        ProviderApi::Anthropic => Dialect::Anthropic,
+        ProviderApi::Cohere => Dialect::Cohere,
+        ProviderApi::Gemini | ProviderApi::Vertex => Dialect::Gemini,
+        ProviderApi::Bedrock => Dialect::BedrockConverse,
     };
     Pair::Chat { caller, provider }
 }
 
 /// The way of texts to be embedded; none where the provider's family has nothing like it.
-const fn texts(caller: EmbeddingDialect, provider: Family) -> Option<Way> {
+const fn texts(caller: EmbeddingDialect, provider: ProviderApi) -> Option<Way> {
     let provider = match provider {
-        Family::OpenAi => EmbeddingDialect::OpenAi,
-        Family::Cohere => EmbeddingDialect::Cohere,
-        Family::Gemini => EmbeddingDialect::Gemini,
-        Family::Anthropic => return None,
+        ProviderApi::OpenAi | ProviderApi::Azure => EmbeddingDialect::OpenAi,
+        ProviderApi::Cohere => EmbeddingDialect::Cohere,
+        ProviderApi::Gemini => EmbeddingDialect::Gemini,
+        ProviderApi::Anthropic | ProviderApi::Bedrock | ProviderApi::Vertex => return None,
     };
     Some(Way::Translated(Pair::Embeddings { caller, provider }))
 }

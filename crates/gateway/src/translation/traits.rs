@@ -4,13 +4,14 @@
 //! chat completion"; OpenRouter, "Reasoning tokens".
 
 use crate::entitle::Route;
+use topdog_domain::provider::ProviderApi;
 use topdog_wire::translate::{Dialect, ModelTraits, Target, ThinkingStyle};
 
 /// The model that a request goes to.
 pub(super) fn target(provider: Dialect, route: &Route) -> Target<'_> {
     let (name, model) = (route.provider.as_str(), route.model.as_ref());
     let version = version(model);
-    let is_openai = matches!(name, "openai" | "azure");
+    let is_openai = name == "openai" || route.api() == ProviderApi::Azure;
     Target {
         model,
         default_max_tokens: longest_answer(model, version),
@@ -18,16 +19,29 @@ pub(super) fn target(provider: Dialect, route: &Route) -> Target<'_> {
         traits: ModelTraits {
             thinking: match provider {
                 Dialect::Anthropic => claude_thinks(version),
+                Dialect::BedrockConverse if is_claude(model) => claude_thinks(version),
+                // What makes others think is not said in the same words by any two makers.
+                Dialect::BedrockConverse => ThinkingStyle::None,
                 Dialect::Gemini => gemini_thinks(version),
                 _ => ThinkingStyle::Effort,
             },
-            takes_cache_marks: provider != Dialect::OpenAiChat || is_openai,
+            takes_cache_marks: match provider {
+                Dialect::OpenAiChat => is_openai,
+                // Amazon's manual, "Prompt caching": Claude and Nova.
+                Dialect::BedrockConverse => is_claude(model) || model.contains("amazon.nova"),
+                _ => true,
+            },
             takes_reasoning_details: name == "openrouter",
             has_only_max_tokens: !is_openai,
             takes_stream_options: route.takes_stream_options(),
             ..ModelTraits::default()
         },
     }
+}
+
+/// Hosts put their own words before a model's name: `eu.anthropic.claude-sonnet-4-5-20250929-v1:0`.
+fn is_claude(model: &str) -> bool {
+    model.starts_with("claude") || model.contains("anthropic.claude")
 }
 
 /// The first two numbers in a model's name: 4 and 5 of `claude-sonnet-4-5-20250929`, 2 and 5 of `gemini-2.5-pro`; a date
@@ -62,7 +76,7 @@ const fn gemini_thinks(version: Option<(u32, u32)>) -> ThinkingStyle {
 /// that version may give.
 fn longest_answer(model: &str, version: Option<(u32, u32)>) -> u64 {
     match version {
-        _ if !model.starts_with("claude") => 4096,
+        _ if !is_claude(model) => 4096,
         Some((..3, _) | (3, ..5)) => 4096,
         Some((3, 5 | 6)) => 8192,
         _ => 32_000,
@@ -87,6 +101,9 @@ mod tests {
             ("claude-opus-4-6", Effort, 32_000),
             ("claude-opus-5", Effort, 32_000),
             ("claude-next", Effort, 32_000),
+            ("anthropic.claude-3-haiku-20240307-v1:0", Never, 4096),
+            ("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", Budget, 32_000),
+            ("us.anthropic.claude-opus-4-6-v1", Effort, 32_000),
             ("some-other", Effort, 4096),
         ] {
             let version = version(model);

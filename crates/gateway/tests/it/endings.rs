@@ -176,7 +176,7 @@ fn a_provider_that_can_not_be_reached_is_a_502() {
                 c.providers.push(topdog_gateway::ProviderConfig {
                     name: topdog_domain::provider::ProviderName::parse("mistral").unwrap(),
                     base,
-                    dialect: topdog_domain::provider::Family::OpenAi,
+                    manner: topdog_domain::provider::Manner::default(),
                     takes_stream_options: true,
                 });
             },

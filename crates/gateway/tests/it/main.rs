@@ -5,6 +5,10 @@ mod admission;
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]
+mod azure;
+#[cfg(test)]
+mod bedrock;
+#[cfg(test)]
 mod cohere;
 #[cfg(test)]
 mod connections;
@@ -38,3 +42,5 @@ mod translated;
 mod translated_streams;
 #[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod vertex;

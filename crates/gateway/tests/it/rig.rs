@@ -18,17 +18,17 @@ use topdog_domain::directory::{Directory, OrgFacts};
 use topdog_domain::fakes::{FakeClock, MemoryLedger, MemorySpool, MemoryStore, samples};
 use topdog_domain::labels::LabelDefaults;
 use topdog_domain::ports::{Organisations, ProviderKeys, Spool};
-use topdog_domain::provider::{Family, ProviderName};
-use topdog_domain::tenant::{KeySource, ProviderKey};
+use topdog_domain::provider::{Family, Manner, ProviderName};
+use topdog_domain::tenant::{Endpoint, KeySource, ProviderKey};
 use topdog_domain::tier::{Tier, TierCatalogue};
 use topdog_domain::usage::{Outcome, RequestRecord};
-use topdog_domain::{ProviderKeyId, Timestamp};
-use topdog_egress::{AllowRule, BaseUrl, Egress, EgressPolicy};
+use topdog_domain::{OrgId, ProviderKeyId, Timestamp};
+use topdog_egress::{AllowRule, BaseUrl, Client, Egress, EgressPolicy};
 use topdog_gateway::{
     ClientBody, ControlBody, ControlPlane, Gateway, GatewayConfig, GatewayParts, Metrics, OccupancyLimits,
     ProviderConfig,
 };
-use topdog_vault::{KeyHasher, References, RootKeyring, SecretText, Slot, Vault, VaultParts};
+use topdog_vault::{KeyHasher, References, RootKeyring, SecretText, Slot, TokenServer, Vault, VaultParts};
 
 pub(crate) const SECRET: &str = "sk-customer-own-key-7f3a";
 
@@ -48,7 +48,7 @@ fn provider(family: Family, origin: &str) -> ProviderConfig {
     ProviderConfig {
         name: ProviderName::parse(family.name()).unwrap(),
         base: BaseUrl::parse(&format!("{origin}{version}")).unwrap(),
-        dialect: family,
+        manner: Manner::of(family.into()),
         takes_stream_options: true,
     }
 }
@@ -88,11 +88,13 @@ pub(crate) struct Wish {
     pub(crate) script: Script,
     pub(crate) config: fn(&mut GatewayConfig),
     pub(crate) facts: fn(&mut OrgFacts),
+    /// Where access tokens are asked for, if anywhere.
+    pub(crate) token_url: Option<String>,
 }
 
 impl Default for Wish {
     fn default() -> Self {
-        Self { tier: "PRO", script: Script::json("{}"), config: |_| {}, facts: |_| {} }
+        Self { tier: "PRO", script: Script::json("{}"), config: |_| {}, facts: |_| {}, token_url: None }
     }
 }
 
@@ -102,12 +104,20 @@ impl Rig {
         let clock = Arc::new(FakeClock::at(Timestamp::from_micros(1)));
         clock.set(Timestamp::from_micros(1_764_028_800_000_000));
         let store = Arc::new(MemoryStore::new());
+        let rule = AllowRule { net: "127.0.0.0/8".parse().unwrap(), ports: None, plain_http: true };
+        let egress = Egress::new(EgressPolicy::new().allow(rule)).unwrap();
+        let mut references = References::new();
+        if let Some(url) = wish.token_url {
+            let url = BaseUrl::parse(&url).unwrap();
+            let server = TokenServer::new(Client::new(egress.clone()), url).unwrap();
+            references = references.with_token_server(server);
+        }
         let vault = Vault::new(VaultParts {
             root: RootKeyring::from_text(ROOT).unwrap(),
             org_keys: store.clone(),
             secrets: store.clone(),
             installation: store.clone(),
-            references: References::new(),
+            references,
             cache_ttl: Duration::from_secs(60),
             stale_ttl: Duration::ZERO,
         });
@@ -122,7 +132,6 @@ impl Rig {
         let spool = MemorySpool::new();
         let ledger = Arc::new(MemoryLedger::new());
         let metrics = Metrics::new();
-        let rule = AllowRule { net: "127.0.0.0/8".parse().unwrap(), ports: None, plain_http: true };
         let mut config = GatewayConfig {
             max_body_bytes: 1 << 20,
             max_head_bytes: 16 * 1024,
@@ -153,7 +162,7 @@ impl Rig {
             vault,
             hasher,
             spool: Arc::new(spool.clone()) as Arc<dyn Spool>,
-            egress: Egress::new(EgressPolicy::new().allow(rule)).unwrap(),
+            egress,
             catalogue: Arc::new(ModelCatalogue::built_in().unwrap()),
             clock: clock.clone(),
             metrics: metrics.clone(),
@@ -184,6 +193,25 @@ impl Rig {
     pub(crate) fn change(&mut self, change: impl FnOnce(&mut OrgFacts)) {
         change(&mut self.facts);
         self.directory.replace_org(self.facts.organisation.id, Some(self.facts.clone()));
+    }
+
+    /// When it is at the start.
+    pub(crate) const fn clock_start(&self) -> Timestamp {
+        Timestamp::from_micros(1_764_028_800_000_000)
+    }
+
+    /// The upstream as an endpoint of the organisation's own, below that path, and the key for it.
+    pub(crate) async fn endpoint(&mut self, name: &str, path: &str, manner: Manner, secret: &str) {
+        let org = self.facts.organisation.id;
+        let secret = SecretText::from(secret.to_owned()).into_key_for(manner.api()).unwrap();
+        // Under a name of its own: the store keeps that of a key which was taken out of the directory.
+        let key = self.tenants.key(org, name, &ProviderKeyId::new().to_string(), &secret).await;
+        let base_url = format!("{}{path}", self.tenants.origin);
+        let endpoint = Endpoint { base_url, manner, ..samples::endpoint(org, name) };
+        self.change(|facts| {
+            facts.provider_keys.push(key);
+            facts.endpoints.push(endpoint);
+        });
     }
 
     pub(crate) async fn chat(&self, body: &str) -> Reply {
@@ -302,22 +330,8 @@ impl Tenants {
         self.vault.create_org_key(org, now).await.unwrap();
         let mut provider_keys = Vec::new();
         for family in Family::ALL {
-            let key = ProviderKey {
-                id: ProviderKeyId::new(),
-                org,
-                provider: ProviderName::parse(family.name()).unwrap(),
-                name: "main".into(),
-                origin: self.origin.clone(),
-                source: KeySource::Sealed,
-                version: 1,
-                created_at: now,
-                rotated_at: now,
-            };
             let secret = SecretText::from(secret_for(family).to_owned());
-            let sealed = self.vault.seal(&Slot::from(&key), &secret, now).await.unwrap();
-            let created = samples::audit(org, "provider_key.create");
-            self.store.provider_key_create(&key, &sealed, &created).await.unwrap();
-            provider_keys.push(key);
+            provider_keys.push(self.key(org, family.name(), "main", &secret).await);
         }
         let (token, api_key) = issue(&self.hasher, samples::api_key(org, "ci"));
         let facts = OrgFacts {
@@ -329,6 +343,26 @@ impl Tenants {
             policies: Vec::new(),
         };
         (token, facts)
+    }
+
+    /// A key for the provider of that name, sealed and stored.
+    async fn key(&self, org: OrgId, provider: &str, name: &str, secret: &SecretText) -> ProviderKey {
+        let now = Timestamp::from_micros(1);
+        let key = ProviderKey {
+            id: ProviderKeyId::new(),
+            org,
+            provider: ProviderName::parse(provider).unwrap(),
+            name: name.to_owned(),
+            origin: self.origin.clone(),
+            source: KeySource::Sealed,
+            version: 1,
+            created_at: now,
+            rotated_at: now,
+        };
+        let sealed = self.vault.seal(&Slot::from(&key), secret, now).await.unwrap();
+        let created = samples::audit(org, "provider_key.create");
+        self.store.provider_key_create(&key, &sealed, &created).await.unwrap();
+        key
     }
 }
 

@@ -55,6 +55,8 @@ impl Script {
 pub(crate) struct Seen {
     /// Heads and bodies, as they came.
     pub(crate) requests: Vec<(String, String)>,
+    /// Their heads, letter by letter.
+    pub(crate) heads: Vec<String>,
     /// Chunks that have been written whole.
     pub(crate) chunks: usize,
     /// When connections were closed by the other side.
@@ -141,8 +143,9 @@ async fn serve(
     if matches!(*script.borrow(), Script::Deaf) {
         return std::future::pending().await;
     }
-    while let Some(request) = read_request(&mut stream).await {
-        seen.borrow_mut().requests.push(request);
+    while let Some((head, body)) = read_request(&mut stream).await {
+        seen.borrow_mut().requests.push((head.to_ascii_lowercase(), body));
+        seen.borrow_mut().heads.push(head);
         if let Some(hook) = hook.borrow().as_ref() {
             hook();
         }
@@ -236,9 +239,10 @@ async fn read_request(stream: &mut TcpStream) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     loop {
         if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-            let length =
-                head.lines().find_map(|l| l.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0usize);
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let lower = head.to_ascii_lowercase();
+            let told = lower.lines().find_map(|l| l.strip_prefix("content-length: ")?.parse().ok());
+            let length = told.unwrap_or(0usize);
             if bytes.len() >= end + 4 + length {
                 return Some((head, String::from_utf8_lossy(&bytes[end + 4..]).into_owned()));
             }

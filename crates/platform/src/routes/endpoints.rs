@@ -7,14 +7,15 @@ use crate::pages::{page, page_of};
 use crate::params::{Named, PageParams};
 use crate::platform::{Platform, Shared};
 use crate::problem::Problem;
-use crate::target::is_reserved;
+use crate::target::{ProviderPlace, is_reserved};
 use axum::extract::State;
 use topdog_domain::EndpointId;
+use topdog_domain::audit::AuditDraft;
 use topdog_domain::directory::OrgView;
 use topdog_domain::ports::PortError;
-use topdog_domain::provider::ProviderName;
+use topdog_domain::provider::{Manner, ProviderApi, ProviderName};
 use topdog_domain::tenant;
-use topdog_egress::{BaseUrl, EgressError, Origin};
+use topdog_egress::{EgressError, Origin};
 
 /// What a 404 calls one.
 const WHAT: &str = "endpoint";
@@ -44,18 +45,25 @@ async fn make(
     caller: &OrgCaller<WriteOrg>,
     wish: CreateEndpoint,
 ) -> Result<Endpoint, Problem> {
-    let base = checked(platform, caller, &wish.name, &wish.base_url, &wish.models).await?;
+    let place = Wanted {
+        base_url: &wish.base_url,
+        api: wish.dialect,
+        api_version: wish.api_version.as_deref(),
+        region: wish.region.as_deref(),
+    };
+    let ProviderPlace { base, manner } = checked(platform, caller, &wish.name, place, &wish.models).await?;
     room(caller.org.facts.endpoints.len(), MOST, "endpoints")?;
     let endpoint = tenant::Endpoint {
         id: EndpointId::new(),
         org: caller.org_id(),
         name: wish.name,
         base_url: base.to_string(),
+        manner,
         models: wish.models,
         is_keyless: wish.is_keyless,
         created_at: caller.trail.at,
     };
-    let audit = caller.trail.draft(endpoint.org, &endpoint.name).with("base_url", &endpoint.base_url);
+    let audit = described(caller, &endpoint);
     let created = platform.parts.endpoints.endpoint_create(&endpoint, &audit).await;
     created.map_err(|error| match error {
         PortError::Conflict(_) => Problem::Conflict("an endpoint of that name is there".to_owned()),
@@ -75,14 +83,21 @@ pub(super) async fn replace(
     let there = platform.parts.endpoints.endpoint_list(org).await?;
     let present = there.into_iter().find(|endpoint| endpoint.name == name);
     let present = present.ok_or(Problem::NotFound(WHAT))?;
-    let base = checked(&platform, &caller, &name, &wish.base_url, &wish.models).await?;
+    let place = Wanted {
+        base_url: &wish.base_url,
+        api: wish.dialect,
+        api_version: wish.api_version.as_deref(),
+        region: wish.region.as_deref(),
+    };
+    let ProviderPlace { base, manner } = checked(&platform, &caller, &name, place, &wish.models).await?;
     let endpoint = tenant::Endpoint {
         base_url: base.to_string(),
+        manner,
         models: wish.models,
         is_keyless: wish.is_keyless,
         ..present
     };
-    let audit = caller.trail.draft(org, &name).with("base_url", &endpoint.base_url);
+    let audit = described(&caller, &endpoint);
     let replaced = platform.parts.endpoints.endpoint_replace(&endpoint, &audit).await;
     replaced.map_err(|error| Problem::of_port(error, WHAT))?;
     platform.refresh(org).await;
@@ -102,14 +117,27 @@ pub(super) async fn delete(
     Ok(Done)
 }
 
-/// The base URL, where the tier has custom endpoints, the name is free for one, and policy lets anyone go there.
+fn described(caller: &OrgCaller<WriteOrg>, endpoint: &tenant::Endpoint) -> AuditDraft {
+    let draft = caller.trail.draft(endpoint.org, &endpoint.name);
+    draft.with("base_url", &endpoint.base_url).with("dialect", endpoint.manner.api().name())
+}
+
+/// Where an endpoint is said to be, and how it is spoken to.
+struct Wanted<'a> {
+    base_url: &'a str,
+    api: ProviderApi,
+    api_version: Option<&'a str>,
+    region: Option<&'a str>,
+}
+
+/// The place, where the tier has custom endpoints, the name is free for one, and policy lets anyone go there.
 async fn checked(
     platform: &Platform,
     caller: &OrgCaller<WriteOrg>,
     name: &ProviderName,
-    base_url: &str,
+    Wanted { base_url, api, api_version, region }: Wanted<'_>,
     listed: &[String],
-) -> Result<BaseUrl, Problem> {
+) -> Result<ProviderPlace, Problem> {
     platform.parts.directory.tiers().require_provider(caller.tier(), name, true)?;
     if is_reserved(platform, name) {
         return Err(bad_field("name", "it is the name of a provider; choose another"));
@@ -119,7 +147,9 @@ async fn checked(
     let refused = |error: EgressError| bad_field("base_url", error.public_reason());
     let base = egress.policy().check_base_url(base_url).map_err(refused)?;
     egress.check(base.origin()).await.map_err(refused)?;
-    Ok(base)
+    let manner = Manner::at(api, base.origin().authority().host(), api_version, region)
+        .map_err(|bad| bad_field(bad.setting(), bad.to_string()))?;
+    Ok(ProviderPlace { base, manner })
 }
 
 /// The endpoint, with a warning where keys are bound to another origin: they are not sent to this one.

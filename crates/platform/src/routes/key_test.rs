@@ -1,3 +1,4 @@
+use super::key_question::{is_taken, question};
 use super::provider_keys::find;
 use crate::api::{KeyTest, KeyTestResult};
 use crate::authority::{ManageProviderKeys, OrgCaller};
@@ -5,30 +6,30 @@ use crate::body::Answer;
 use crate::params::Named;
 use crate::platform::{Platform, Shared};
 use crate::problem::Problem;
-use crate::target;
+use crate::target::{self, ProviderPlace};
 use axum::extract::State;
-use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION};
-use http::{HeaderValue, Request, StatusCode};
+use http::StatusCode;
+use std::sync::Arc;
 use std::time::Duration;
 use topdog_domain::audit::AuditOutcome;
+use topdog_domain::provider::ProviderApi;
 use topdog_domain::tenant::ProviderKey;
-use topdog_domain::{ProviderKeyId, Refusal};
-use topdog_egress::{AnswerLimits, BaseUrl};
+use topdog_domain::{ProviderKeyId, Refusal, Timestamp};
+use topdog_egress::AnswerLimits;
 use topdog_vault::{OpenedKey, VaultError};
-use zeroize::Zeroizing;
 
 const LIMITS: AnswerLimits =
     AnswerLimits { timeout: Duration::from_secs(15), max_body_bytes: 8 * 1024 * 1024 };
 
-/// Asks the provider for its models with the key. Nothing of its answer but the class of its status is passed on.
+/// Asks the provider something that costs nothing, with the key. Nothing of its answer but the class of its status is passed on.
 pub(super) async fn test(
     State(platform): State<Shared>,
     caller: OrgCaller<ManageProviderKeys>,
     Named(id): Named<ProviderKeyId>,
 ) -> Result<Answer<KeyTest>, Problem> {
     let key = find(&platform, caller.org_id(), id).await?;
-    let base = target::of(&platform, &caller.org, &key.provider)?;
+    let place = target::of(&platform, &caller.org, &key.provider)?;
+    let base = &place.base;
     if base.origin().as_str() != key.origin {
         return Err(Problem::Conflict(format!(
             "the key is for {} only, and the provider is now at {}; rotate it",
@@ -37,8 +38,8 @@ pub(super) async fn test(
         )));
     }
     audited(&platform, &caller, &key).await?;
-    let opened = match platform.parts.vault.open(&key, caller.trail.at).await {
-        Ok((opened, _)) => opened,
+    let opened = match open(&platform, &place, &key, caller.trail.at).await {
+        Ok(opened) => opened,
         Err(VaultError::Reference(error)) => {
             let detail = format!("the key could not be fetched: {error}");
             return Ok(Answer(KeyTest { result: KeyTestResult::Unreachable, status_class: None, detail }));
@@ -50,7 +51,22 @@ pub(super) async fn test(
             return Err(Refusal::ProviderKeyUnreadable(key.provider).into());
         }
     };
-    ask(&platform, &base, &opened).await.map(Answer)
+    ask(&platform, &place, &opened, caller.trail.at).await.map(Answer)
+}
+
+/// The key, or the access token that it is exchanged for.
+async fn open(
+    platform: &Platform,
+    place: &ProviderPlace,
+    key: &ProviderKey,
+    now: Timestamp,
+) -> Result<Arc<OpenedKey>, VaultError> {
+    let vault = &platform.parts.vault;
+    let (opened, _) = vault.open(key, now).await?;
+    match place.manner.api() {
+        ProviderApi::Vertex => vault.token(key, opened, now).await,
+        _ => Ok(opened),
+    }
 }
 
 /// The use is on disk before the key is used, in every segment: tests are rare enough to wait for it.
@@ -68,14 +84,20 @@ async fn audited(
     platform.record(&draft).await
 }
 
-async fn ask(platform: &Platform, base: &BaseUrl, key: &OpenedKey) -> Result<KeyTest, Problem> {
-    if key.origin() != base.origin().as_str() {
+async fn ask(
+    platform: &Platform,
+    place: &ProviderPlace,
+    key: &OpenedKey,
+    now: Timestamp,
+) -> Result<KeyTest, Problem> {
+    let origin = place.base.origin();
+    if key.origin() != origin.as_str() {
         return Err(Refusal::Internal.into());
     }
-    let request = request(base, key).ok_or(Refusal::Internal)?;
-    let answered = platform.parts.egress.request(base.origin(), request, LIMITS).await;
+    let request = question(place, key, now).ok_or(Refusal::Internal)?;
+    let answered = platform.parts.egress.request(origin, request, LIMITS).await;
     Ok(match answered {
-        Ok(response) => judged(response.status()),
+        Ok(response) => judged(place.manner.api(), response.status()),
         Err(error) => KeyTest {
             result: KeyTestResult::Unreachable,
             status_class: None,
@@ -84,20 +106,9 @@ async fn ask(platform: &Platform, base: &BaseUrl, key: &OpenedKey) -> Result<Key
     })
 }
 
-fn request(base: &BaseUrl, key: &OpenedKey) -> Option<Request<Bytes>> {
-    let bearer = Zeroizing::new(format!("Bearer {}", key.expose()));
-    let mut authorization = HeaderValue::from_str(&bearer).ok()?;
-    authorization.set_sensitive(true);
-    Request::get(base.join("/models").ok()?)
-        .header(AUTHORIZATION, authorization)
-        .header(ACCEPT, "application/json")
-        .body(Bytes::new())
-        .ok()
-}
-
-fn judged(status: StatusCode) -> KeyTest {
+fn judged(api: ProviderApi, status: StatusCode) -> KeyTest {
     let (result, detail) = match status.as_u16() {
-        200..=299 => (KeyTestResult::Ok, "the provider took the key"),
+        _ if is_taken(api, status) => (KeyTestResult::Ok, "the provider took the key"),
         401 | 403 => {
             (KeyTestResult::Refused, "the provider refused the key; rotate it with one that works there")
         }
@@ -105,7 +116,7 @@ fn judged(status: StatusCode) -> KeyTest {
         500..=599 => {
             (KeyTestResult::Refused, "the provider failed, which says nothing of the key; try again later")
         }
-        _ => (KeyTestResult::Refused, "the provider did not answer as OpenAI's API does; check the base URL"),
+        _ => (KeyTestResult::Refused, "the provider did not answer as its API does; check the base URL"),
     };
     KeyTest { result, status_class: Some(format!("{}xx", status.as_u16() / 100)), detail: detail.to_owned() }
 }

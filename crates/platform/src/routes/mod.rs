@@ -4,6 +4,7 @@ mod api_keys;
 mod audit;
 mod document;
 mod endpoints;
+mod key_question;
 mod key_test;
 mod organisations;
 mod policies;

@@ -12,6 +12,7 @@ use axum::extract::State;
 use topdog_domain::audit::AuditDraft;
 use topdog_domain::directory::OrgView;
 use topdog_domain::ports::{PortError, SealedSecret};
+use topdog_domain::provider::ProviderApi;
 use topdog_domain::tenant::{self, KeySource};
 use topdog_domain::{OrgId, ProviderKeyId};
 use topdog_vault::{Reference, ReferenceError, SecretText, Slot, VaultError};
@@ -54,11 +55,11 @@ async fn make(
     wish: CreateProviderKey,
 ) -> Result<ProviderKey, Problem> {
     name("name", &wish.name)?;
-    let base = target::of(platform, &caller.org, &wish.provider).inspect_err(|problem| {
+    let place = target::of(platform, &caller.org, &wish.provider).inspect_err(|problem| {
         let denied = caller.trail.draft(caller.org_id(), &wish.provider);
         platform.deny(denied.with("reason", problem.code()));
     })?;
-    let source = Source::of(caller, wish.secret, wish.reference)?;
+    let source = Source::of(caller, place.manner.api(), wish.secret, wish.reference)?;
     room(caller.org.facts.provider_keys.len(), MOST, "provider keys")?;
     let now = caller.trail.at;
     let key = tenant::ProviderKey {
@@ -66,7 +67,7 @@ async fn make(
         org: caller.org_id(),
         provider: wish.provider,
         name: wish.name,
-        origin: base.origin().to_string(),
+        origin: place.base.origin().to_string(),
         source: source.stored(),
         version: 1,
         created_at: now,
@@ -92,10 +93,10 @@ pub(super) async fn rotate(
     Input(wish): Input<RotateProviderKey>,
 ) -> Result<Answer<ProviderKey>, Problem> {
     let present = find(&platform, caller.org_id(), id).await?;
-    let base = target::of(&platform, &caller.org, &present.provider)?;
-    let source = Source::of(&caller, wish.secret, wish.reference)?;
+    let place = target::of(&platform, &caller.org, &present.provider)?;
+    let source = Source::of(&caller, place.manner.api(), wish.secret, wish.reference)?;
     let key = tenant::ProviderKey {
-        origin: base.origin().to_string(),
+        origin: place.base.origin().to_string(),
         source: source.stored(),
         version: present.version.saturating_add(1),
         rotated_at: caller.trail.at,
@@ -134,11 +135,15 @@ enum Source {
 impl Source {
     fn of(
         caller: &OrgCaller<ManageProviderKeys>,
+        api: ProviderApi,
         secret: Option<Secret>,
         reference: Option<String>,
     ) -> Result<Self, Problem> {
         match (secret, reference) {
-            (Some(secret), None) => Ok(Self::Sealed(SecretText::new(secret.expose().to_owned()))),
+            (Some(secret), None) => {
+                let key = SecretText::new(secret.expose().to_owned()).into_key_for(api);
+                key.map(Self::Sealed).map_err(|bad| bad_field("secret", bad.to_string()))
+            }
             (None, Some(reference)) => {
                 // What it names is read with the operator's own authority, whichever organisation it is for.
                 caller.require_operator("set a key by reference")?;
@@ -203,7 +208,7 @@ fn described(caller: &OrgCaller<ManageProviderKeys>, key: &tenant::ProviderKey) 
 
 /// The key, with a warning where it can't be used just now.
 fn shown(platform: &Platform, org: &OrgView, key: tenant::ProviderKey) -> ProviderKey {
-    let base = target::find(platform, org, &key.provider);
+    let base = target::find(platform, org, &key.provider).map(|place| place.base);
     let mut shown = ProviderKey::from(key);
     shown.warning = match base {
         None => {

@@ -16,7 +16,7 @@ mod routes;
 mod tiers;
 mod usage;
 
-use crate::{ClientAddress, Platform, PlatformParts, operator_token_hash};
+use crate::{ClientAddress, Platform, PlatformParts, ProviderPlace, operator_token_hash};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
@@ -36,7 +36,7 @@ use topdog_domain::directory::{Directory, OrgFacts};
 use topdog_domain::fakes::samples::NEW_YEAR;
 use topdog_domain::fakes::{FakeClock, MemoryLedger, MemorySpool, MemoryStore};
 use topdog_domain::ports::{Change, ChangeFeed, PortError};
-use topdog_domain::provider::ProviderName;
+use topdog_domain::provider::{Manner, ProviderName};
 use topdog_domain::tier::{Tier, TierCatalogue};
 use topdog_egress::{AllowRule, BaseUrl, Client, Egress, EgressPolicy};
 use topdog_vault::{KeyHasher, References, RootKeyring, SecretText, Vault, VaultParts};
@@ -156,7 +156,10 @@ impl World {
             operator_token_hash: operator_token_hash(OPERATOR),
             catalogue: Arc::new(ModelCatalogue::built_in().unwrap()),
             is_test_provider_enabled: true,
-            providers: vec![(ProviderName::openai(), BaseUrl::parse(base_url).unwrap())],
+            providers: vec![(
+                ProviderName::openai(),
+                ProviderPlace { base: BaseUrl::parse(base_url).unwrap(), manner: Manner::default() },
+            )],
             plans_url: "https://example.com/plans".to_owned(),
         });
         Self { router: platform.router(), store, feed, ledger, spool, clock, rotation_begun, folder }

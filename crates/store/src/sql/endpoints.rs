@@ -56,6 +56,9 @@ impl Store {
             .bind(endpoint.name.as_str())
             .bind(endpoint.id.to_string())
             .bind(&endpoint.base_url)
+            .bind(endpoint.manner.api().name())
+            .bind(endpoint.manner.api_version())
+            .bind(endpoint.manner.region())
             .bind(&models)
             .bind(endpoint.is_keyless)
             .bind(endpoint.created_at.micros())
@@ -70,11 +73,13 @@ impl Store {
 }
 
 statements! {
-    ADD = "INSERT INTO endpoints (org, name, id, base_url, models, is_keyless, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    REPLACE = "UPDATE endpoints SET id = $3, base_url = $4, models = $5, is_keyless = $6, created_at = $7
+    ADD = "INSERT INTO endpoints
+        (org, name, id, base_url, dialect, api_version, region, models, is_keyless, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    REPLACE = "UPDATE endpoints SET id = $3, base_url = $4, dialect = $5, api_version = $6, region = $7, models = $8,
+        is_keyless = $9, created_at = $10
         WHERE org = $1 AND name = $2";
-    LIST = "SELECT id, org, name, base_url, models, is_keyless, created_at FROM endpoints
+    LIST = "SELECT id, org, name, base_url, dialect, api_version, region, models, is_keyless, created_at FROM endpoints
         WHERE org = $1 ORDER BY name";
     DELETE = "DELETE FROM endpoints WHERE org = $1 AND name = $2";
 }

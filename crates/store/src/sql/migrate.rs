@@ -124,5 +124,6 @@ const MIGRATIONS: &[Migration] = migrations![
     "0004_request_runs",
     "0005_changes",
     "0006_minutes",
-    "0007_policies"
+    "0007_policies",
+    "0008_endpoint_manner"
 ];

@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use topdog_domain::ports::PortError;
-use topdog_domain::provider::ProviderName;
+use topdog_domain::provider::{Manner, ProviderApi, ProviderName};
 use topdog_domain::tenant::{Endpoint, KeySource, Organisation, ProviderKey, Workspace};
 use topdog_domain::tier::TierName;
 use topdog_domain::{OrgId, Timestamp};
@@ -96,6 +96,9 @@ pub(super) struct EndpointRow {
     org: String,
     name: String,
     base_url: String,
+    dialect: String,
+    api_version: Option<String>,
+    region: Option<String>,
     models: String,
     is_keyless: bool,
     created_at: i64,
@@ -110,11 +113,18 @@ impl TryFrom<EndpointRow> for Endpoint {
             org: parsed("endpoints.org", &row.org)?,
             name: provider("endpoints.name", &row.name)?,
             base_url: row.base_url,
+            manner: manner(&row.dialect, row.api_version.as_deref(), row.region.as_deref())?,
             models: from_json("endpoints.models", &row.models)?,
             is_keyless: row.is_keyless,
             created_at: Timestamp::from_micros(row.created_at),
         })
     }
+}
+
+fn manner(dialect: &str, api_version: Option<&str>, region: Option<&str>) -> Result<Manner, PortError> {
+    let api = ProviderApi::from_name(dialect).ok_or_else(|| corrupt("endpoints.dialect"))?;
+    // Whatever a host tells has been written down with it.
+    Manner::at(api, "", api_version, region).map_err(|_| corrupt("endpoints.region"))
 }
 
 /// The rows of an organisation that the statement lists, as what they stand for.

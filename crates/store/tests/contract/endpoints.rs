@@ -1,4 +1,5 @@
 use super::*;
+use topdog_domain::provider::{Manner, ProviderApi};
 
 contract! {
     is_listed_by_name_as_it_was_made,
@@ -10,7 +11,9 @@ contract! {
 async fn is_listed_by_name_as_it_was_made(ports: &Ports) {
     let org = add_organisation(ports, "acme").await.id;
     let other = add_organisation(ports, "other").await.id;
-    let (mut b, a) = (samples::endpoint(org, "b"), samples::endpoint(org, "a"));
+    let (mut b, mut a) = (samples::endpoint(org, "b"), samples::endpoint(org, "a"));
+    a.manner = Manner::at(ProviderApi::Azure, "", Some("2024-10-21"), None).unwrap();
+    b.manner = Manner::at(ProviderApi::Bedrock, "", None, Some("eu-central-1")).unwrap();
     b.is_keyless = true;
     b.models.clear();
     for endpoint in [&b, &a, &samples::endpoint(other, "c")] {
@@ -37,6 +40,7 @@ async fn is_replaced_and_deleted_by_name(ports: &Ports) {
     ports.endpoints.endpoint_create(&endpoint, &samples::audit(org, "endpoint.create")).await.unwrap();
     endpoint.base_url = "http://10.0.0.7:8000/v1".to_owned();
     endpoint.models = vec!["a".to_owned(), "b".to_owned()];
+    endpoint.manner = Manner::of(ProviderApi::Anthropic);
     ports.endpoints.endpoint_replace(&endpoint, &samples::audit(org, "endpoint.replace")).await.unwrap();
     assert_eq!(ports.endpoints.endpoint_list(org).await.unwrap(), [endpoint.clone()]);
     let audit = samples::audit(org, "endpoint.delete");

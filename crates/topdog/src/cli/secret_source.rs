@@ -97,7 +97,9 @@ fn trimmed(text: String, whence: &str) -> Result<Secret, Failure> {
     if key.is_empty() {
         return Err(Failure::usage(format!("{whence} holds no key")));
     }
-    if key.len() as u64 > LONGEST || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+    // The JSON of a Google service account has lines and spaces; the server makes one word of it.
+    let is_one_word = || key.starts_with('{') || key.bytes().all(|byte| byte.is_ascii_graphic());
+    if key.len() as u64 > LONGEST || !is_one_word() {
         return Err(Failure::usage(format!(
             "{whence} does not hold a key: one is {LONGEST} visible characters at the most, in one line"
         )));

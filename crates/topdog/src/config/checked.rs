@@ -119,6 +119,8 @@ pub(crate) struct VaultConfig {
     pub(crate) cache_ttl: Duration,
     /// How much longer where it can't be opened anew.
     pub(crate) stale_ttl: Duration,
+    /// Where service accounts' keys are exchanged for access tokens; the egress policy judges it.
+    pub(crate) google_token_url: String,
     /// Where `vault:` references are fetched.
     pub(crate) hashicorp: Option<HashicorpVault>,
 }
@@ -312,6 +314,7 @@ fn vault(raw: &raw::Vault, data_dir: &Path) -> Checked<VaultConfig> {
         root_key,
         cache_ttl: Duration::from_secs(fresh),
         stale_ttl: Duration::from_secs(stale),
+        google_token_url: raw.google_token_url.clone(),
         hashicorp: hashicorp(&raw.hashicorp)?,
     })
 }

@@ -1,7 +1,7 @@
 use super::checked::{Bad, Checked, one_of};
 use super::raw;
 use std::collections::BTreeMap;
-use topdog_domain::provider::{Family, ProviderName};
+use topdog_domain::provider::{Manner, ProviderApi, ProviderName};
 use topdog_egress::BaseUrl;
 
 /// A provider that every organisation may bring a key for, if its tier has it.
@@ -11,8 +11,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) name: ProviderName,
     /// Where it is, as text that can be a base URL: the egress policy judges it.
     pub(crate) base_url: String,
-    /// What it speaks.
-    pub(crate) dialect: Family,
+    /// How it is spoken to.
+    pub(crate) manner: Manner,
     /// May a stream's usage be asked for by `stream_options`?
     pub(crate) takes_stream_options: bool,
 }
@@ -29,7 +29,7 @@ fn one(name: &str, raw: &raw::Provider) -> Checked<Option<ProviderConfig>> {
         return Err(Bad::new(table(), "can't be, as the name has a meaning of its own; take another"));
     }
     let key = |setting: &str| format!("providers.{name}.{setting}");
-    let dialect = one_of(key("dialect"), &raw.dialect, &Family::ALL.map(|family| (family.name(), family)))?;
+    let api = one_of(key("dialect"), &raw.dialect, &ProviderApi::ALL.map(|api| (api.name(), api)))?;
     let Some(base_url) = &raw.base_url else {
         return Err(Bad::new(key("base_url"), "is missing; say where the provider is"));
     };
@@ -45,10 +45,13 @@ fn one(name: &str, raw: &raw::Provider) -> Checked<Option<ProviderConfig>> {
             format!("names one operation; leave out `{path}`, which is added to it"),
         ));
     }
+    let host = base.origin().authority().host();
+    let manner = Manner::at(api, host, Some(&raw.api_version), Some(&raw.region))
+        .map_err(|bad| Bad::new(key(bad.setting()), bad.to_string()))?;
     Ok(Some(ProviderConfig {
         name,
         base_url: base_url.clone(),
-        dialect,
+        manner,
         takes_stream_options: raw.stream_options,
     }))
 }

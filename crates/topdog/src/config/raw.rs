@@ -83,6 +83,7 @@ pub(super) struct Vault {
     pub(super) root_key: String,
     pub(super) cache_ttl_seconds: i64,
     pub(super) stale_ttl_seconds: i64,
+    pub(super) google_token_url: String,
     pub(super) hashicorp: Hashicorp,
 }
 
@@ -127,6 +128,10 @@ pub(super) struct Provider {
     pub(super) dialect: String,
     #[serde(default = "yes")]
     pub(super) stream_options: bool,
+    #[serde(default)]
+    pub(super) api_version: String,
+    #[serde(default)]
+    pub(super) region: String,
 }
 
 fn openai() -> String {

@@ -11,14 +11,15 @@ use tokio::sync::Notify;
 use topdog_domain::catalogue::ModelCatalogue;
 use topdog_domain::directory::Directory;
 use topdog_domain::ports::Clock;
+use topdog_domain::provider::ProviderName;
 use topdog_domain::tier::TierCatalogue;
 use topdog_egress::{Client, Egress, EgressPolicy, EgressSettings, SystemResolver, roots_from_pem};
 use topdog_gateway::{ControlPlane, GatewayConfig, GatewayParts, Metrics, OccupancyLimits, ProviderConfig};
 use topdog_jobs::{Follower, Following, PendingRewraps};
-use topdog_platform::{Platform, PlatformParts, operator_token_hash};
+use topdog_platform::{Platform, PlatformParts, ProviderPlace, operator_token_hash};
 use topdog_store::spool::{FileSpool, SpoolOptions};
 use topdog_store::{Store, StoreOptions};
-use topdog_vault::{KeyHasher, KvServer, References, SecretText, Vault, VaultParts};
+use topdog_vault::{KeyHasher, KvServer, References, SecretText, TokenServer, Vault, VaultParts};
 
 /// Everything that a node is made of, opened in the order in which one needs the other.
 pub(super) struct Node {
@@ -111,7 +112,7 @@ impl Node {
             egress: Client::new(self.egress.clone()),
             clock: self.clock.clone(),
             operator_token_hash: operator_token_hash(&self.operator_token),
-            providers: self.providers.iter().map(|p| (p.name.clone(), p.base.clone())).collect(),
+            providers: self.providers.iter().map(place).collect(),
             catalogue: self.catalogue.clone(),
             is_test_provider_enabled: self.config.is_test_provider_enabled,
             plans_url: PLANS_URL.to_owned(),
@@ -202,16 +203,21 @@ fn egress(config: &Config, listeners: &Listeners) -> anyhow::Result<Egress> {
 
 fn providers(config: &Config, egress: &Egress) -> anyhow::Result<Vec<ProviderConfig>> {
     let checked = |provider: &config::ProviderConfig| {
-        let config::ProviderConfig { name, base_url, dialect, takes_stream_options } = provider;
+        let config::ProviderConfig { name, base_url, manner, takes_stream_options } = provider;
         let base = egress.policy().check_base_url(base_url).with_context(|| {
             format!(
                 "providers.{name}.base_url is {base_url}; where it is meant, let it through with [[egress.allow]]"
             )
         })?;
         let takes_stream_options = *takes_stream_options;
-        Ok(ProviderConfig { name: name.clone(), base, dialect: *dialect, takes_stream_options })
+        Ok(ProviderConfig { name: name.clone(), base, manner: manner.clone(), takes_stream_options })
     };
     config.providers.iter().map(checked).collect()
+}
+
+fn place(provider: &ProviderConfig) -> (ProviderName, ProviderPlace) {
+    let ProviderConfig { name, base, manner, .. } = provider;
+    (name.clone(), ProviderPlace { base: base.clone(), manner: manner.clone() })
 }
 
 /// What is built in, and over it what the operator says.
@@ -264,6 +270,12 @@ fn references(
     let variables = environment.iter().map(|(n, v)| (n.to_owned(), SecretText::new(v.to_owned())));
     let private_places = private_places(config).chain(recorder_dir.map(Path::to_owned));
     let mut references = References::new().with_env(variables).without(private_places);
+    if !config.vault.google_token_url.is_empty() {
+        let url = egress.policy().check_base_url(&config.vault.google_token_url);
+        let url = url.context("vault.google_token_url")?;
+        let server = TokenServer::new(Client::new(egress.clone()), url).context("vault.google_token_url")?;
+        references = references.with_token_server(server);
+    }
     if let Some(server) = &config.vault.hashicorp {
         let token = server.token.resolve(environment).context("vault.hashicorp.token")?;
         let base = egress.policy().check_base_url(&server.address).context("vault.hashicorp.address")?;

@@ -181,3 +181,41 @@ async fn the_operators_prices_are_what_requests_cost() {
     let said = String::from_utf8(checked.stderr).unwrap() + &String::from_utf8(checked.stdout).unwrap();
     assert!(checked.status.success() && said.contains("prices.file holds for newcomer/model-1"), "{said}");
 }
+
+#[tokio::test]
+async fn an_organisations_own_azure_is_an_endpoint_with_its_own_key() {
+    let azure = Upstream::start(Reply::Completion).await;
+    let place = Place::new();
+    let server = place.start(&setup("")).await;
+    let body = json!({ "name": "acme", "tier": "TEAMS-SMALL" });
+    assert_eq!(server.operator("POST", "/organisations", &body).await.status(), 201);
+    let base_url = format!("http://{}/openai", azure.address);
+    let said = |more: &[&str]| {
+        let arguments = ["endpoints", "add", "--org", "acme", "azure", "--base-url", &base_url, "--dialect"];
+        let added = server.cli(&[&arguments[..], more].concat());
+        let told = String::from_utf8(added.stdout).unwrap() + &String::from_utf8(added.stderr).unwrap();
+        (added.status.success(), told)
+    };
+    let (is_done, told) = said(&["bedrock", "--region", "evil.com#"]);
+    assert!(!is_done && told.contains("lower-case letters, digits"), "{told}");
+    let (is_done, told) = said(&["azure", "--api-version", "2024-10-21"]);
+    assert!(is_done && told.contains("azure 2024-10-21"), "{told}");
+    let secret = "az-canary-0123456789abcdef0123456789";
+    let body = json!({ "provider": "azure", "name": "default", "secret": secret });
+    let made = server.operator("POST", "/organisations/acme/provider-keys", &body).await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    let body = json!({ "name": "test", "scopes": ["llm"] });
+    let made = server.operator("POST", "/organisations/acme/api-keys", &body).await;
+    let key = made.json()["secret"].as_str().unwrap().to_owned();
+
+    let body = json!({ "model": "azure/my-gpt", "messages": [{ "role": "user", "content": "hi" }] });
+    let answer = chat(&server, &key, &body).await;
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let request = azure.requests().remove(0);
+    let line = "POST /openai/deployments/my-gpt/chat/completions?api-version=2024-10-21 HTTP/1.1";
+    assert!(request.head.starts_with(line), "{}", request.head);
+    assert_eq!((request.header("api-key"), request.header("authorization")), (Some(secret), None));
+    server.until("usage is recorded", async || server.usage_events("acme").await.len() == 1).await;
+    let event = server.usage_events("acme").await.remove(0);
+    assert_eq!((&event["provider"], &event["cost_nanodollars"]), (&json!("azure"), &Value::Null));
+}

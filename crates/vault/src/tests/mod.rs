@@ -7,6 +7,7 @@ mod memory;
 mod opening;
 mod rotation;
 mod sealing;
+mod shown;
 mod stored_format;
 mod tampering;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use topdog_domain::Timestamp;
 use topdog_domain::api_key::{KeyMode, Scope};
 use topdog_domain::labels::DataSegment;
-use topdog_domain::provider::ProviderName;
+use topdog_domain::provider::{ProviderApi, ProviderName};
 use topdog_domain::tenant::checked_name;
 use topdog_domain::tier::{Limit, TierName};
 use topdog_platform::api::UtcTime;
@@ -59,8 +59,17 @@ pub(super) struct SegmentWish(pub(super) Option<DataSegment>);
 pub(super) struct WantedEndpoint {
     /// Its name.
     pub(super) name: ProviderName,
-    /// Up to and with `/v1`.
+    /// What the API's paths are added to.
     pub(super) base_url: String,
+    /// What it speaks.
+    #[serde(default)]
+    pub(super) dialect: ProviderApi,
+    /// Azure's api-version, where deployments are in the path.
+    #[serde(default)]
+    pub(super) api_version: Option<String>,
+    /// Bedrock's region, where the host does not tell it.
+    #[serde(default)]
+    pub(super) region: Option<String>,
     /// The models that are listed for it.
     #[serde(default)]
     pub(super) models: Vec<String>,

@@ -125,12 +125,19 @@ fn endpoint(wanted: &WantedEndpoint, there: Option<&Endpoint>) -> Verdict {
         return Verdict::Create(Step::CreateEndpoint(CreateEndpoint {
             name: wanted.name.clone(),
             base_url: wanted.base_url.clone(),
+            dialect: wanted.dialect,
+            api_version: wanted.api_version.clone(),
+            region: wanted.region.clone(),
             models: wanted.models.clone(),
             is_keyless: wanted.is_keyless,
         }));
     };
     let differences = [
         FieldChange::of("base_url", canonical_url(&there.base_url), canonical_url(&wanted.base_url)),
+        FieldChange::of("dialect", there.dialect.name(), wanted.dialect.name()),
+        FieldChange::of("api_version", or_none(&there.api_version), or_none(&wanted.api_version)),
+        // What the host tells is there without being wanted.
+        wanted.region.as_ref().and_then(|region| FieldChange::of("region", or_none(&there.region), region)),
         FieldChange::of("models", set(&there.models), set(&wanted.models)),
         FieldChange::of("is_keyless", there.is_keyless, wanted.is_keyless),
     ];
@@ -138,11 +145,18 @@ fn endpoint(wanted: &WantedEndpoint, there: Option<&Endpoint>) -> Verdict {
         wanted.name.clone(),
         ReplaceEndpoint {
             base_url: wanted.base_url.clone(),
+            dialect: wanted.dialect,
+            api_version: wanted.api_version.clone(),
+            region: wanted.region.clone(),
             models: wanted.models.clone(),
             is_keyless: wanted.is_keyless,
         },
     );
     changed(differences, step)
+}
+
+fn or_none(text: &Option<String>) -> &str {
+    text.as_deref().filter(|text| !text.is_empty()).unwrap_or("none")
 }
 
 fn provider_key(

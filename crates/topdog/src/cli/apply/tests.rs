@@ -6,7 +6,7 @@ use super::present::Present;
 use std::path::Path;
 use topdog_domain::api_key::{KeyMode, Scope};
 use topdog_domain::labels::DataSegment;
-use topdog_domain::provider::ProviderName;
+use topdog_domain::provider::{ProviderApi, ProviderName};
 use topdog_domain::tier::{Limit, TierName};
 use topdog_domain::{ApiKeyId, EndpointId, OrgId, ProviderKeyId, Timestamp, WorkspaceId};
 use topdog_platform::api::{
@@ -73,6 +73,9 @@ fn as_wanted() -> Present {
             id: EndpointId::new(),
             name: ProviderName::parse("vllm").expect("a name"),
             base_url: "https://llm.example.com/v1".into(),
+            dialect: ProviderApi::OpenAi,
+            api_version: None,
+            region: None,
             models: vec!["qwen".into(), "llama".into()],
             is_keyless: false,
             created_at: AT,

@@ -1,5 +1,5 @@
 use super::*;
-use topdog_domain::provider::Family;
+use topdog_domain::provider::ProviderApi;
 use topdog_domain::tier::Tier;
 
 fn provider(text: &str, name: &str) -> Option<ProviderConfig> {
@@ -11,21 +11,21 @@ fn provider(text: &str, name: &str) -> Option<ProviderConfig> {
 fn an_openai_compatible_provider_needs_nothing_but_its_base_url() {
     let added = provider("[providers.newcomer]\nbase_url = 'https://llm.example/v1'\n", "newcomer").unwrap();
     assert_eq!(added.base_url, "https://llm.example/v1");
-    assert_eq!((added.dialect, added.takes_stream_options), (Family::OpenAi, true));
+    assert_eq!((added.manner.api(), added.takes_stream_options), (ProviderApi::OpenAi, true));
 }
 
 #[test]
 fn a_provider_may_speak_another_dialect() {
     for (name, dialect) in [
-        ("openai", Family::OpenAi),
-        ("anthropic", Family::Anthropic),
-        ("cohere", Family::Cohere),
-        ("gemini", Family::Gemini),
+        ("openai", ProviderApi::OpenAi),
+        ("anthropic", ProviderApi::Anthropic),
+        ("cohere", ProviderApi::Cohere),
+        ("gemini", ProviderApi::Gemini),
     ] {
         let text = format!("[providers.new]\nbase_url = 'https://llm.example'\ndialect = '{name}'\n");
-        assert_eq!(provider(&text, "new").unwrap().dialect, dialect);
+        assert_eq!(provider(&text, "new").unwrap().manner.api(), dialect);
         assert_eq!(
-            provider("", name).unwrap().dialect,
+            provider("", name).unwrap().manner.api(),
             dialect,
             "the provider that the dialect is named for"
         );
@@ -33,6 +33,18 @@ fn a_provider_may_speak_another_dialect() {
     assert!(!provider("", "mistral").unwrap().takes_stream_options);
     let text = "[providers.openai]\nstream_options = false\n";
     assert!(!provider(text, "openai").unwrap().takes_stream_options);
+}
+
+#[test]
+fn what_has_a_place_for_each_customer_is_configured_where_one_place_is_for_all() {
+    let text = "[providers.bedrock]\nbase_url = 'https://bedrock-runtime.eu-west-1.amazonaws.com'\ndialect = 'bedrock'\n\
+                [providers.azure]\nbase_url = 'https://a.openai.azure.com/openai'\ndialect = 'azure'\napi_version = '2024-10-21'\n";
+    assert_eq!(provider(text, "bedrock").unwrap().manner.region(), Some("eu-west-1"));
+    let azure = provider(text, "azure").unwrap().manner;
+    assert_eq!((azure.api(), azure.api_version()), (ProviderApi::Azure, Some("2024-10-21")));
+    for name in ["azure", "bedrock", "vertex"] {
+        assert_eq!(provider("", name), None, "whose place would it be?");
+    }
 }
 
 #[test]
@@ -49,7 +61,8 @@ fn a_provider_that_cant_be_is_refused_with_its_place_and_what_to_do() {
     for (text, message) in [
         (
             "[providers.new]\nbase_url = 'https://x.example/v1'\ndialect = 'open-ai'\n",
-            "my.toml:3: `providers.new.dialect` must be one of openai, anthropic, cohere, gemini",
+            "my.toml:3: `providers.new.dialect` must be one of openai, anthropic, cohere, gemini, \
+             azure, bedrock, vertex",
         ),
         (
             "[providers.new]\ndialect = 'openai'\n",
@@ -69,6 +82,20 @@ fn a_provider_that_cant_be_is_refused_with_its_place_and_what_to_do() {
             "[providers.new]\nbase_url = 'https://x.example/v1/chat/completions/'\n",
             "my.toml:2: `providers.new.base_url` names one operation; leave out `/chat/completions`, which is \
              added to it",
+        ),
+        (
+            "[providers.new]\nbase_url = 'https://x.example'\ndialect = 'bedrock'\n",
+            "my.toml:2: `providers.new.region` is missing, and the host does not tell it; say which region requests are \
+             signed for",
+        ),
+        (
+            "[providers.new]\nbase_url = 'https://x.example'\ndialect = 'bedrock'\nregion = 'evil.com#'\n",
+            "my.toml:4: `providers.new.region` must be lower-case letters, digits and `-`, at most 40, such as \
+             eu-central-1",
+        ),
+        (
+            "[providers.new]\nbase_url = 'https://x.example'\napi_version = '2024-10-21'\n",
+            "my.toml:3: `providers.new.api_version` is for the dialect azure only; leave it out",
         ),
         (
             "[providers.test]\nbase_url = 'https://x.example'\n",
@@ -95,12 +122,13 @@ fn a_provider_that_cant_be_is_refused_with_its_place_and_what_to_do() {
 #[test]
 fn the_manuals_table_is_the_defaults() {
     let manual = include_str!("../../../../../docs/providers.md");
-    let rows = manual.lines().filter(|line| line.starts_with("| `") && line.contains("://"));
+    let is_row = |line: &&str| line.starts_with("| `");
+    let rows = manual.lines().skip_while(|line| !is_row(line)).take_while(is_row);
     let told: Vec<String> = rows.map(str::to_owned).collect();
     let tiers = Tier::standard_catalogue();
     let row = |provider: &ProviderConfig| {
-        let ProviderConfig { name, base_url, dialect, takes_stream_options } = provider;
-        let dialect = dialect.name();
+        let ProviderConfig { name, base_url, manner, takes_stream_options } = provider;
+        let dialect = manner.api().name();
         let usage = if *takes_stream_options { "asked for" } else { "as it comes" };
         let tier = tiers.iter().find(|tier| tier.may_use_provider(name.as_str(), false)).unwrap();
         format!("| `{name}` | `{base_url}` | `{dialect}` | {usage} | {} |", tier.name)

@@ -8,6 +8,7 @@ mod run;
 
 pub use run::AuditRun;
 
+use crate::usage::{KeyUse, RequestRecord};
 use crate::{OrgId, RecordId, RequestId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -95,6 +96,38 @@ impl AuditDraft {
     }
 }
 
+/// The action of a provider key's use.
+pub(crate) const KEY_USE: &str = "provider_key.use";
+
+/// What is appended to a chain: nearly always the use of a provider key, which its request's record tells.
+#[derive(Debug, Clone, Copy)]
+pub enum Appended<'a> {
+    /// A draft.
+    Draft(&'a AuditDraft),
+    /// What [`RequestRecord::key_use_audit`] makes of this record and this use of it.
+    KeyUse(&'a RequestRecord, &'a KeyUse),
+}
+
+impl Appended<'_> {
+    /// When.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Draft(draft) => draft.at,
+            Self::KeyUse(record, _) => record.at,
+        }
+    }
+
+    /// In whose chain.
+    #[must_use]
+    pub const fn org(&self) -> OrgId {
+        match self {
+            Self::Draft(draft) => draft.org,
+            Self::KeyUse(record, _) => record.org,
+        }
+    }
+}
+
 /// A SHA-256 in the chain; written in hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChainHash(pub [u8; 32]);
@@ -170,7 +203,7 @@ pub fn link(prev: ChainHash, body: &str) -> ChainHash {
 
 fn canonical_body(seq: u64, draft: &AuditDraft) -> String {
     let mut body = body::Body::default();
-    body.write(seq, draft);
+    body.write(seq, Appended::Draft(draft));
     body.as_str().to_owned()
 }
 

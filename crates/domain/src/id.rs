@@ -42,6 +42,18 @@ macro_rules! ids {
             pub const fn uuid(self) -> Uuid {
                 self.0
             }
+
+            /// Hands over the written form, made without a formatter or the heap: some are written several times on the
+            /// way of every request.
+            pub fn with_text<R>(self, take: impl FnOnce(&str) -> R) -> R {
+                const { assert!(Self::PREFIX.len() + 32 <= TEXT_BYTES, "a longer prefix needs a longer buffer") };
+                let mut buffer = [0; TEXT_BYTES];
+                let (prefix, rest) = buffer.split_at_mut(Self::PREFIX.len());
+                prefix.copy_from_slice(Self::PREFIX.as_bytes());
+                let len = Self::PREFIX.len() + self.0.simple().encode_lower(rest).len();
+                let text = buffer.get(..len).and_then(|text| std::str::from_utf8(text).ok());
+                take(text.unwrap_or_default())
+            }
         }
 
         impl Default for $name {
@@ -79,14 +91,7 @@ macro_rules! ids {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                // On the way of every record, several times: not by way of a formatter or the heap.
-                const { assert!(Self::PREFIX.len() + 32 <= TEXT_BYTES, "a longer prefix needs a longer buffer") };
-                let mut buffer = [0; TEXT_BYTES];
-                let (prefix, rest) = buffer.split_at_mut(Self::PREFIX.len());
-                prefix.copy_from_slice(Self::PREFIX.as_bytes());
-                let len = Self::PREFIX.len() + self.0.simple().encode_lower(rest).len();
-                let text = buffer.get(..len).and_then(|text| std::str::from_utf8(text).ok());
-                serializer.serialize_str(text.unwrap_or_default())
+                self.with_text(|text| serializer.serialize_str(text))
             }
         }
 

@@ -1,6 +1,6 @@
 //! The facts of one request that usage, audit and debug logs are made of.
 
-use crate::audit::{Actor, AuditDraft, AuditOutcome};
+use crate::audit::{Actor, Appended, AuditDraft, AuditOutcome, KEY_USE};
 use crate::labels::{DataSegment, Plan};
 use crate::provider::{Operation, ProviderName};
 use crate::{ApiKeyId, OrgId, ProviderKeyId, RecordId, RequestId, Timestamp, WorkspaceId};
@@ -174,6 +174,13 @@ pub struct RequestRecord {
 }
 
 impl RequestRecord {
+    /// The provider key's use, where it is not audited yet: what is to be appended to the organisation's chain.
+    #[must_use]
+    pub fn unaudited_key_use(&self) -> Option<Appended<'_>> {
+        let used = self.key_use.as_ref().filter(|used| !used.is_audited)?;
+        Some(Appended::KeyUse(self, used))
+    }
+
     /// The audit entry of the provider key's use, where there was one that is not audited yet. It has the
     /// record's own id, so shipping the record again adds no second one.
     #[must_use]
@@ -190,7 +197,7 @@ impl RequestRecord {
             at: self.at,
             org: self.org,
             actor: Actor::ApiKey(self.api_key.to_string()),
-            action: "provider_key.use".to_owned(),
+            action: KEY_USE.to_owned(),
             target: used.provider_key.to_string(),
             outcome: AuditOutcome::Success,
             request: Some(self.request),

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use crate::body::RequestBody;
 use crate::connect::{Connection, Egress};
 use crate::error::{EgressError, Lost};
-use crate::h1;
+use crate::h1::{self, Patience};
 use crate::origin::Origin;
 use crate::pool::{address_h1, address_h2};
 
@@ -70,17 +70,18 @@ impl Client {
         limits: AnswerLimits,
     ) -> Result<Response<Bytes>, EgressError> {
         let AnswerLimits { max_body_bytes, timeout } = limits;
-        let mut request = request.map(RequestBody::from);
+        let mut request = Box::new(request.map(RequestBody::from));
         match self.egress.connect(origin).await? {
             Connection::H1(line) => {
                 address_h1(&mut request, origin);
-                let (head, body) = line.send(request, timeout).await?.into_parts();
+                let (head, body) =
+                    line.send(request, Patience { head: timeout, send_idle: timeout }).await?.into_parts();
                 Ok(Response::from_parts(head, collect(body, |error| error.0, max_body_bytes).await?))
             }
             // The connection must outlive the body, so its sender is held until the end.
             Connection::H2(mut sender) => {
                 address_h2(&mut request, origin).map_err(EgressError::Protocol)?;
-                let answer = sender.try_send_request(request).await;
+                let answer = sender.try_send_request(*request).await;
                 let answer = answer.map_err(|error| EgressError::Protocol(Lost::of(error.error())))?;
                 let (head, body) = answer.into_parts();
                 Ok(Response::from_parts(head, collect(body, |error| Lost::of(&error), max_body_bytes).await?))
@@ -93,6 +94,7 @@ impl From<h1::Failure> for EgressError {
     fn from(failure: h1::Failure) -> Self {
         match failure {
             h1::Failure::Unsent(_) => Self::ConnectFailed,
+            h1::Failure::Late => Self::Timeout,
             h1::Failure::Lost(lost) => Self::Protocol(lost),
         }
     }

@@ -53,7 +53,7 @@ impl Default for EgressSettings {
 /// A connection ready for requests; its task runs on the runtime that made it.
 pub enum Connection {
     /// One request at a time.
-    H1(Line),
+    H1(Box<Line>),
     /// Many at a time; the connection ends when the last clone and the last body are dropped.
     H2(http2::SendRequest<RequestBody>),
 }
@@ -116,13 +116,13 @@ impl Egress {
         self.0.policy.check_connected(local, peer, origin)?;
         tune(&tcp).map_err(|_| EgressError::ConnectFailed)?;
         match origin.scheme() {
-            Scheme::Http => Ok(Connection::H1(Line::new(Wire::Plain(tcp)))),
+            Scheme::Http => Ok(Connection::H1(Box::new(Line::new(Wire::Plain(tcp))))),
             Scheme::Https => {
                 let tls = self.encrypt(origin, tcp).await?;
                 if tls.get_ref().1.alpn_protocol() == Some(tls::H2) {
                     speak_h2(tls).await
                 } else {
-                    Ok(Connection::H1(Line::new(Wire::Tls(Box::new(tls)))))
+                    Ok(Connection::H1(Box::new(Line::new(Wire::Tls(Box::new(tls))))))
                 }
             }
         }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use crate::body::RequestBody;
 use crate::connect::{Connection, Egress};
 use crate::error::{EgressError, Lost, SendError};
-use crate::h1::{self, Line};
+use crate::h1::{self, Line, Patience};
 use crate::origin::{Origin, Scheme};
 use crate::shelf::{Protocol, Shelf, Stream};
 use crate::upstream::UpstreamBody;
@@ -65,7 +65,7 @@ impl Pool {
     /// Sends a request and yields the response as soon as its head is there.
     ///
     /// The request's path and query are kept, its scheme, authority and `Host` are replaced by the origin's.
-    /// It is sent once: only where nothing of it was written (a pooled connection that had died unseen) is
+    /// It is boxed, as it is handed from step to step of a future that a thousand open streams have. It is sent once: only where nothing of it was written (a pooled connection that had died unseen) is
     /// another connection tried. Dropping the future closes the connection.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Pool {
     pub async fn send(
         &self,
         origin: &Origin,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
     ) -> Result<Response<UpstreamBody>, SendError> {
         self.send_within(self.settings.head_timeout, origin, request).await
     }
@@ -86,7 +86,7 @@ impl Pool {
         &self,
         head_timeout: Duration,
         origin: &Origin,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
     ) -> Result<Response<UpstreamBody>, SendError> {
         let shelf = self.shelf(origin);
         let mut failed_reuses = 0;
@@ -99,7 +99,7 @@ impl Pool {
             };
             match exchange(self.settings, head_timeout, carrier, origin, request, &shelf).await {
                 Ok(response) => return Ok(response),
-                Err(Failure::Unsent(unsent)) if !is_new && failed_reuses <= MAX_REUSES => request = *unsent,
+                Err(Failure::Unsent(unsent)) if !is_new && failed_reuses <= MAX_REUSES => request = unsent,
                 Err(Failure::Unsent(_)) => return Err(EgressError::ConnectFailed.into()),
                 Err(Failure::Final(error)) => return Err(error),
             }
@@ -183,7 +183,7 @@ impl fmt::Debug for Pool {
 
 /// What one request travels on.
 enum Carrier {
-    Line(Line),
+    Line(Box<Line>),
     Stream(Stream),
 }
 
@@ -192,7 +192,7 @@ fn reuse(shelf: &Shelf) -> Option<Carrier> {
 }
 
 enum Failure {
-    /// Nothing of it was written; boxed, being the rare case.
+    /// Nothing of it was written.
     Unsent(Box<Request<RequestBody>>),
     Final(SendError),
 }
@@ -202,16 +202,14 @@ async fn exchange(
     head_timeout: Duration,
     carrier: Carrier,
     origin: &Origin,
-    mut request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
     shelf: &Rc<Shelf>,
 ) -> Result<Response<UpstreamBody>, Failure> {
-    let late = |_| Failure::Final(SendError::HeadTimeout);
     match carrier {
         Carrier::Line(line) => {
             address_h1(&mut request, origin);
-            let answer = timeout(head_timeout, line.send(request, settings.send_idle_timeout))
-                .await
-                .map_err(late)??;
+            let patience = Patience { head: head_timeout, send_idle: settings.send_idle_timeout };
+            let answer = line.send(request, patience).await?;
             Ok(answer.map(|body| UpstreamBody::h1(body, Rc::clone(shelf))))
         }
         Carrier::Stream(stream) => Box::pin(exchange_h2(head_timeout, stream, origin, request)).await,
@@ -222,10 +220,10 @@ async fn exchange_h2(
     head_timeout: Duration,
     Stream { mut sender, in_flight }: Stream,
     origin: &Origin,
-    mut request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
 ) -> Result<Response<UpstreamBody>, Failure> {
     address_h2(&mut request, origin).map_err(|lost| Failure::Final(SendError::BeforeHead(lost)))?;
-    let answer = timeout(head_timeout, sender.try_send_request(request)).await;
+    let answer = timeout(head_timeout, sender.try_send_request(*request)).await;
     let response = answer.map_err(|_| Failure::Final(SendError::HeadTimeout))?.map_err(Failure::of)?;
     Ok(response.map(|incoming| UpstreamBody::h2(incoming, in_flight)))
 }
@@ -234,7 +232,7 @@ impl From<h1::Failure> for Failure {
     fn from(failure: h1::Failure) -> Self {
         match failure {
             h1::Failure::Unsent(request) => Self::Unsent(request),
-            h1::Failure::Lost(Lost::Stalled) => Self::Final(SendError::HeadTimeout),
+            h1::Failure::Late | h1::Failure::Lost(Lost::Stalled) => Self::Final(SendError::HeadTimeout),
             h1::Failure::Lost(lost) => Self::Final(SendError::BeforeHead(lost)),
         }
     }

@@ -23,7 +23,7 @@ pub(crate) struct Shelf {
 }
 
 struct Idle {
-    line: Line,
+    line: Box<Line>,
     since: Instant,
 }
 
@@ -45,7 +45,7 @@ impl Shelf {
     }
 
     /// The idle connection used last, which is the one least likely to be closed by its peer meanwhile.
-    pub(crate) fn take(&self) -> Option<Line> {
+    pub(crate) fn take(&self) -> Option<Box<Line>> {
         let mut idle = self.idle.borrow_mut();
         if idle.is_empty() {
             return None;
@@ -60,7 +60,7 @@ impl Shelf {
     }
 
     /// Puts a connection back; beyond the limit, the one unused the longest makes room.
-    pub(crate) fn put(&self, line: Line) {
+    pub(crate) fn put(&self, line: Box<Line>) {
         let now = Instant::now();
         let mut idle = self.idle.borrow_mut();
         while idle.front().is_some_and(|oldest| oldest.is_old(now, self.settings.idle_timeout)) {

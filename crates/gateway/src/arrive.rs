@@ -57,7 +57,7 @@ impl Trail {
 
 fn request_header(request: RequestId) -> HeaderValue {
     // Hexadecimal digits behind a prefix of letters: always a header value.
-    HeaderValue::try_from(request.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+    request.with_text(HeaderValue::from_str).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// What the request wants.
@@ -79,7 +79,7 @@ impl Wanted {
     }
 }
 
-/// A request that has arrived.
+/// A request that has arrived; boxed, as it is handed from step to step.
 pub(crate) struct Arrived {
     pub(crate) wanted: Wanted,
     pub(crate) headers: HeaderMap,
@@ -100,9 +100,9 @@ pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthro
 pub(crate) fn arrive(
     worker: &Worker,
     trail: &Trail,
-    request: Request<ClientBody>,
+    request: Box<Request<ClientBody>>,
     peer: IpAddr,
-) -> Result<Arrived, Refusal> {
+) -> Result<Box<Arrived>, Refusal> {
     let (mut parts, body) = request.into_parts();
     let operation = Operation::from_path(parts.uri.path());
     let call = if operation.is_none() { MethodCall::of(parts.uri.path()) } else { None };
@@ -116,7 +116,7 @@ pub(crate) fn arrive(
     let is_front_trusted = is_trusted(worker, peer);
     let client_ip =
         if is_front_trusted { forwarded_for(worker, &parts.headers).unwrap_or(peer) } else { peer };
-    Ok(Arrived {
+    Ok(Box::new(Arrived {
         wanted,
         query: if query.is_some() { None } else { parts.uri.query().map(str::to_owned) },
         headers: parts.headers,
@@ -124,7 +124,7 @@ pub(crate) fn arrive(
         client_ip,
         sent_labels,
         is_front_trusted,
-    })
+    }))
 }
 
 /// Whose API a path is of that is no operation. The list of models several have at the same path: only Anthropic's clients

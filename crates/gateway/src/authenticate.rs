@@ -12,7 +12,7 @@ use topdog_domain::labels::Labels;
 
 /// A request whose caller is known.
 pub(crate) struct Authenticated {
-    pub(crate) arrived: Arrived,
+    pub(crate) arrived: Box<Arrived>,
     pub(crate) caller: Arc<Caller>,
 }
 
@@ -26,7 +26,7 @@ static OTHER_KEY_HEADERS: [HeaderName; 3] = [
 pub(crate) fn authenticate(
     worker: &Worker,
     trail: &Trail,
-    arrived: Arrived,
+    arrived: Box<Arrived>,
 ) -> Result<Authenticated, Refusal> {
     let text = presented(&arrived.headers)?;
     let token = Token::parse(text).ok_or(Refusal::UnknownKey)?;

@@ -194,6 +194,7 @@ pub(crate) async fn entitle(
     Authenticated { arrived, caller }: Authenticated,
     share: &mut Share,
 ) -> Result<Box<Entitled>, Refusal> {
+    let arrived = *arrived;
     let (operation, addressed) = match arrived.wanted {
         Wanted::Operation(operation) => (operation, None),
         Wanted::Addressed(addressed) => (addressed.operation, Some(addressed)),

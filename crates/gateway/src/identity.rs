@@ -1,7 +1,9 @@
-//! Request ids: UUIDv7, made without a lock or a system call.
+//! Names that a request gets: its id, a UUIDv7 made without a lock or a system call, and its client's address as text.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::Arc;
 use topdog_domain::{RequestId, Timestamp};
 use uuid::Builder;
 
@@ -37,5 +39,24 @@ impl RequestIds {
         let mixed = (state ^ self.stream ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+}
+
+/// The text of the address that was written last: most requests come from where the one before came from.
+#[derive(Default)]
+pub(crate) struct AddressText(RefCell<Option<(IpAddr, Arc<str>)>>);
+
+impl AddressText {
+    /// The address as records have it.
+    pub(crate) fn of(&self, ip: IpAddr) -> Arc<str> {
+        let mut last = self.0.borrow_mut();
+        if let Some((of, text)) = &*last
+            && *of == ip
+        {
+            return text.clone();
+        }
+        let text: Arc<str> = ip.to_string().into();
+        *last = Some((ip, text.clone()));
+        text
     }
 }

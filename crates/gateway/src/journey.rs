@@ -21,7 +21,7 @@ use topdog_domain::Refusal;
 use topdog_domain::api_key::Scope;
 
 /// Answers a request of the data plane. Whatever happens, there is an answer, and it is measured.
-pub(crate) async fn travel(worker: &Rc<Worker>, request: Request<ClientBody>, peer: IpAddr) -> Answer {
+pub(crate) async fn travel(worker: &Rc<Worker>, request: Box<Request<ClientBody>>, peer: IpAddr) -> Answer {
     let trail = Trail::new(worker);
     let answered = {
         let journey = pin!(journey(worker, &trail, request, peer));
@@ -47,10 +47,10 @@ async fn recorded(worker: &Worker, trail: &Trail, refusal: Refusal) -> Refusal {
 async fn journey(
     worker: &Rc<Worker>,
     trail: &Trail,
-    request: Request<ClientBody>,
+    request: Box<Request<ClientBody>>,
     peer: IpAddr,
 ) -> Result<Answer, Refusal> {
-    let arrived: Arrived = arrive(worker, trail, request, peer)?;
+    let arrived: Box<Arrived> = arrive(worker, trail, request, peer)?;
     let authenticated = authenticate(worker, trail, arrived)?;
     let share = Share::take(worker, trail, &authenticated.caller)?;
     if authenticated.arrived.wanted.is_of_provider() {

@@ -5,7 +5,7 @@ use crate::cutoff::Cutoff;
 use crate::edge;
 use crate::edge::places::Places;
 use crate::forward::Resets;
-use crate::identity::RequestIds;
+use crate::identity::{AddressText, RequestIds};
 use crate::routes::Routes;
 use std::pin::pin;
 use std::rc::Rc;
@@ -64,6 +64,7 @@ pub(crate) struct Worker {
     pub(crate) pool: Pool,
     pub(crate) spool: Box<dyn SpoolHandle>,
     pub(crate) ids: RequestIds,
+    pub(crate) addresses: AddressText,
     pub(crate) routes: Routes,
     pub(crate) resets: Resets,
     pub(crate) cutoff: Cutoff,
@@ -80,6 +81,7 @@ impl Worker {
             pool: Pool::new(gateway.parts.egress.clone(), settings),
             spool: gateway.parts.spool.handle(),
             ids: RequestIds::new(),
+            addresses: AddressText::default(),
             routes: Routes::new(&gateway.config.providers),
             resets: Resets::new(),
             cutoff: Cutoff::default(),

@@ -48,7 +48,7 @@ impl Edit {
 }
 
 fn model_edit(body: &Bytes, marks: &Marks, model: &str) -> Option<Edit> {
-    let value = serde_json::Value::from(model).to_string();
+    let value = quoted(model);
     match marks.model {
         Some(span) if body.get(span.start..span.end) == Some(value.as_bytes()) => None,
         Some(span) => Some(Edit { span, text: Text::Made(value) }),
@@ -57,6 +57,19 @@ fn model_edit(body: &Bytes, marks: &Marks, model: &str) -> Option<Edit> {
             Some(Edit { span: at(marks.inside), text: Text::Made(format!("\"model\":{value}{comma}")) })
         }
     }
+}
+
+/// The name as a JSON string. Nearly none has anything to escape.
+fn quoted(model: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    if !model.bytes().all(is_plain) {
+        return serde_json::Value::from(model).to_string();
+    }
+    let mut quoted = String::with_capacity(model.len() + 2);
+    quoted.push('"');
+    quoted.push_str(model);
+    quoted.push('"');
+    quoted
 }
 
 fn usage_edit(marks: &Marks) -> Option<Edit> {

@@ -1,8 +1,10 @@
 //! What is hashed of an entry, as text: whole, or only what is not said by the one before.
 
-use super::{Actor, AuditDraft, AuditOutcome};
+use super::{Actor, Appended, AuditDraft, AuditOutcome};
+use crate::usage::{KeyUse, RequestRecord};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 use uuid::Uuid;
 
 /// Fields of an entry.
@@ -14,37 +16,76 @@ const FIELDS: usize = 11;
 pub(super) struct Body {
     text: String,
     ends: [usize; FIELDS],
+    written: usize,
 }
 
 impl Body {
-    /// Becomes the body of a draft in that place.
-    pub(super) fn write(&mut self, seq: u64, draft: &AuditDraft) {
+    /// Becomes the body of an entry in that place.
+    pub(super) fn write(&mut self, seq: u64, entry: Appended<'_>) {
         self.text.clear();
-        let Self { text, ends } = self;
-        let mut ends = ends.iter_mut();
-        let mut field = |name: &str, put: &dyn Fn(&mut String)| {
-            text.push(if text.is_empty() { '{' } else { ',' });
-            put_text(name, text);
-            text.push(':');
-            put(text);
-            if let Some(end) = ends.next() {
-                *end = text.len();
-            }
-        };
-        field("action", &|text| put_text(&draft.action, text));
-        field("actor", &|text| put_actor(&draft.actor, text));
-        field("at", &|text| put_number(draft.at.micros(), text));
-        field("detail", &|text| put_detail(&draft.detail, text));
-        field("id", &|text| put_id(crate::RecordId::PREFIX, draft.id.uuid(), text));
-        field("ip", &|text| put_or_null(draft.ip.as_deref(), text, put_text));
-        field("org", &|text| put_id(crate::OrgId::PREFIX, draft.org.uuid(), text));
-        field("outcome", &|text| put_text(outcome_name(draft.outcome), text));
-        field("request", &|text| {
+        self.written = 0;
+        match entry {
+            Appended::Draft(draft) => self.write_draft(seq, draft),
+            Appended::KeyUse(record, used) => self.write_key_use(seq, record, used),
+        }
+        self.text.push('}');
+    }
+
+    fn write_draft(&mut self, seq: u64, draft: &AuditDraft) {
+        self.field("action", |text| put_text(&draft.action, text));
+        self.field("actor", |text| put_actor(&draft.actor, text));
+        self.field("at", |text| put_number(draft.at.micros(), text));
+        self.field("detail", |text| put_detail(&draft.detail, text));
+        self.field("id", |text| put_id(crate::RecordId::PREFIX, draft.id.uuid(), text));
+        self.field("ip", |text| put_or_null(draft.ip.as_deref(), text, put_text));
+        self.field("org", |text| put_id(crate::OrgId::PREFIX, draft.org.uuid(), text));
+        self.field("outcome", |text| put_text(outcome_name(draft.outcome), text));
+        self.field("request", |text| {
             put_or_null(draft.request, text, |id, text| put_id(crate::RequestId::PREFIX, id.uuid(), text));
         });
-        field("seq", &|text| put_number(seq, text));
-        field("target", &|text| put_text(&draft.target, text));
-        text.push('}');
+        self.field("seq", |text| put_number(seq, text));
+        self.field("target", |text| put_text(&draft.target, text));
+    }
+
+    /// The same as of [`RequestRecord::key_use_audit`], without making that first.
+    fn write_key_use(&mut self, seq: u64, record: &RequestRecord, used: &KeyUse) {
+        self.field("action", |text| put_text(super::KEY_USE, text));
+        self.field("actor", |text| {
+            text.push_str("{\"id\":");
+            put_id(crate::ApiKeyId::PREFIX, record.api_key.uuid(), text);
+            text.push_str(",\"kind\":\"api_key\"}");
+        });
+        self.field("at", |text| put_number(record.at.micros(), text));
+        self.field("detail", |text| {
+            text.push_str("{\"model\":");
+            put_text(&record.model, text);
+            text.push_str(",\"operation\":");
+            put_text(record.operation.name(), text);
+            text.push_str(",\"provider\":");
+            put_text(record.provider.as_str(), text);
+            text.push_str(",\"version\":\"");
+            put_number(used.version, text);
+            text.push_str("\"}");
+        });
+        self.field("id", |text| put_id(crate::RecordId::PREFIX, record.id.uuid(), text));
+        self.field("ip", |text| put_text(&record.client_ip, text));
+        self.field("org", |text| put_id(crate::OrgId::PREFIX, record.org.uuid(), text));
+        self.field("outcome", |text| put_text(outcome_name(AuditOutcome::Success), text));
+        self.field("request", |text| put_id(crate::RequestId::PREFIX, record.request.uuid(), text));
+        self.field("seq", |text| put_number(seq, text));
+        self.field("target", |text| put_id(crate::ProviderKeyId::PREFIX, used.provider_key.uuid(), text));
+    }
+
+    fn field(&mut self, name: &'static str, put: impl FnOnce(&mut String)) {
+        let Self { text, ends, written } = self;
+        text.push_str(if text.is_empty() { "{\"" } else { ",\"" });
+        text.push_str(name);
+        text.push_str("\":");
+        put(text);
+        if let Some(end) = ends.get_mut(*written) {
+            *end = text.len();
+        }
+        *written += 1;
     }
 
     /// The whole text.
@@ -125,7 +166,7 @@ fn put_or_null<T>(value: Option<T>, text: &mut String, put: impl FnOnce(T, &mut 
 
 fn put_text(value: &str, text: &mut String) {
     // Nearly every text is written as it is.
-    if value.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+    if must_be_escaped(value) {
         // Fails for no text.
         text.push_str(&serde_json::to_string(value).unwrap_or_default());
     } else {
@@ -135,6 +176,12 @@ fn put_text(value: &str, text: &mut String) {
     }
 }
 
+/// Looks at every byte, whatever it finds, so that many are looked at at once.
+fn must_be_escaped(value: &str) -> bool {
+    let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    value.bytes().fold(false, |is_any, byte| is_any | is_special(byte))
+}
+
 fn put_id(prefix: &str, id: Uuid, text: &mut String) {
     text.push('"');
     text.push_str(prefix);
@@ -142,8 +189,9 @@ fn put_id(prefix: &str, id: Uuid, text: &mut String) {
     text.push('"');
 }
 
-fn put_number(number: impl ToString, text: &mut String) {
-    text.push_str(&number.to_string());
+fn put_number(number: impl fmt::Display, text: &mut String) {
+    // Writing into a text can't fail.
+    let _ = write!(text, "{number}");
 }
 
 /// Reads whole bodies from texts of which each says only what differs from the one before.

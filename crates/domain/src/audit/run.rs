@@ -1,7 +1,7 @@
 //! Entries that were appended together, as they are kept: what they share is said once.
 
 use super::body::{Body, BodyReader};
-use super::{AuditDraft, AuditEntry, ChainHash, link};
+use super::{Appended, AuditEntry, ChainHash, link};
 use crate::{OrgId, RecordId};
 use serde::Deserialize;
 use std::iter::{repeat, successors};
@@ -30,15 +30,15 @@ impl AuditRun {
     /// Entries in one run at the most: whoever wants one reads all of its run.
     pub const MOST: usize = 256;
 
-    /// Puts drafts behind the entry with that place and hash (0 and [`ChainHash::GENESIS`] for a new chain).
+    /// Puts entries behind the entry with that place and hash (0 and [`ChainHash::GENESIS`] for a new chain).
     #[must_use]
-    pub fn behind((mut seq, prev): (u64, ChainHash), org: OrgId, drafts: &[&AuditDraft]) -> Self {
-        let mut bodies = String::with_capacity(LINE_BYTES * drafts.len());
-        let mut hashes = Vec::with_capacity(32 * drafts.len());
+    pub fn behind((mut seq, prev): (u64, ChainHash), org: OrgId, entries: &[Appended<'_>]) -> Self {
+        let mut bodies = String::with_capacity(LINE_BYTES * entries.len());
+        let mut hashes = Vec::with_capacity(32 * entries.len());
         let (mut body, mut before, mut hash) = (Body::default(), Body::default(), prev);
-        for draft in drafts {
+        for entry in entries {
             seq = seq.saturating_add(1);
-            body.write(seq, draft);
+            body.write(seq, *entry);
             hash = link(hash, body.as_str());
             hashes.extend(hash.0);
             if bodies.is_empty() {
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::Timestamp;
     use crate::audit::tests::draft;
-    use crate::audit::{Actor, ChainFault, ChainVerifier};
+    use crate::audit::{Actor, AuditDraft, ChainFault, ChainVerifier};
     use proptest::prelude::*;
 
     /// Drafts of one organisation, of which neighbours may have fields in common.
@@ -152,7 +152,11 @@ mod tests {
     }
 
     fn run_of(drafts: &[AuditDraft]) -> AuditRun {
-        AuditRun::behind((0, ChainHash::GENESIS), drafts[0].org, &drafts.iter().collect::<Vec<_>>())
+        AuditRun::behind(
+            (0, ChainHash::GENESIS),
+            drafts[0].org,
+            &drafts.iter().map(Appended::Draft).collect::<Vec<_>>(),
+        )
     }
 
     fn check(run: &AuditRun) -> Result<(), ChainFault> {
@@ -278,7 +282,11 @@ mod tests {
         let org = OrgId::new();
         let drafts = ["a", "b", "c"]
             .map(|action| AuditDraft::new(Timestamp::from_micros(1), org, Actor::System, action, ""));
-        let sound = AuditRun::behind((5, ChainHash::GENESIS), org, &drafts.iter().collect::<Vec<_>>());
+        let sound = AuditRun::behind(
+            (5, ChainHash::GENESIS),
+            org,
+            &drafts.iter().map(Appended::Draft).collect::<Vec<_>>(),
+        );
         let places = |run: &AuditRun, after, floor| -> Vec<u64> {
             run.entries_behind(after, floor).iter().map(|entry| entry.seq).collect()
         };

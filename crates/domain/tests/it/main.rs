@@ -5,6 +5,8 @@ mod catalogue;
 #[cfg(test)]
 mod guardrail;
 #[cfg(test)]
+mod key_use_audit;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod policy;

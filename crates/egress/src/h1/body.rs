@@ -10,18 +10,18 @@ use crate::error::{BodyError, Lost};
 
 /// The body of an answer, read from its connection as it is asked for.
 pub(crate) struct Body {
-    line: Option<Line>,
+    line: Option<Box<Line>>,
     framing: Framing,
     is_reusable: bool,
 }
 
 impl Body {
-    pub(super) fn new(line: Line, framing: Framing, is_reusable: bool) -> Self {
+    pub(super) fn new(line: Box<Line>, framing: Framing, is_reusable: bool) -> Self {
         Self { line: Some(line), framing, is_reusable }
     }
 
     /// The connection, once the body is over and where another exchange may begin on it.
-    pub(crate) fn take_line(&mut self) -> Option<Line> {
+    pub(crate) fn take_line(&mut self) -> Option<Box<Line>> {
         if self.framing != Framing::Over {
             return None;
         }

@@ -1,11 +1,12 @@
 //! Heads: how a request's is written, and how an answer's is read.
 
 use std::io::Write as _;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 
 use super::framing::Framing;
 use crate::error::Lost;
@@ -22,12 +23,12 @@ pub(super) enum Length {
 }
 
 /// Writes request line and fields; the framing is ours alone to say.
-pub(super) fn write(parts: &http::request::Parts, length: Length, out: &mut Vec<u8>) {
-    out.extend_from_slice(parts.method.as_str().as_bytes());
+pub(super) fn write<B>(request: &Request<B>, length: Length, out: &mut Vec<u8>) {
+    out.extend_from_slice(request.method().as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(parts.uri.path_and_query().map_or("/", |path| path.as_str()).as_bytes());
+    out.extend_from_slice(request.uri().path_and_query().map_or("/", |path| path.as_str()).as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    for (name, value) in &parts.headers {
+    for (name, value) in request.headers() {
         if name == CONTENT_LENGTH || name == TRANSFER_ENCODING || name == CONNECTION {
             continue;
         }
@@ -37,7 +38,7 @@ pub(super) fn write(parts: &http::request::Parts, length: Length, out: &mut Vec<
         out.extend_from_slice(b"\r\n");
     }
     match length {
-        Length::Known(0) if !parts.method.is_safe() => out.extend_from_slice(b"content-length: 0\r\n"),
+        Length::Known(0) if !request.method().is_safe() => out.extend_from_slice(b"content-length: 0\r\n"),
         Length::Known(0) => {}
         Length::Known(length) => {
             // Writing into a vector can't fail.
@@ -80,9 +81,10 @@ fn read(buffer: &[u8]) -> Result<Option<(usize, Read)>, Lost> {
     if buffer.is_empty() {
         return Ok(None);
     }
-    let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
-    let mut parsed = httparse::Response::new(&mut fields);
-    let length = match parsed.parse(buffer) {
+    let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    let length = match parser.parse_response_with_uninit_headers(&mut parsed, buffer, &mut fields) {
         Ok(httparse::Status::Complete(length)) if length <= MOST_BYTES => {
             if has_bare_line_feed(buffer.get(..length).unwrap_or_default()) {
                 return Err(Lost::Malformed);
@@ -99,8 +101,12 @@ fn read(buffer: &[u8]) -> Result<Option<(usize, Read)>, Lost> {
         Ok((name, start..start + field.value.len()))
     };
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Lost::Malformed)?;
-    let fields = parsed.headers.iter().map(field).collect::<Result<_, Lost>>()?;
-    Ok(Some((length, Read { status, is_1_1: parsed.version == Some(1), fields })))
+    let mut read =
+        Read { status, is_1_1: parsed.version == Some(1), fields: Vec::with_capacity(parsed.headers.len()) };
+    for header in parsed.headers.iter() {
+        read.fields.push(field(header)?);
+    }
+    Ok(Some((length, read)))
 }
 
 /// httparse takes a line feed alone for a line's end; others see one line there, and no field of its own.

@@ -5,6 +5,7 @@
 //! hyper where an answer could be read in two ways (RFC 9112, 6.3), and keeps no connection of which it isn't sure.
 
 mod body;
+mod deadline;
 mod framing;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -25,10 +26,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{Request, Response};
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::body::RequestBody;
 use crate::error::Lost;
+use deadline::Deadline;
 use head::AnswerHead;
 
 /// A connection between two exchanges; dropping it closes the socket at once.
@@ -38,7 +40,20 @@ pub struct Line {
     write: Vec<u8>,
     /// How much the next read asks for: small for events of a stream, large for a large answer.
     read_size: usize,
+    deadline: Deadline,
 }
+
+/// How long a peer may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    /// From the request to the head of its answer.
+    pub(crate) head: Duration,
+    /// Without taking anything of the request.
+    pub(crate) send_idle: Duration,
+}
+
+/// Longer than any exchange.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// Why there is no answer.
 pub(crate) enum Failure {
@@ -46,11 +61,19 @@ pub(crate) enum Failure {
     Unsent(Box<Request<RequestBody>>),
     /// The request may have been acted upon.
     Lost(Lost),
+    /// No head came in time; the request may be acted upon.
+    Late,
 }
 
 impl Line {
     pub(crate) fn new(wire: Wire) -> Self {
-        Self { wire, read: BytesMut::new(), write: Vec::new(), read_size: SMALLEST_READ }
+        Self {
+            wire,
+            read: BytesMut::new(),
+            write: Vec::new(),
+            read_size: SMALLEST_READ,
+            deadline: Deadline::default(),
+        }
     }
 
     /// Whether the peer has said nothing since the last exchange: neither its end, nor anything unasked for.
@@ -60,17 +83,22 @@ impl Line {
         self.read.is_empty() && self.poll_read(&mut context).is_pending()
     }
 
-    /// Sends an origin-form request that carries its `Host`, and waits for the head of the answer. The peer may take
-    /// nothing of the request for `most_idle`.
+    /// Sends an origin-form request that carries its `Host`, and waits for the head of the answer.
     pub(crate) async fn send(
-        mut self,
-        request: Request<RequestBody>,
-        most_idle: Duration,
+        mut self: Box<Self>,
+        mut request: Box<Request<RequestBody>>,
+        patience: Patience,
     ) -> Result<Response<Body>, Failure> {
-        let (parts, body) = request.into_parts();
-        let mut outgoing = Outgoing::begin(&parts, body, most_idle, &mut self.write);
-        let answered = poll_fn(|cx| self.poll_exchange(&mut outgoing, cx)).await;
-        match answered {
+        let now = Instant::now();
+        let due = now.checked_add(patience.head).unwrap_or(now + FOR_EVER);
+        let mut outgoing = Outgoing::begin(&mut request, patience.send_idle, &mut self.write);
+        let answered = poll_fn(|cx| match self.poll_exchange(&mut outgoing, cx) {
+            Poll::Ready(answered) => Poll::Ready(Some(answered)),
+            Poll::Pending if self.deadline.has_passed(due, cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        match answered.ok_or(Failure::Late)? {
             Ok(head) => {
                 let is_reusable = head.is_persistent && outgoing.is_sent(&self.write);
                 self.write.clear();
@@ -78,7 +106,10 @@ impl Line {
                 Ok(head.answer.map(|framing| Body::new(self, framing, is_reusable)))
             }
             Err(Lost::Closed) if outgoing.written == 0 => match outgoing.taken_back() {
-                Some(body) => Err(Failure::Unsent(Box::new(Request::from_parts(parts, body)))),
+                Some(body) => {
+                    *request.body_mut() = body;
+                    Err(Failure::Unsent(request))
+                }
                 None => Err(Failure::Lost(Lost::Closed)),
             },
             Err(lost) => Err(Failure::Lost(lost)),
@@ -175,16 +206,11 @@ enum Going {
 }
 
 impl Outgoing {
-    fn begin(
-        parts: &http::request::Parts,
-        body: RequestBody,
-        most_idle: Duration,
-        write: &mut Vec<u8>,
-    ) -> Self {
+    fn begin(request: &mut Request<RequestBody>, most_idle: Duration, write: &mut Vec<u8>) -> Self {
         write.clear();
-        let body = match body {
+        let body = match std::mem::replace(request.body_mut(), RequestBody::empty()) {
             RequestBody::Full(body) => {
-                head::write(parts, head::Length::Known(body.len() as u64), write);
+                head::write(request, head::Length::Known(body.len() as u64), write);
                 if body.len() <= LARGEST_JOINED_BODY {
                     write.extend_from_slice(&body);
                     Going::Joined(body)
@@ -192,9 +218,9 @@ impl Outgoing {
                     Going::Whole { left: body.clone(), body }
                 }
             }
-            RequestBody::Stream(_) => {
+            body @ RequestBody::Stream(_) => {
                 let length = body.size_hint().exact().map_or(head::Length::Chunked, head::Length::Known);
-                head::write(parts, length, write);
+                head::write(request, length, write);
                 Going::Stream { body, is_chunked: matches!(length, head::Length::Chunked) }
             }
         };

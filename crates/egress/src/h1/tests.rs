@@ -148,9 +148,8 @@ fn a_request_is_framed_by_us_alone() {
         .header("connection", "close")
         .body(())
         .unwrap();
-    let (parts, ()) = request.into_parts();
     let mut out = Vec::new();
-    head::write(&parts, head::Length::Known(3), &mut out);
+    head::write(&request, head::Length::Known(3), &mut out);
     assert_eq!(
         String::from_utf8(out).unwrap(),
         "POST /v1/x?a=b HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\n"

@@ -234,7 +234,7 @@ async fn a_peer_that_does_not_read_the_request_is_given_up() {
     let endless = stream::repeat_with(|| Ok(http_body::Frame::data(Bytes::from_static(&[b'a'; 64 * 1024]))));
     let whole = Bytes::from(vec![b'a'; 64 << 20]);
     for body in [RequestBody::stream(StreamBody::new(endless)), RequestBody::Full(whole)] {
-        let request = Request::post("/").body(body).unwrap();
+        let request = Box::new(Request::post("/").body(body).unwrap());
         let send = async { soon(pool.send(&origin, request)).await.map(|_| ()) };
         let (_deaf, result) = tokio::join!(upstream.accept(), send);
         assert_eq!(result.unwrap_err(), SendError::HeadTimeout);
@@ -290,7 +290,7 @@ async fn a_streamed_body_goes_out_as_it_comes_and_its_failure_is_its_own() {
     let origin = upstream.origin();
     let frames = [Ok(http_body::Frame::data(Bytes::from_static(b"part"))), Err("client gone".into())];
     let body = RequestBody::stream(StreamBody::new(stream::iter(frames)));
-    let request = Request::post("/upload").body(body).unwrap();
+    let request = Box::new(Request::post("/upload").body(body).unwrap());
     let (_, result) = tokio::join!(
         async {
             let mut peer = upstream.accept().await;

@@ -128,6 +128,6 @@ impl Resolve for Answers {
     }
 }
 
-pub(crate) fn post(path: &str, body: &'static str) -> Request<RequestBody> {
-    Request::post(path).body(RequestBody::Full(body.into())).unwrap()
+pub(crate) fn post(path: &str, body: &'static str) -> Box<Request<RequestBody>> {
+    Box::new(Request::post(path).body(RequestBody::Full(body.into())).unwrap())
 }

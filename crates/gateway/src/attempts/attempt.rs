@@ -27,7 +27,7 @@ use topdog_vault::OpenedKey;
 /// An attempt that can be sent.
 pub(super) struct Sending {
     pub(super) target: Rc<Target>,
-    pub(super) request: Request<RequestBody>,
+    pub(super) request: Box<Request<RequestBody>>,
     pub(super) to: Goal,
 }
 

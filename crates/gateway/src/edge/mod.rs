@@ -199,7 +199,7 @@ where
         let worker = edge.worker.clone();
         async move {
             Ok::<_, Infallible>(match host::check_h2(&request) {
-                Ok(()) => answer(&worker, request.map(ClientBody::h2), peer).await,
+                Ok(()) => answer(&worker, Box::new(request.map(ClientBody::h2)), peer).await,
                 Err(refusal) => turned_away(&worker, &refusal, Audience::of(request.uri().path().as_bytes())),
             })
         }
@@ -253,12 +253,16 @@ const MOST_H2_RESETS: usize = 50;
 /// A slow reader of one stream holds at most this many bytes.
 const H2_SEND_BUFFER: usize = 64 * 1024;
 
-async fn answer(worker: &Rc<Worker>, request: Request<ClientBody>, peer: SocketAddr) -> Response<AnswerBody> {
+async fn answer(
+    worker: &Rc<Worker>,
+    request: Box<Request<ClientBody>>,
+    peer: SocketAddr,
+) -> Response<AnswerBody> {
     if is_of_models(request.uri().path()) {
         return travel(worker, request, peer.ip()).await;
     }
     let client = SocketAddr::new(client_ip(worker, request.headers(), peer.ip()), peer.port());
-    Box::pin(worker.parts().control.call(request, client)).await.map(AnswerBody::Control)
+    Box::pin(worker.parts().control.call(*request, client)).await.map(AnswerBody::Control)
 }
 
 /// What is no request, or none of ours, is refused before its journey begins.

@@ -185,16 +185,36 @@ pub(crate) fn say(
         headers.insert(X_ATTEMPTS, HeaderValue::from(trail.attempts.get()));
     }
     let overhead = u64::try_from(settlement.overhead().as_micros()).unwrap_or(u64::MAX);
-    headers.insert(X_OVERHEAD, HeaderValue::from(overhead));
+    headers.insert(X_OVERHEAD, number(overhead));
     if let Some(org) = settlement.org()
         && let Limit::Of(limit) = org.tier.llm_requests_per_day
     {
         let remaining = org.meters.llm_requests.remaining(Limit::Of(limit), trail.at).unwrap_or_default();
-        headers.insert(X_LIMIT, HeaderValue::from(limit));
-        headers.insert(X_REMAINING, HeaderValue::from(remaining));
+        headers.insert(X_LIMIT, number(limit));
+        headers.insert(X_REMAINING, number(remaining));
         headers.insert(X_RESET, worker.resets.header(trail.at));
     }
 }
+
+/// A number as a header's value, with one allocation of just its size.
+fn number(mut number: u64) -> HeaderValue {
+    let mut digits = [b'0'; MOST_DIGITS];
+    let mut length = 0;
+    for digit in digits.iter_mut().rev() {
+        // Below ten, and so a digit.
+        *digit += (number % 10).to_le_bytes()[0];
+        length += 1;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    let digits = digits.get(MOST_DIGITS - length..).unwrap_or_default();
+    HeaderValue::from_bytes(digits).unwrap_or(HeaderValue::from_static("0"))
+}
+
+/// Of a number of 64 bits.
+const MOST_DIGITS: usize = 20;
 
 /// The seconds to the day's end as a header, made once a second.
 pub(crate) struct Resets(RefCell<(u64, HeaderValue)>);

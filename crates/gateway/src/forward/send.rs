@@ -28,7 +28,7 @@ pub(crate) fn request(
     target: &Target,
     key: Option<&OpenedKey>,
     entitled: Box<Entitled>,
-) -> Result<Request<RequestBody>, Refusal> {
+) -> Result<Box<Request<RequestBody>>, Refusal> {
     let Entitled { operation, headers, query, outgoing, route, .. } = *entitled;
     let native =
         || target.uri(operation, &route.model, query.as_deref()).ok_or(Refusal::BadHeader("the query"));
@@ -55,8 +55,8 @@ pub(crate) fn request(
     Ok(request)
 }
 
-fn post(uri: Uri, headers: HeaderMap, body: RequestBody) -> Request<RequestBody> {
-    let mut request = Request::new(body);
+fn post(uri: Uri, headers: HeaderMap, body: RequestBody) -> Box<Request<RequestBody>> {
+    let mut request = Box::new(Request::new(body));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;

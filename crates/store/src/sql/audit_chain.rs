@@ -7,7 +7,7 @@ use super::many_rows::ManyRows;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use topdog_domain::OrgId;
-use topdog_domain::audit::{AuditDraft, AuditRun, ChainHash};
+use topdog_domain::audit::{Appended, AuditDraft, AuditRun, ChainHash};
 use topdog_domain::ports::PortError;
 
 /// Binds the columns of heads.
@@ -24,7 +24,8 @@ macro_rules! bind_heads {
 /// Appends the drafts to their chains, in their order.
 pub(super) async fn append(tx: &mut Tx, drafts: &[&AuditDraft]) -> Result<(), PortError> {
     let heads = lock(tx, drafts.iter().map(|draft| draft.org).collect()).await?;
-    append_behind(tx, heads, drafts).await
+    let entries: Vec<Appended<'_>> = drafts.iter().map(|draft| Appended::Draft(draft)).collect();
+    append_behind(tx, heads, &entries).await
 }
 
 /// Heads of chains, which this transaction holds until its end.
@@ -48,20 +49,20 @@ pub(super) async fn lock(tx: &mut Tx, orgs: BTreeSet<OrgId>) -> Result<Heads, Po
     Ok(Heads(heads))
 }
 
-/// Appends the drafts to the chains whose heads these are, in their order.
+/// Appends entries to the chains whose heads these are, in their order.
 pub(super) async fn append_behind(
     tx: &mut Tx,
     Heads(mut heads): Heads,
-    drafts: &[&AuditDraft],
+    entries: &[Appended<'_>],
 ) -> Result<(), PortError> {
-    let mut chains: BTreeMap<OrgId, Vec<&AuditDraft>> = BTreeMap::new();
-    drafts.iter().for_each(|draft| chains.entry(draft.org).or_default().push(draft));
+    let mut chains: BTreeMap<OrgId, Vec<Appended<'_>>> = BTreeMap::new();
+    entries.iter().for_each(|entry| chains.entry(entry.org()).or_default().push(*entry));
     heads.retain(|org, _| chains.contains_key(org));
     let mut runs: Vec<AuditRun> = Vec::with_capacity(chains.len());
-    for (org, drafts) in chains {
+    for (org, entries) in chains {
         let head = heads.entry(org).or_insert(GENESIS);
-        for drafts in drafts.chunks(AuditRun::MOST) {
-            let run = AuditRun::behind(*head, org, drafts);
+        for entries in entries.chunks(AuditRun::MOST) {
+            let run = AuditRun::behind(*head, org, entries);
             *head = run.head();
             runs.push(run);
         }

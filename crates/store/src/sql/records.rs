@@ -10,7 +10,7 @@ use crate::runs::{self, Head, Run};
 use async_trait::async_trait;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
-use topdog_domain::audit::AuditDraft;
+use topdog_domain::audit::{Appended, AuditDraft};
 use topdog_domain::ports::{Batch, PortError, RecordSink};
 use topdog_domain::usage::RequestRecord;
 use topdog_domain::{OrgId, RecordId, Timestamp};
@@ -39,10 +39,11 @@ impl RecordSink for Store {
         }
         request_runs::add(&mut tx, new_runs).await?;
         let audits = add_audit_ids(&mut tx, &batch.audits).await?;
-        let key_uses: Vec<AuditDraft> = requests.iter().filter_map(|record| record.key_use_audit()).collect();
-        let mut drafts: Vec<&AuditDraft> = audits.into_iter().chain(&key_uses).collect();
-        drafts.sort_by_key(|draft| draft.at);
-        audit_chain::append_behind(&mut tx, heads, &drafts).await?;
+        let key_uses = requests.iter().filter_map(|record| record.unaudited_key_use());
+        let mut entries: Vec<Appended<'_>> =
+            audits.into_iter().map(Appended::Draft).chain(key_uses).collect();
+        entries.sort_by_key(Appended::at);
+        audit_chain::append_behind(&mut tx, heads, &entries).await?;
         tx.commit().await
     }
 

@@ -18,6 +18,7 @@ mod node;
 mod node_metrics;
 mod open_files;
 mod operator_token;
+mod pages;
 mod private_file;
 mod root_key;
 mod signals;
@@ -69,6 +70,7 @@ pub(crate) fn run(arguments: &ServeArguments, whereabouts: &Whereabouts) -> Exit
 }
 
 fn prepare(arguments: &ServeArguments, whereabouts: &Whereabouts) -> anyhow::Result<()> {
+    pages::take_small();
     let environment = Environment::of_process();
     let temporary = match &whereabouts.named_data_dir {
         None if arguments.demo => Some(TemporaryDir::new()?),

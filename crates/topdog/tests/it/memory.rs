@@ -35,3 +35,12 @@ async fn a_thousand_open_streams_take_less_than_a_hundred_mb_without_optimisatio
     assert!(grown < 100 * MIB, "{grown} bytes for {STREAMS} streams");
     assert_eq!(upstream.requests().len(), STREAMS);
 }
+
+/// What the allocator is given huge pages for counts whole where one byte of it is touched.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_takes_no_huge_pages() {
+    let place = Place::new();
+    let server = place.start(&Setup::default()).await;
+    assert_eq!(server.status_line("THP_enabled:"), "0");
+}

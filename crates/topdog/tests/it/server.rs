@@ -302,9 +302,13 @@ impl<'a> Server<'a> {
     }
 
     fn status_bytes(&self, name: &str) -> u64 {
+        self.status_line(name).trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+    }
+
+    /// What the kernel says of the process under that name.
+    pub(crate) fn status_line(&self, name: &str) -> String {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+        status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
     }
 
     /// A connection to the gateway.

@@ -14,7 +14,7 @@ use topdog_domain::Refusal;
 
 /// A request that has come, and the rest of it that may be coming.
 pub(super) struct Arrival {
-    pub(super) request: Request<ClientBody>,
+    pub(super) request: Box<Request<ClientBody>>,
     pub(super) upload: Upload,
     pub(super) asked: Asked,
 }
@@ -106,7 +106,7 @@ fn take(
             (ClientBody::coming(inbox), upload, used)
         }
     };
-    (Some(Ok(Arrival { request: request.map(|()| body), upload, asked })), length + used)
+    (Some(Ok(Arrival { request: Box::new(request.map(|()| body)), upload, asked })), length + used)
 }
 
 /// The bytes of the empty lines at the beginning.

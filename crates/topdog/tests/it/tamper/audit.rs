@@ -3,7 +3,7 @@
 use crate::engines::{Database, on_both_engines};
 use crate::server::{Place, Server, Setup};
 use serde_json::{Value, json};
-use topdog_domain::audit::{Actor, AuditDraft, AuditRun, ChainHash};
+use topdog_domain::audit::{Actor, Appended, AuditDraft, AuditRun, ChainHash};
 use topdog_domain::{OrgId, Timestamp};
 
 /// How long the runs of the chain are: the second one ends where a page of the API does.
@@ -42,7 +42,11 @@ impl Rows {
         let (seq, hash) = self.runs.last().map_or((0, ChainHash::GENESIS), Run::end);
         let draft = |n| AuditDraft::new(Timestamp::from_micros(1), org, Actor::System, "test.entry", n);
         let drafts: Vec<AuditDraft> = (0..length).map(draft).collect();
-        let run = AuditRun::behind((seq.unsigned_abs(), hash), org, &drafts.iter().collect::<Vec<_>>());
+        let run = AuditRun::behind(
+            (seq.unsigned_abs(), hash),
+            org,
+            &drafts.iter().map(Appended::Draft).collect::<Vec<_>>(),
+        );
         self.runs.push(Run {
             last_seq: run.last_seq.cast_signed(),
             bodies: run.bodies,

@@ -35,7 +35,25 @@ impl TokenUsage {
             .saturating_add(self.output)
             .saturating_add(self.reasoning)
     }
+
+    /// The tokens as far as one request can have used them: a provider, which may be a customer's own, can tell any
+    /// number, and sums over many requests must stay sums.
+    #[must_use]
+    pub fn believable(self) -> Self {
+        let most = |tokens: u64| tokens.min(MOST_TOKENS);
+        Self {
+            input: most(self.input),
+            cache_read: most(self.cache_read),
+            cache_write_5m: most(self.cache_write_5m),
+            cache_write_1h: most(self.cache_write_1h),
+            output: most(self.output),
+            reasoning: most(self.reasoning),
+        }
+    }
 }
+
+/// A hundred times what any model reads or writes in one request.
+const MOST_TOKENS: u64 = 1_000_000_000;
 
 /// Where a token count comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

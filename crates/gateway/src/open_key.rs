@@ -32,7 +32,8 @@ pub(crate) async fn open_key(
     mut reserved: Reserved,
 ) -> Result<Opened, Refusal> {
     let Reserved { entitled, settlement } = &mut reserved;
-    let is_audited = trail.labels.get().segment.is_regulated();
+    // A stream may last for minutes: should the process be killed meanwhile, there will be no record of it.
+    let is_audited = trail.labels.get().segment.is_regulated() || entitled.is_stream;
     match find_key(worker, trail, entitled, settlement, is_audited).await {
         Ok(key) => Ok(Opened { reserved, key }),
         Err(refusal) => {
@@ -72,7 +73,8 @@ pub(crate) async fn find_key(
         _ => opened,
     };
     if is_audited {
-        worker.spool.append_audit(&draft(trail, entitled, key, "provider_key.use"));
+        let used = draft(trail, entitled, key, "provider_key.use");
+        worker.spool.append_audit(&used.with("operation", entitled.operation.name()));
     }
     if trail.labels.get().segment.is_regulated() {
         worker.spool.durable().await.map_err(|_| Refusal::RecordsUnavailable)?;

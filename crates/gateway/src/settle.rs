@@ -262,7 +262,7 @@ impl Settlement {
     /// That is known of the tokens by now.
     pub(crate) fn learnt(&mut self, Learnt { tokens, text_bytes, untold_text_bytes }: Learnt) {
         self.change(|open| {
-            open.facts.tokens = tokens.or(open.facts.tokens);
+            open.facts.tokens = tokens.map(TokenUsage::believable).or(open.facts.tokens);
             open.facts.delivered_text_bytes = text_bytes;
             open.facts.untold_text_bytes = untold_text_bytes;
         });

@@ -175,11 +175,21 @@ fn truth_of(field: &'static str, value: &Value<'_>) -> Result<bool, BadBody> {
 fn count_of(field: &'static str, value: &Value<'_>) -> Result<Option<u64>, BadBody> {
     match value.kind {
         Kind::Null => Ok(None),
-        Kind::Number => {
-            value.raw.parse().map(Some).map_err(|_| wrong_type(field, "an integer of 0 or more", value))
-        }
-        _ => Err(wrong_type(field, "an integer", value)),
+        Kind::Number => Ok(whole_number(value.raw)),
+        _ => Err(wrong_type(field, "a number", value)),
     }
+}
+
+/// The number, where it counts something, however it is written. Whether the provider takes another, such as the -1
+/// that means no limit to some, is for the provider to say.
+fn whole_number(raw: &str) -> Option<u64> {
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    raw.parse().ok().or_else(|| {
+        let number: f64 = raw.parse().ok()?;
+        let is_count = (0.0..=MOST).contains(&number) && number.fract() == 0.0;
+        // Without an exponent and a fraction it is the same digits.
+        if is_count { format!("{number:.0}").parse().ok() } else { None }
+    })
 }
 
 fn wrong_type(field: &'static str, expected: &'static str, value: &Value<'_>) -> BadBody {

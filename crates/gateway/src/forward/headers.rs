@@ -43,8 +43,8 @@ const OURS: [HeaderName; 13] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
-/// What a provider says to us, not to the client: who may come in, above all.
-const THEIRS: [HeaderName; 8] = [
+/// What a provider says to us, or of its own origin, and not to the client: who may come in, above all.
+const THEIRS: [HeaderName; 14] = [
     header::SET_COOKIE,
     header::SERVER,
     header::DATE,
@@ -53,9 +53,16 @@ const THEIRS: [HeaderName; 8] = [
     HeaderName::from_static("authentication-info"),
     HeaderName::from_static("openai-organization"),
     HeaderName::from_static("alt-svc"),
+    // What a browser would keep, or do, for our origin.
+    header::STRICT_TRANSPORT_SECURITY,
+    header::LOCATION,
+    header::REFRESH,
+    HeaderName::from_static("clear-site-data"),
+    HeaderName::from_static("nel"),
+    HeaderName::from_static("report-to"),
 ];
 
-const THEIR_PREFIXES: [&str; 2] = ["x-topdog-", "proxy-"];
+const THEIR_PREFIXES: [&str; 4] = ["x-topdog-", "proxy-", "access-control-", "cross-origin-"];
 
 const OUR_PREFIXES: [&str; 2] = ["x-forwarded-", "x-topdog-"];
 

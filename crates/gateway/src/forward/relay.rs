@@ -215,9 +215,26 @@ impl Relay {
             self.hold_last();
         }
         if !has_room && !self.watch.keep_nothing() {
-            self.die(&Refusal::Overloaded);
-        } else if let Some(block) = self.watch.blocked() {
-            self.die(&block.clone().into());
+            return self.die(&Refusal::Overloaded);
+        }
+        if let Some(block) = self.watch.blocked() {
+            let block = block.clone().into();
+            return self.die(&block);
+        }
+        if self.watch.is_done() && !self.is_regulated && !self.watch.is_guarded() {
+            self.complete();
+        }
+    }
+
+    /// A stream has said its last word: it settles now, whenever its provider closes it and whether or not the client
+    /// waits for that.
+    fn complete(&mut self) {
+        if self.watch.has_failed() {
+            return;
+        }
+        if let Some(mut settlement) = self.settlement.take() {
+            settlement.learnt(self.watch.learnt());
+            settlement.settle(Outcome::Completed);
         }
     }
 
@@ -258,6 +275,9 @@ impl Relay {
         if let Some(block) = self.watch.blocked() {
             return self.die(&block.clone().into());
         }
+        if self.settlement.is_none() {
+            return self.release(Last::Whole);
+        }
         if !is_whole {
             return self.die(&Refusal::UpstreamBroken(self.provider()));
         }
@@ -279,6 +299,10 @@ impl Relay {
 
     /// The answer breaks off: the client is told so in its own dialect, and never that all is well.
     fn die(&mut self, refusal: &Refusal) {
+        // Behind its last word nothing can break off.
+        if self.settlement.is_none() {
+            return self.release(Last::Whole);
+        }
         tracing::warn!(request = %self.request, code = refusal.code(), "an answer broke off");
         if let Some(settlement) = &mut self.settlement {
             settlement.failed(refusal.code());

@@ -98,6 +98,11 @@ impl Watch {
         self.guard.as_deref()?.blocked()
     }
 
+    /// Can what has come still turn out not to be for the client?
+    pub(super) const fn is_guarded(&self) -> bool {
+        self.guard.is_some()
+    }
+
     /// What guardrails have found in a stream.
     pub(super) fn judged(&self) -> Option<Tally> {
         self.guard.as_deref().map(StreamGuard::tally)

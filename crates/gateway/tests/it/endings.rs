@@ -63,6 +63,58 @@ fn a_provider_that_dies_in_its_stream_never_looks_like_a_success() {
 }
 
 #[test]
+fn a_stream_settles_at_its_last_word_whenever_its_provider_closes_it() {
+    run(async {
+        let said = format!("data: {DELTA}\n\ndata: {LAST}\n\ndata: {USAGE}\n\ndata: [DONE]\n\n");
+        let pieces = vec![said.into_bytes(), b": still here\n\n".to_vec()];
+        let script = Script::Chunks { pieces, pause: Duration::from_secs(600), has_end: true };
+        let rig = Rig::start(Wish { script, ..Wish::default() }).await;
+        let stream = rig.heard_of(&head_of(&rig, ASK), "[DONE]").await;
+        let record = rig.records(1).await.remove(0);
+        assert_eq!((record.outcome, record.status, record.tokens.output), (Outcome::Completed, 200, 7));
+        drop(stream);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(rig.records(1).await.len(), 1);
+    });
+}
+
+#[test]
+fn nothing_is_told_behind_a_streams_last_word() {
+    run(async {
+        let script = Script::stream(&[DELTA, LAST, USAGE, "[DONE]"]).dying();
+        let rig = Rig::start(Wish { script, ..Wish::default() }).await;
+        let reply = rig.chat(ASK).await;
+        assert_eq!(reply.body, format!("data: {DELTA}\n\ndata: {LAST}\n\ndata: [DONE]\n\n"));
+        assert_eq!(rig.records(1).await[0].outcome, Outcome::Completed);
+    });
+}
+
+#[test]
+fn a_stream_s_key_is_audited_before_the_stream_begins_and_once() {
+    run(async {
+        let many = vec![DELTA; 10_000];
+        let rig = Rig::start(streaming(&many)).await;
+        let stream = rig.heard_of(&head_of(&rig, ASK), "twelve bytes").await;
+        let uses = || rig.spool.audits().iter().filter(|a| a.action == "provider_key.use").count();
+        assert_eq!(uses(), 1);
+        drop(stream);
+        assert!(rig.records(1).await[0].unaudited_key_use().is_none());
+    });
+}
+
+#[test]
+fn what_a_provider_claims_to_have_used_stays_within_belief() {
+    run(async {
+        let usage = r#"{"usage":{"prompt_tokens":18446744073709551615,"completion_tokens":1}}"#;
+        let rig = Rig::start(Wish { script: Script::json(usage), ..Wish::default() }).await;
+        rig.chat(r#"{"model":"gpt-4o-mini","messages":[],"max_tokens":-1}"#).await;
+        rig.chat(r#"{"model":"gpt-4o-mini","messages":[],"max_tokens":1e3}"#).await;
+        let records = rig.records(2).await;
+        assert!(records.iter().all(|record| record.tokens.input == 1_000_000_000));
+    });
+}
+
+#[test]
 fn a_client_that_leaves_a_stream_cancels_the_provider_and_is_counted() {
     run(async {
         let many = vec![DELTA; 10_000];

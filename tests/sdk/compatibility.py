@@ -32,7 +32,8 @@ speak the same. *Translated*: they don't, and Top Dog translates ([translation.m
 
 *chat* is a whole answer with its usage, *stream* one in pieces as they come, *tools* a call and its result in the next
 turn, *structured* JSON by a schema, *errors* a provider's 429 in the client's own class of error, *task* a file written by
-an agent with a tool of its own ([coding-agents.md](coding-agents.md)).
+an agent with a tool of its own ([coding-agents.md](coding-agents.md)). *lenient* stands where the test passed with
+`x-topdog-translation: lenient`, as the client sends something that the provider has no words for.
 
 """
 
@@ -50,13 +51,13 @@ def main():
 
 
 def shown():
-    """Lines of (language, package, API, provider) to what it can do."""
+    """Lines of (language, package, API, provider) to what it can do, and how."""
     rows = {}
     for file in sorted(TESTBED.glob("run/*/upstream/shown.jsonl")):
         language = LANGUAGES.get(file.parent.parent.name)
         for line in file.read_text().splitlines() if language else []:
-            package, api, provider, what = json.loads(line)
-            rows.setdefault((language, package, api, provider), set()).add(what)
+            package, api, provider, what, how = json.loads(line)
+            rows.setdefault((language, package, api, provider), {})[what] = how
     return rows
 
 
@@ -81,7 +82,7 @@ def render(rows, pinned):
         done = rows[language, package, api, provider]
         client = f"`{package}` {pinned[language, package]}" + ("" if language == "agent" else f" ({language})")
         way = "relayed" if (api, provider) in NATIVE else "translated"
-        marks = " | ".join("✓" if column in done else "" for column in COLUMNS)
+        marks = " | ".join(done.get(column, "") for column in COLUMNS)
         lines.append(f"| {client} | {api} | {PROVIDERS[provider]} | {way} | {marks} |")
     return HEAD + "\n".join(lines) + "\n"
 

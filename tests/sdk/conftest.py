@@ -133,5 +133,5 @@ def pytest_runtest_makereport(item, call):
         model = shows.kwargs.get("model") or item.callspec.params["model"]
         facts = json.load(open(os.environ["TOPDOG_BED"]))
         with open(facts["shown"], "a") as f:
-            f.write(json.dumps([*sdk.args, model.split("/")[0], *shows.args]) + "\n")
+            f.write(json.dumps([*sdk.args, model.split("/")[0], *shows.args, shows.kwargs.get("how", "✓")]) + "\n")
     return report

@@ -48,7 +48,7 @@ export function shows(sdk, api, model, what, body) {
   const all = [what].flat();
   test(`${all.join(", ")}: ${api}, ${model}`, async () => {
     await body();
-    const lines = all.map((one) => JSON.stringify([sdk, api, model.split("/")[0], one]) + "\n");
+    const lines = all.map((one) => JSON.stringify([sdk, api, model.split("/")[0], one, "✓"]) + "\n");
     appendFileSync(bed.shown, lines.join(""));
   });
 }

@@ -392,6 +392,38 @@ fn cache_marks_cross_with_the_times_that_both_know() {
 }
 
 #[test]
+fn a_caller_that_counts_on_a_cache_has_its_instructions_and_its_end_marked() {
+    let mark = json!({"type": "ephemeral"});
+    let asked = |messages: Value| {
+        let body = json!({"model": "m", "messages": messages, "prompt_cache_key": "k"}).to_string();
+        let (sent, dropped) = lenient(OpenAiChat, Anthropic, &body);
+        assert_eq!(dropped.iter().map(|loss| loss.path.as_str()).collect::<Vec<_>>(), ["prompt_cache_key"]);
+        assert_eq!(refused(OpenAiChat, Anthropic, &body), ["prompt_cache_key"], "it is no key, and so told");
+        sent
+    };
+    let system = json!({"role": "system", "content": "be kind"});
+    let user = json!({"role": "user", "content": "hi"});
+    let sent = asked(json!([{"role": "system", "content": "first"}, system, user]));
+    assert_eq!(sent["system"][0].get("cache_control"), None, "what comes before a mark is cached with it");
+    assert_eq!(sent["system"][1]["cache_control"], mark);
+    assert_eq!(sent["messages"][0]["content"][0]["cache_control"], mark);
+    // In the midst of a turn of tools its end is a result.
+    let call = json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let said = json!({"role": "assistant", "content": null, "tool_calls": [call]});
+    let sent = asked(json!([user, said, {"role": "tool", "tool_call_id": "1", "content": "r"}]));
+    assert_eq!(sent["messages"][0]["content"], "hi", "two marks at the most");
+    assert_eq!(sent["messages"][2]["content"][0]["cache_control"], mark);
+    // Who has marked what to cache is not improved on: four marks are all that Anthropic takes.
+    let marked = json!([{"type": "text", "text": "hi", "cache_control": mark}]);
+    let sent = asked(json!([system, {"role": "user", "content": marked}, said,
+        {"role": "tool", "tool_call_id": "1", "content": "r"}]));
+    assert_eq!(
+        (&sent["system"], sent["messages"][2]["content"][0].get("cache_control")),
+        (&json!("be kind"), None)
+    );
+}
+
+#[test]
 fn a_failed_tool_and_its_picture_are_told_where_chat_has_no_place() {
     let body = claude_with(json!({"messages": [{"role": "user", "content": [
         {"type": "tool_result", "tool_use_id": "1", "is_error": true, "content": [

@@ -3,6 +3,7 @@
 //! Field names and types are those of Anthropic's own Python SDK 2.13 (`anthropic/types`), rules of use
 //! those of its manual at platform.claude.com.
 
+mod caching;
 mod failure;
 mod read_answer;
 pub(super) mod read_parts;

@@ -1,5 +1,6 @@
 //! A request, written.
 
+use super::caching::mark;
 use super::write_parts::{put_assistant, put_cache, put_content, put_native, put_text, put_tool_result};
 use super::write_settings::{Output, put_output, put_sampling};
 use crate::translate::codec::Target;
@@ -15,7 +16,7 @@ use crate::translate::unsaid::{Kept, note_kept};
 pub(super) fn write(request: Request<'_>, target: &Target<'_>, losses: &mut Losses) -> Vec<u8> {
     let Request {
         model: _,
-        turns,
+        mut turns,
         tools,
         tool_choice,
         parallel_tool_calls,
@@ -25,9 +26,10 @@ pub(super) fn write(request: Request<'_>, target: &Target<'_>, losses: &mut Loss
         modalities,
         thinking,
         sampling,
-        delivery,
+        mut delivery,
         natives,
     } = request;
+    mark(delivery.prompt_cache_key.take(), &mut turns, &tools, losses);
     let mut json = Json::with_capacity(2048);
     let max_tokens = max_tokens.map_or(target.default_max_tokens, |most| most.value);
     json.open('{').key("model").string(target.model).key("max_tokens").count(max_tokens);
@@ -216,13 +218,14 @@ fn put_delivery(json: &mut Json, delivery: Delivery<'_>, losses: &mut Losses) {
         metadata,
         user,
         safety_identifier,
-        prompt_cache_key,
+        // Gone into marks.
+        prompt_cache_key: _,
         prompt_cache_retention,
     } = delivery;
     if is_stream {
         json.key("stream").bool(true);
     }
-    note_kept(Kept { obfuscation, store, prompt_cache_key, prompt_cache_retention }, losses);
+    note_kept(Kept { obfuscation, store, prompt_cache_key: None, prompt_cache_retention }, losses);
     match service_tier {
         None => {}
         Some(Field { value: ServiceTier::Auto, .. }) => {

@@ -1,6 +1,7 @@
 //! Step 1: what is asked for, before anything of it is believed.
 
 use crate::addressed::{Addressed, MethodCall, Query, X_GOOG_API_KEY, decoded, require_no_key};
+use crate::client_ip::{client_ip, is_trusted};
 use crate::edge::ClientBody;
 use crate::edge::audience::Audience;
 use crate::worker::Worker;
@@ -92,7 +93,6 @@ pub(crate) struct Arrived {
 
 const X_PLAN: HeaderName = HeaderName::from_static("x-plan");
 const X_DATA_SEGMENT: HeaderName = HeaderName::from_static("x-data-segment");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// What SDKs that Fern generates call themselves; Cohere's do.
 const X_SDK_NAME: HeaderName = HeaderName::from_static("x-fern-sdk-name");
 pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
@@ -114,8 +114,7 @@ pub(crate) fn arrive(
     let wanted = wanted(&parts.method, parts.uri.path(), operation, call, query)?;
     trail.operation.set(operation);
     let is_front_trusted = is_trusted(worker, peer);
-    let client_ip =
-        if is_front_trusted { forwarded_for(worker, &parts.headers).unwrap_or(peer) } else { peer };
+    let client_ip = client_ip(worker, &parts.headers, peer)?;
     Ok(Box::new(Arrived {
         wanted,
         query: if query.is_some() { None } else { parts.uri.query().map(str::to_owned) },
@@ -189,28 +188,9 @@ fn wanted(
 }
 
 /// All values count, however often a header is sent: who adds a second one must not be able to undo the first.
-fn sent_labels(headers: &HeaderMap) -> Result<SentLabels, BadLabel> {
+pub(crate) fn sent_labels(headers: &HeaderMap) -> Result<SentLabels, BadLabel> {
     let mut plans = headers.get_all(X_PLAN).iter();
     let sent = plans.try_fold(SentLabels::default(), |sent, plan| sent.with_plan(plan.as_bytes()))?;
     let mut segments = headers.get_all(X_DATA_SEGMENT).iter();
     segments.try_fold(sent, |sent, segment| sent.with_segment(segment.as_bytes()))
-}
-
-/// Whose request it is: the peer, or what a gateway of our own in front says of its peer.
-pub(crate) fn client_ip(worker: &Worker, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
-    if is_trusted(worker, peer) { forwarded_for(worker, headers).unwrap_or(peer) } else { peer }
-}
-
-/// Is it a gateway of our own in front?
-pub(crate) fn is_trusted(worker: &Worker, ip: IpAddr) -> bool {
-    let ip = ip.to_canonical();
-    worker.config().trusted_proxies.iter().any(|net| net.contains(&ip))
-}
-
-/// The right-most address that is not one of our own proxies: those to its left are hearsay.
-fn forwarded_for(worker: &Worker, headers: &HeaderMap) -> Option<IpAddr> {
-    let lines: Vec<&str> = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|v| v.to_str().ok()).collect();
-    let hops = lines.iter().flat_map(|line| line.split(',')).map(|hop| hop.trim().parse::<IpAddr>());
-    let hops: Vec<IpAddr> = hops.collect::<Result<_, _>>().ok()?;
-    hops.iter().rev().find(|ip| !is_trusted(worker, **ip)).or(hops.first()).copied()
 }

@@ -3,7 +3,7 @@
 //! Each step takes what the one before made, so that none can be skipped or done twice; [`journey`] calls
 //! them in order.
 //!
-//! 1. **arrive** (`arrive.rs`, `addressed.rs`): request id, labels, which operation. The body is not read yet: a stranger
+//! 1. **arrive** (`arrive.rs`, `addressed.rs`, `client_ip.rs`): request id, labels, which operation, from where. The body is not read yet: a stranger
 //!    can't make us hold one.
 //! 2. **authenticate** (`authenticate.rs`): the Top Dog key is found by its public id in the directory and its
 //!    keyed hash compared in constant time. No database is asked, also not for an unknown key.
@@ -32,6 +32,7 @@ mod answer;
 mod arrive;
 mod attempts;
 mod authenticate;
+mod client_ip;
 mod config;
 mod cutoff;
 mod edge;

@@ -11,7 +11,8 @@ pub(crate) mod places;
 mod stall;
 
 use crate::answer::{AnswerBody, ControlBody, problem, refused};
-use crate::arrive::{Trail, client_ip, is_trusted};
+use crate::arrive::{Trail, sent_labels};
+use crate::client_ip::{client_ip, is_trusted};
 use crate::journey::travel;
 use crate::worker::Worker;
 use audience::{Audience, is_of_models};
@@ -19,7 +20,7 @@ pub use client_body::{BodyLost, ClientBody};
 #[cfg(feature = "fuzzing")]
 pub use h1::property::h1_server;
 use h1::{Connection, Thread, Transport};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
@@ -261,8 +262,17 @@ async fn answer(
     if is_of_models(request.uri().path()) {
         return travel(worker, request, peer.ip()).await;
     }
-    let client = SocketAddr::new(client_ip(worker, request.headers(), peer.ip()), peer.port());
+    let client = match manager(worker, request.headers(), peer) {
+        Ok(client) => client,
+        Err(refusal) => return turned_away(worker, &refusal, Audience::Management),
+    };
     Box::pin(worker.parts().control.call(*request, client)).await.map(AnswerBody::Control)
+}
+
+/// From where a request of the control plane comes, whose labels are in the same lists as every request's.
+fn manager(worker: &Worker, headers: &HeaderMap, peer: SocketAddr) -> Result<SocketAddr, Refusal> {
+    sent_labels(headers).map_err(Refusal::BadLabel)?;
+    Ok(SocketAddr::new(client_ip(worker, headers, peer.ip())?, peer.port()))
 }
 
 /// What is no request, or none of ours, is refused before its journey begins.

@@ -200,8 +200,8 @@ fn the_ledger_away_refuses_rather_than_guesses() {
 fn what_is_not_a_model_request_goes_to_the_control_plane() {
     run(async {
         let rig = Rig::start(answering()).await;
-        assert_eq!(rig.get("/api/v1/organisations").await.body, "control");
-        assert_eq!(rig.get("/").await.body, "control");
+        assert_eq!(rig.get("/api/v1/organisations").await.body, "control of 127.0.0.1");
+        assert_eq!(rig.get("/").await.body, "control of 127.0.0.1");
     });
 }
 

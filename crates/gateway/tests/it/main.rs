@@ -21,6 +21,8 @@ mod endings;
 #[cfg(test)]
 mod fairness;
 #[cfg(test)]
+mod forwarded;
+#[cfg(test)]
 mod gemini;
 #[cfg(test)]
 mod guardrails;

@@ -421,10 +421,10 @@ impl ControlPlane for Elsewhere {
     fn call(
         &self,
         _: Request<ClientBody>,
-        _: SocketAddr,
+        client: SocketAddr,
     ) -> Pin<Box<dyn Future<Output = Response<ControlBody>> + Send>> {
-        Box::pin(async {
-            let body = Full::new(bytes::Bytes::from_static(b"control"))
+        Box::pin(async move {
+            let body = Full::new(bytes::Bytes::from(format!("control of {}", client.ip())))
                 .map_err(|never| match never {})
                 .boxed_unsync();
             Response::new(body)

@@ -2,6 +2,7 @@
 
 use crate::arrive::Trail;
 use crate::entitle::{Entitled, Route};
+use crate::forward::now;
 use crate::record;
 use crate::reserve::Reservation;
 use crate::share::Share;
@@ -239,7 +240,7 @@ impl Settlement {
     /// From now on, or from the moment that it gives, the provider is waited for. A request that ends meanwhile has
     /// waited until then.
     pub(crate) fn waits(&mut self) -> Instant {
-        let now = Instant::now();
+        let now = now();
         self.0.as_mut().map_or(now, |open| *open.facts.waiting_since.get_or_insert(now))
     }
 

@@ -30,7 +30,7 @@ pub struct Timeouts {
     pub first_token: Option<Duration>,
     /// For each further piece of an answer.
     pub idle: Option<Duration>,
-    /// For everything, from the request's arrival to the answer's end.
+    /// For everything, from when the request has come whole to the answer's end.
     pub total: Option<Duration>,
 }
 
@@ -66,7 +66,7 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// The attempts for a request that arrived at `started`, beginning with target number `first`.
+    /// The attempts for a request that is whole since `started`, beginning with target number `first`.
     #[must_use]
     pub fn new(rules: Rules, targets: usize, first: usize, started: Instant) -> Self {
         let deadline = rules.timeouts.total.and_then(|total| started.checked_add(total));

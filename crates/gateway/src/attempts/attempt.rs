@@ -1,10 +1,9 @@
 //! One attempt: sent, and heard as far as it must be to say whether it will do.
 
-use super::plan::now;
 use super::verdict::{self, Beginning};
 use crate::arrive::Trail;
 use crate::entitle::Route;
-use crate::forward::{MOST_HELD_BYTES, Shape, is_encoded, unanswered};
+use crate::forward::{MOST_HELD_BYTES, Shape, is_encoded, now, unanswered};
 use crate::routes::Target;
 use crate::worker::Worker;
 use bytes::{Bytes, BytesMut};
@@ -100,9 +99,12 @@ pub(super) async fn attempt(
         Ok(response) => {
             let status = response.status();
             if status.is_success() && !is_encoded(response.headers()) {
-                if is_stream(response.headers()) {
+                let is_of = |media_type| is_of_type(response.headers(), media_type);
+                if is_of("text/event-stream") {
                     let by = until(of_first.unwrap_or(worker.config().upstream_idle_timeout));
                     stream(&to, response, of_first.is_some(), by).await
+                } else if let Some(first) = of_first.filter(|_| is_of(EVENT_STREAM)) {
+                    first_piece(&to, response, until(first)).await
                 } else {
                     Heard::Success(Box::new(response), None)
                 }
@@ -121,10 +123,13 @@ pub(super) async fn attempt(
     Tried { to, took: now().saturating_duration_since(began), heard }
 }
 
-fn is_stream(headers: &HeaderMap) -> bool {
+/// Amazon's streams are binary: their errors come with a status, and are not looked for behind a good one.
+const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
+
+fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {
     let value = headers.get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
     let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    essence.trim_ascii().eq_ignore_ascii_case(media_type.as_bytes())
 }
 
 fn nothing(failure: Failure, to: &Goal) -> Heard {
@@ -157,6 +162,14 @@ async fn stream(to: &Goal, mut response: Response<UpstreamBody>, must_say: bool,
         }
     }
     Heard::Success(Box::new(response), Some(held.freeze()))
+}
+
+/// Waits for the first piece of a stream whose events are not read here.
+async fn first_piece(to: &Goal, mut response: Response<UpstreamBody>, by: Instant) -> Heard {
+    match piece(response.body_mut(), by).await {
+        Ok(first) => Heard::Success(Box::new(response), first),
+        Err(failure) => nothing(failure, to),
+    }
 }
 
 /// A longer beginning is an answer, whatever it says.

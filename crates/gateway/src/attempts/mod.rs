@@ -14,13 +14,13 @@ pub(crate) use plan::Plan;
 use crate::answer::Answer;
 use crate::arrive::Trail;
 use crate::entitle::{Destination, Entitled};
-use crate::forward::{Shape, To, given_up, request};
+use crate::forward::{Shape, To, given_up, now, request};
 use crate::open_key::find_key;
 use crate::reserve::Reserved;
 use crate::settle::{Patience, Settlement};
 use crate::worker::Worker;
 use attempt::{Goal, Heard, Sending, Tried, attempt};
-use plan::{held, now, place};
+use plan::{held, place};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::time::{sleep_until, timeout};
@@ -40,8 +40,8 @@ pub(crate) async fn attempts(
         return Err(given_up(settlement, Refusal::Internal, Outcome::InternalError));
     };
     let health = entitled.caller.org.health.clone();
-    let started = now().checked_sub(trail.started.elapsed()).unwrap_or(trail.started);
-    let attempts = Attempts::new(plan.rules, plan.routes.len(), plan.first, started);
+    // How long its client took to send it is no time of a provider's.
+    let attempts = Attempts::new(plan.rules, plan.routes.len(), plan.first, now());
     if let Some(percent) = share_of_retries(&plan.rules) {
         health.pay_in(percent);
     }

@@ -1,9 +1,9 @@
 use crate::arrive::Trail;
 use crate::entitle::{Destination, Entitled, Outgoing, Route, find, is_test, lead, resolve};
+use crate::forward::now;
 use crate::share::Share;
 use crate::translation::Way;
 use crate::worker::Worker;
-use std::time::Instant;
 use topdog_domain::directory::Caller;
 use topdog_domain::policy::RouteTarget;
 use topdog_domain::provider::Operation;
@@ -121,11 +121,6 @@ pub(super) fn place(route: &Route) -> Place {
         Destination::Test => None,
     };
     Place { provider: route.provider.clone(), key, model: route.model.clone() }
-}
-
-/// The present moment, which tests may stop.
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// The way to a target, if the caller may use it: the same rules as for a model that was asked for.

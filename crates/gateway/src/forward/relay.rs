@@ -1,6 +1,6 @@
 //! The answer on its way through: sent on as it comes, as fast as the client reads.
 
-use super::silence::Silence;
+use super::silence::{Silence, now};
 use super::watch::Watch;
 use crate::answer::BodyBroken;
 use crate::arrive::Trail;
@@ -153,7 +153,7 @@ impl Relay {
             Source::Echo(body) => Pin::new(body).poll_frame(cx).map(|f| f.map(|r| r.map_err(|_| BodyBroken))),
         };
         let Poll::Ready(frame) = polled else {
-            let since = *self.waiting_since.get_or_insert_with(Instant::now);
+            let since = *self.waiting_since.get_or_insert_with(now);
             let cause = if self.is_cut_off(cx) {
                 Refusal::ShuttingDown
             } else if self.silence.poll_too_long(since, cx) {

@@ -54,6 +54,11 @@ impl Silence {
     }
 }
 
+/// The present moment, which tests may stop: whatever is compared with a timer is of this clock.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 fn ends(since: Instant, most: Duration, deadline: Option<Instant>) -> Instant {
     let silent = since.checked_add(most).unwrap_or(since);
     deadline.map_or(silent, |deadline| deadline.min(silent))

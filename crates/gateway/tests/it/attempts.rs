@@ -3,6 +3,8 @@
 use crate::policies::{body, of_org};
 use crate::rig::{Reply, Rig, SECRET, Wish, run_paused, secret_for};
 use crate::upstream::Script;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
@@ -105,6 +107,28 @@ fn a_fallback_answers_in_the_callers_dialect_and_is_settled_once() {
         assert!(used.is_audited && used.provider_key == anthropic.id);
         let audited: Vec<_> = rig.uses().into_iter().map(|draft| draft.detail["provider"].clone()).collect();
         assert_eq!(audited, ["openai", "anthropic"], "each use of a key is in the audit log");
+    });
+}
+
+#[test]
+fn in_a_regulated_segment_each_use_of_a_key_is_on_the_disk_before_it() {
+    run_paused(async {
+        let rig = rig(r#"{"for":["*"],"retries":{"most":1},"fallbacks":["openai/gpt-4o"]}"#).await;
+        let (spool, seen) = (rig.spool.clone(), rig.upstream.seen.clone());
+        let ahead = Rc::new(RefCell::new(Vec::new()));
+        let noted = ahead.clone();
+        rig.upstream.first_does(move || {
+            let audits = spool.audits();
+            let uses = audits.iter().filter(|draft| draft.action == "provider_key.use").count();
+            noted.borrow_mut().push((uses, seen.borrow().requests.len()));
+        });
+        rig.upstream.next_does([error(503), error(503)]);
+        let reply = rig.raw_with("x-data-segment: medical").await;
+        assert_eq!((reply.status, attempts(&reply)), (200, Some(3)), "{}", reply.body);
+        assert_eq!(*ahead.borrow(), [(1, 1), (2, 2), (3, 3)]);
+        rig.spool.set_healthy(false);
+        let refused = rig.raw_with("x-data-segment: medical").await;
+        assert_eq!((refused.status, rig.upstream.count()), (503, 3), "no record, no attempt");
     });
 }
 
@@ -481,6 +505,8 @@ fn who_leaves_while_another_attempt_is_waited_for_leaves_nothing_behind() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
+        let held: u64 = rig.directory.snapshot().orgs().map(|org| org.occupancy.body_bytes.now()).sum();
+        assert_eq!(held, ASK.len() as u64, "what may be sent again is kept, and counted");
         drop(client);
         let record = &rig.records(1).await[0];
         assert_eq!((record.outcome, record.is_counted), (Outcome::ClientGone, false));
@@ -504,7 +530,7 @@ fn a_stream_ends_when_its_whole_time_is_over() {
         let reply = rig.chat(STREAM).await;
         assert!(reply.body.contains("upstream_timeout") && !reply.body.contains("[DONE]"), "{}", reply.body);
         let took = began.elapsed();
-        assert!(took >= Duration::from_millis(2_900) && took < Duration::from_millis(3_600), "{took:?}");
+        assert!(took >= Duration::from_secs(3) && took < Duration::from_millis(3_600), "{took:?}");
     });
 }
 

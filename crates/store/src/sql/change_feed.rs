@@ -152,8 +152,8 @@ statements! {
         WHERE org >= $1 AND org <= $2 ORDER BY api_key, generation DESC";
     PROVIDER_KEYS = "SELECT id, org, provider, name, origin, reference, version, created_at, rotated_at
         FROM provider_keys WHERE org >= $1 AND org <= $2 ORDER BY id";
-    ENDPOINTS = "SELECT id, org, name, base_url, models, is_keyless, created_at FROM endpoints
-        WHERE org >= $1 AND org <= $2 ORDER BY org, name";
+    ENDPOINTS = "SELECT id, org, name, base_url, dialect, api_version, region, models, is_keyless, created_at
+        FROM endpoints WHERE org >= $1 AND org <= $2 ORDER BY org, name";
     POLICIES = "SELECT org, scope, version, document, author, created_at FROM policies AS there
         WHERE org >= $1 AND org <= $2 AND document IS NOT NULL
             AND version = (SELECT MAX(version) FROM policies AS newest

@@ -101,7 +101,7 @@ statements! {
     ADD = "INSERT INTO schema_migrations (version, name) VALUES ($1, $2)";
 }
 
-struct Migration {
+pub(super) struct Migration {
     name: &'static str,
     sqlite: &'static str,
     postgres: &'static str,
@@ -117,7 +117,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: &[Migration] = migrations![
+pub(super) const MIGRATIONS: &[Migration] = migrations![
     "0001_tenants",
     "0002_vault",
     "0003_quota",

@@ -15,6 +15,7 @@ use topdog_domain::guardrail::Tally;
 use topdog_domain::labels::{DataSegment, Labels, Plan};
 use topdog_domain::occupancy::Occupancy;
 use topdog_domain::provider::{Operation, ProviderName};
+use topdog_domain::routing::Failure;
 use topdog_domain::usage::{Outcome, RequestRecord};
 
 /// All metrics of a node. Every series of requests has the labels `plan` and `data_segment`, and only bounded ones;
@@ -62,6 +63,12 @@ impl Metrics {
         *refusals
             .entry((trail.labels.get().plan, trail.labels.get().segment, refusal.code()))
             .or_insert(0) += 1;
+    }
+
+    /// An attempt of a route failed, whatever became of its request: a fallback must hide no provider's failure.
+    pub(crate) fn attempt_failed(&self, labels: Labels, failure: Failure) {
+        let mut failures = self.cells.attempts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *failures.entry((labels.plan, labels.segment, failure.name())).or_insert(0) += 1;
     }
 
     /// What guardrails have done to a request.
@@ -142,6 +149,8 @@ struct Cells {
     config_age_seconds: AtomicI64,
     /// Refusals are off the path that must be fast, and their codes are a closed list.
     refusals: std::sync::Mutex<Refusals>,
+    /// Failed attempts, by the closed list of failures.
+    attempts: std::sync::Mutex<Refusals>,
     /// Likewise; by which text it was, and what was done.
     guardrails: std::sync::Mutex<Judgements>,
 }
@@ -374,11 +383,21 @@ fn write_outcomes(cells: &Cells, encoder: &mut DescriptorEncoder<'_>) -> fmt::Re
 }
 
 fn write_refusals(cells: &Cells, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let refusals = cells.refusals.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    let mut family =
-        encoder.encode_descriptor("refusals", "Requests refused by Top Dog", None, MetricType::Counter)?;
-    for ((plan, segment, code), count) in refusals {
-        let labels = [("plan", plan.name()), ("data_segment", segment.name()), ("code", code)];
+    write_coded(&cells.refusals, encoder, ("refusals", "Requests refused by Top Dog"), "code")?;
+    let attempts = ("attempt_failures", "Attempts of policies' routes that failed, by how");
+    write_coded(&cells.attempts, encoder, attempts, "failure")
+}
+
+fn write_coded(
+    counts: &std::sync::Mutex<Refusals>,
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help): (&str, &str),
+    label: &'static str,
+) -> fmt::Result {
+    let counts = counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for ((plan, segment, code), count) in counts {
+        let labels = [("plan", plan.name()), ("data_segment", segment.name()), (label, code)];
         family.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
     }
     Ok(())

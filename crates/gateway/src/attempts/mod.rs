@@ -218,6 +218,9 @@ impl Trip<'_> {
 
     /// Tells the place's health how an attempt went.
     fn note(&self, tried: &Tried, failure: Option<Failure>) {
+        if let Some(failure) = failure {
+            self.worker.parts().metrics.attempt_failed(self.trail.labels.get(), failure);
+        }
         let (Goal { place, ticket, .. }, breaker) = (&tried.to, self.plan.rules.breaker.as_ref());
         match failure {
             Some(failure) if failure.is_sick() => self.health.failed(place, *ticket, breaker, now()),

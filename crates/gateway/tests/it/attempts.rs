@@ -161,6 +161,9 @@ fn a_sick_provider_is_asked_again_after_a_wait() {
         let reply = rig.chat(ASK).await;
         assert_eq!((reply.status, attempts(&reply)), (500, Some(3)));
         assert_eq!(said(&reply, "x-topdog-error-source").as_deref(), Some("upstream"));
+        let line =
+            r#"topdog_attempt_failures_total{plan="Pro",data_segment="general",failure="server_error"} 3"#;
+        assert!(rig.metrics.encode().contains(line), "{}", rig.metrics.encode());
         let records = rig.records(2).await;
         assert_eq!(
             (records[0].is_counted, records[1].is_counted),

@@ -159,11 +159,16 @@ pub enum Operation {
     BatchEmbedContents,
     /// `POST /v1beta/models/{model}:countTokens`. As [`CountTokens`](Self::CountTokens), it is an LLM request.
     CountContentTokens,
+    /// `/providers/{provider}/…`: what Top Dog has no operation of its own for, and may run a model.
+    Passthrough,
+    /// What a provider keeps (responses, files, batches): read, stored, deleted, by paths of its own or by
+    /// `/providers/{provider}/…`. No model runs.
+    Resource,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Chat,
         Self::Completions,
         Self::Embeddings,
@@ -184,9 +189,12 @@ impl Operation {
         Self::EmbedContent,
         Self::BatchEmbedContents,
         Self::CountContentTokens,
+        Self::Passthrough,
+        Self::Resource,
     ];
 
-    /// Whose API it is of, and so who shapes its requests, answers and errors.
+    /// Whose API it is of, and so who shapes its requests, answers and errors. What is passed through is of its provider's,
+    /// whichever that is, and told of as OpenAI's.
     #[must_use]
     pub const fn family(self) -> Family {
         match self {
@@ -206,7 +214,9 @@ impl Operation {
             | Self::ImageVariation
             | Self::Speech
             | Self::Transcription
-            | Self::AudioTranslation => Family::OpenAi,
+            | Self::AudioTranslation
+            | Self::Passthrough
+            | Self::Resource => Family::OpenAi,
         }
     }
 
@@ -246,7 +256,20 @@ impl Operation {
             Self::EmbedContent => "embedContent",
             Self::BatchEmbedContents => "batchEmbedContents",
             Self::CountContentTokens => "countTokens",
+            Self::Passthrough | Self::Resource => "",
         }
+    }
+
+    /// Has it one path, whatever is asked for?
+    #[must_use]
+    pub const fn has_path(self) -> bool {
+        !matches!(self, Self::Passthrough | Self::Resource) && !matches!(self.family(), Family::Gemini)
+    }
+
+    /// Is it understood, so that what it used can be estimated where no provider tells it?
+    #[must_use]
+    pub const fn is_understood(self) -> bool {
+        !matches!(self, Self::Passthrough | Self::Resource)
     }
 
     /// The operation at that path, version and all: `/v1/chat/completions`. None of Gemini's, whose paths name a model.
@@ -254,7 +277,7 @@ impl Operation {
     pub fn from_path(path: &str) -> Option<Self> {
         let (version, rest) = path.strip_prefix('/')?.split_once('/')?;
         let found = Self::ALL.into_iter().find(|o| o.path() == rest && o.version() == version);
-        found.filter(|operation| operation.family() != Family::Gemini)
+        found.filter(|operation| operation.has_path())
     }
 
     /// What records and metrics call it.
@@ -281,6 +304,8 @@ impl Operation {
             Self::EmbedContent => "embed_content",
             Self::BatchEmbedContents => "batch_embed_contents",
             Self::CountContentTokens => "count_content_tokens",
+            Self::Passthrough => "passthrough",
+            Self::Resource => "resource",
         }
     }
 

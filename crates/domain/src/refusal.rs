@@ -103,6 +103,8 @@ pub enum Refusal {
     PolicyDenied(Box<PolicyDenial>),
     /// A guardrail of a policy keeps back the request, or its answer.
     GuardrailBlocked(Box<GuardrailBlock>),
+    /// The key's models are restricted, and it can't be seen which one the request would use.
+    ModelUnseen,
     /// The tier does not allow it.
     Tier(Box<TierRefusal>),
     /// The organisation has more keys than its tier allows, and this is none of the oldest, which stay.
@@ -201,6 +203,7 @@ impl Refusal {
             Self::ModelNotAllowed(_) => "model_not_allowed",
             Self::PolicyDenied(_) => "policy_denied",
             Self::GuardrailBlocked(_) => "guardrail_blocked",
+            Self::ModelUnseen => "model_unseen",
             Self::Tier(_) | Self::KeyOverLimit(_) => "tier_limit",
             Self::UnknownModel { .. } => "model_not_found",
             Self::AmbiguousModel { .. } => "ambiguous_model",
@@ -238,6 +241,7 @@ impl Refusal {
             | Self::ScopeMissing(_)
             | Self::ModelNotAllowed(_)
             | Self::PolicyDenied(_)
+            | Self::ModelUnseen
             | Self::KeyOverLimit(_)
             | Self::NoProviderKey(_) => 403,
             Self::Tier(t) if t.used.is_some() => 429,
@@ -312,6 +316,7 @@ impl fmt::Display for Refusal {
             Self::ModelNotAllowed(model) => write!(f, "this Top Dog API key may not use the model `{model}`; GET /v1/models lists those it may"),
             Self::PolicyDenied(denial) => denial.fmt(f),
             Self::GuardrailBlocked(block) => block.fmt(f),
+            Self::ModelUnseen => f.write_str("the models of this Top Dog API key are restricted, and it can't be seen which one this request would use; use an endpoint of Top Dog's own, or a key without such rules"),
             Self::Tier(refusal) => write_tier(f, refusal),
             Self::KeyOverLimit(refusal) => write_key_over_limit(f, refusal),
             Self::UnknownModel { model, nearest } => {

@@ -10,15 +10,48 @@ use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use topdog_domain::Refusal;
-use topdog_domain::provider::{Family, Operation};
+use topdog_domain::provider::{Family, Operation, ProviderName};
 
 /// What a path has asked for.
 pub(crate) struct Addressed {
     pub(crate) operation: Operation,
-    pub(crate) model: Arc<str>,
-    pub(crate) is_stream: bool,
+    /// Whose, where the path says it. A model is then what that provider calls it.
+    provider: Option<ProviderName>,
+    /// The model, and whether its answer is to be a stream, where the path says that and not the body.
+    called: Option<(Arc<str>, bool)>,
     /// Is the stream wanted as one JSON array, and not as events?
     pub(crate) is_json_array: bool,
+}
+
+impl Addressed {
+    /// An operation at the path of a provider's own.
+    pub(crate) const fn at(operation: Operation, provider: ProviderName) -> Self {
+        Self { operation, provider: Some(provider), called: None, is_json_array: false }
+    }
+
+    /// The same of that provider.
+    pub(crate) fn of(self, provider: ProviderName) -> Self {
+        Self { provider: Some(provider), ..self }
+    }
+
+    /// The model, and whether a stream is wanted, of a body that says this: what the path says counts, whatever stands in
+    /// the body beside it.
+    pub(crate) fn over(&self, model: Option<Arc<str>>, is_stream: bool) -> (Option<Arc<str>>, bool) {
+        let (model, is_stream) = match &self.called {
+            Some((model, is_stream)) => (Some(model.clone()), *is_stream),
+            None => (model, is_stream),
+        };
+        let model = match (&self.provider, model) {
+            (Some(provider), Some(model)) => Some(format!("{provider}/{model}").into()),
+            (_, model) => model,
+        };
+        (model, is_stream)
+    }
+
+    /// Whose an operation without a model is.
+    pub(crate) fn is_of(&self, name: &str) -> bool {
+        self.provider.as_ref().is_none_or(|provider| provider.as_str() == name)
+    }
 }
 
 /// A path that calls a method of a model.
@@ -55,8 +88,8 @@ impl<'a> MethodCall<'a> {
         let model = decoded(model).filter(|model| is_harmless(model)).ok_or_else(bad_name)?;
         Ok(Addressed {
             operation,
-            model: model.into(),
-            is_stream,
+            provider: None,
+            called: Some((model.into(), is_stream)),
             is_json_array: is_stream && !query.wants_events,
         })
     }
@@ -117,6 +150,21 @@ impl Query {
         Ok(read)
     }
 
+    /// The query without the key, which becomes a header as in [`take`](Self::take).
+    pub(crate) fn without_key(query: &str, headers: &mut HeaderMap) -> Result<Option<String>, Refusal> {
+        let is_key = |pair: &&str| {
+            let name = pair.split('=').next().unwrap_or_default();
+            decoded(name).as_deref() == Some("key")
+        };
+        for pair in query.split('&').filter(is_key) {
+            Self::take(pair, headers)?;
+        }
+        let rest: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !is_key(pair)).collect();
+        let rest = rest.join("&");
+        require_no_key(&rest)?;
+        Ok((!rest.is_empty()).then_some(rest))
+    }
+
     /// Is there a key in a query, whoever it is of?
     pub(crate) fn holds_key(query: &str) -> bool {
         query.split('&').any(|pair| pair.starts_with("key="))
@@ -168,7 +216,7 @@ mod tests {
 
     fn model_of(path: &str) -> Option<String> {
         let addressed = MethodCall::of(path)?.addressed(Query::default()).ok()?;
-        Some(addressed.model.to_string())
+        Some(addressed.called?.0.to_string())
     }
 
     #[test]
@@ -251,6 +299,12 @@ mod tests {
         for query in ["key=%0d%0a", "key=%"] {
             assert_eq!(take(query).0, Err(Refusal::UnknownKey), "{query}");
         }
+        let mut headers = HeaderMap::new();
+        let rest = Query::without_key("a=1&key=td_live_x&%6bey=td_live_x&&b", &mut headers);
+        assert_eq!(rest.unwrap().as_deref(), Some("a=1&b"));
+        assert_eq!(headers.get_all(X_GOOG_API_KEY).iter().count(), 2);
+        assert!(Query::without_key("a=td_live_x", &mut headers).is_err());
+        assert_eq!(Query::without_key("key=x", &mut headers).unwrap(), None);
         for query in ["a=td_live_x", "a=td%5Flive_x", "td_test_"] {
             assert!(require_no_key(query).is_err(), "{query}");
         }

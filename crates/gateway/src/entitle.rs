@@ -1,14 +1,16 @@
 //! Step 3: may this caller have this, and where does it lead?
 
-use crate::arrive::{Trail, Wanted};
+use crate::arrive::Trail;
 use crate::attempts::Plan;
 use crate::authenticate::Authenticated;
 use crate::edge::body::{self, BodyReader};
 use crate::guard::{self, Guard};
+use crate::passthrough::{self, Through};
 use crate::read_body::{bad_body, read_form, read_json};
 use crate::routes::Target;
 use crate::share::Share;
 use crate::translation::{Pair, Told, Translation, Way, translate};
+use crate::wanted::Wanted;
 use crate::worker::Worker;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -172,6 +174,8 @@ pub(crate) enum Outgoing {
     Translated { uri: Uri, body: Bytes },
     /// JSON whose model stands in the path; both sides speak the same.
     Addressed { uri: Uri, body: Bytes },
+    /// What is passed through to a provider's own path.
+    Through(Box<Through>),
     /// A form whose model is known, and what is still to come of it.
     Form { finder: Box<ModelFinder>, rest: Box<BodyReader> },
 }
@@ -183,6 +187,7 @@ impl Outgoing {
             Self::Json { body, .. } | Self::Translated { body, .. } | Self::Addressed { body, .. } => {
                 body.len()
             }
+            Self::Through(through) => through.len(),
             Self::Form { finder, .. } => finder.held_bytes(),
         }
     }
@@ -194,11 +199,15 @@ pub(crate) async fn entitle(
     Authenticated { arrived, caller }: Authenticated,
     share: &mut Share,
 ) -> Result<Box<Entitled>, Refusal> {
+    if matches!(arrived.wanted, Wanted::Passage(_)) {
+        // Boxed: it must not weigh on every request's state.
+        return Box::pin(passthrough::entitle(worker, trail, Authenticated { arrived, caller }, share)).await;
+    }
     let arrived = *arrived;
     let (operation, addressed) = match arrived.wanted {
         Wanted::Operation(operation) => (operation, None),
         Wanted::Addressed(addressed) => (addressed.operation, Some(addressed)),
-        Wanted::ModelList | Wanted::Model(_) => return Err(Refusal::Internal),
+        Wanted::Passage(_) | Wanted::ModelList | Wanted::Model(_) => return Err(Refusal::Internal),
     };
     worker.parts().directory.tiers().require_operation(&caller.org.tier, operation)?;
     let mut reader = BodyReader::new(arrived.body, &arrived.headers, worker.config())?;
@@ -213,20 +222,23 @@ pub(crate) async fn entitle(
         }
     } else {
         let json = read_json(&arrived.headers, &mut reader, share).await?;
-        // What the path says counts, whatever the body says beside it.
-        let (model, is_stream) = match &addressed {
-            None => (json.model, json.is_stream),
-            Some(addressed) => (Some(addressed.model.clone()), addressed.is_stream),
-        };
         Read {
             client_wait: reader.waited(),
-            model,
-            is_stream,
+            model: json.model,
+            is_stream: json.is_stream,
             asks_usage: json.asks_usage,
             outgoing: Outgoing::Json { body: json.body, marks: json.marks },
         }
     };
-    let model = read.model.or_else(|| default_model(operation).map(Arc::from)).ok_or_else(missing_model)?;
+    let (model, is_stream) = match &addressed {
+        None => (read.model, read.is_stream),
+        Some(addressed) => addressed.over(read.model, read.is_stream),
+    };
+    let default = || {
+        let is_openais = addressed.as_ref().is_none_or(|addressed| addressed.is_of("openai"));
+        default_model(operation).filter(|_| is_openais).map(Arc::from)
+    };
+    let model = model.or_else(default).ok_or_else(missing_model)?;
     if !is_model_name(&model) {
         return Err(bad_model());
     }
@@ -249,7 +261,7 @@ pub(crate) async fn entitle(
         query: arrived.query,
         client_ip: arrived.client_ip,
         operation,
-        is_stream: read.is_stream,
+        is_stream,
         asks_usage: read.asks_usage,
         is_json_array: addressed.is_some_and(|addressed| addressed.is_json_array),
         model_requested: model,
@@ -394,14 +406,14 @@ fn missing_model() -> Refusal {
 }
 
 /// A provider may know names that we do not; but they get into headers, records and logs.
-fn is_model_name(name: &str) -> bool {
+pub(crate) fn is_model_name(name: &str) -> bool {
     name.len() <= LONGEST_MODEL_NAME && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Bytes.
 const LONGEST_MODEL_NAME: usize = 256;
 
-fn bad_model() -> Refusal {
+pub(crate) fn bad_model() -> Refusal {
     Refusal::BadBody {
         message: format!(
             "a model's name is {LONGEST_MODEL_NAME} visible ASCII characters at the most; correct it"

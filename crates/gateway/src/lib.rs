@@ -3,7 +3,8 @@
 //! Each step takes what the one before made, so that none can be skipped or done twice; [`journey`] calls
 //! them in order.
 //!
-//! 1. **arrive** (`arrive.rs`, `addressed.rs`, `client_ip.rs`): request id, labels, which operation, from where. The body is not read yet: a stranger
+//! 1. **arrive** (`arrive.rs`, `wanted.rs`, `client_ip.rs`): request id, labels, what is asked for, from where. The body
+//!    is not read yet: a stranger
 //!    can't make us hold one.
 //! 2. **authenticate** (`authenticate.rs`): the Top Dog key is found by its public id in the directory and its
 //!    keyed hash compared in constant time. No database is asked, also not for an unknown key.
@@ -44,6 +45,7 @@ mod journey;
 mod metrics;
 mod models;
 mod open_key;
+mod passthrough;
 mod read_body;
 mod record;
 mod reserve;
@@ -52,6 +54,7 @@ mod settle;
 mod share;
 mod test_provider;
 mod translation;
+mod wanted;
 mod worker;
 
 pub use answer::{AnswerBody, BodyBroken, ControlBody};

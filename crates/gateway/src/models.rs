@@ -1,10 +1,11 @@
 //! `GET /v1/models`: only what this key may use.
 
 use crate::answer::{self, Answer};
-use crate::arrive::{Trail, Wanted};
+use crate::arrive::Trail;
 use crate::authenticate::Authenticated;
 use crate::edge::body::shown;
 use crate::entitle::{Route, route};
+use crate::wanted::Wanted;
 use crate::worker::Worker;
 use topdog_domain::directory::Caller;
 use topdog_domain::provider::{Family, Operation};

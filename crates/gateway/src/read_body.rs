@@ -154,7 +154,7 @@ fn bad_form(bad: BadMultipart) -> Refusal {
     }
 }
 
-fn is_media_type(value: &[u8], want: &[u8]) -> bool {
+pub(crate) fn is_media_type(value: &[u8], want: &[u8]) -> bool {
     let essence = value.split(|b| *b == b';').next().unwrap_or_default();
     essence.trim_ascii().eq_ignore_ascii_case(want)
 }

@@ -38,7 +38,9 @@ pub(crate) fn record(worker: &Worker, facts: Facts, outcome: Outcome, is_counted
         tokens,
         source,
         cost_nanodollars: match source {
-            UsageSource::None => Some(0),
+            UsageSource::None if facts.operation.is_understood() || !is_counted => Some(0),
+            // What it used is not known.
+            UsageSource::None => None,
             _ => facts.price.and_then(|price| worker.parts().catalogue.cost(price, &tokens)),
         },
         first_byte_us: facts.first_byte.map(micros),

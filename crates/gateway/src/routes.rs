@@ -75,6 +75,23 @@ impl Target {
     }
 }
 
+/// Where what is passed through goes.
+impl Target {
+    /// A path behind the base URL, and no other place. Clients that put the version before it themselves need not know
+    /// that the base URL has it already.
+    pub(crate) fn passage_uri(&self, path: &str, query: Option<&str>) -> Option<Uri> {
+        let has_version = self.base.path_prefix().ends_with("/v1");
+        let path = match path.strip_prefix("/v1") {
+            Some(rest) if has_version && rest.starts_with('/') => rest,
+            _ => path,
+        };
+        match query {
+            None => self.base.join(path).ok(),
+            Some(query) => self.base.join(&format!("{path}?{query}")).ok(),
+        }
+    }
+}
+
 /// How a stream is asked for, and as events.
 const STREAM_METHOD: &str = "streamGenerateContent?alt=sse";
 

@@ -338,7 +338,7 @@ impl Settlement {
         let is_counted = matches!(stage, Stage::Sent | Stage::Accepted);
         let source = match facts.tokens {
             Some(_) if facts.untold_text_bytes == 0 || !is_counted => UsageSource::Provider,
-            _ if is_counted => UsageSource::Estimated,
+            _ if is_counted && facts.operation.is_understood() => UsageSource::Estimated,
             _ => UsageSource::None,
         };
         record::record(&worker, facts, outcome, is_counted, source);

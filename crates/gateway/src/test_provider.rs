@@ -39,7 +39,7 @@ pub(crate) fn answer(
         Outgoing::Json { body, .. }
         | Outgoing::Translated { body, .. }
         | Outgoing::Addressed { body, .. } => body,
-        Outgoing::Form { .. } => Bytes::new(),
+        Outgoing::Through(_) | Outgoing::Form { .. } => Bytes::new(),
     };
     let is_stream = entitled.is_stream && can_echo(operation);
     let (content_type, mut events) = if is_stream {

@@ -108,6 +108,12 @@ impl StreamRelay {
         self.facts.is_done
     }
 
+    /// Is it known what its events are like?
+    #[must_use]
+    pub const fn is_understood(&self) -> bool {
+        self.operation.is_understood()
+    }
+
     /// Does a stream of this kind say when it is complete? Of those that don't, an end is an end.
     #[must_use]
     pub const fn says_when_done(&self) -> bool {

@@ -252,6 +252,10 @@ impl StreamFacts {
     }
 
     fn note_usage(&mut self, raw: &str) {
+        // A stream that is read once more tells what was used when it was made.
+        if self.operation == Operation::Resource {
+            return;
+        }
         let usage = match self.family() {
             Family::Anthropic => self.told.add(raw).map(|()| self.told.tokens()),
             Family::Cohere => cohere_tokens(raw),

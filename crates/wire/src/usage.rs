@@ -16,6 +16,9 @@ pub fn usage_of_answer(operation: Operation, body: &[u8]) -> Option<TokenUsage> 
     match operation {
         // Its answer is sound, never JSON, and can be long.
         Operation::Speech => None,
+        // It tells what was used when it was made, not now.
+        Operation::Resource => None,
+        Operation::Passthrough => usage_in_any_words(std::str::from_utf8(body).ok()?),
         // It has told a number, and used nothing.
         Operation::CountTokens | Operation::CountContentTokens => Some(TokenUsage::default()),
         // Theirs stands in `meta`; searches are no tokens.
@@ -43,6 +46,23 @@ pub fn usage_of_answer(operation: Operation, body: &[u8]) -> Option<TokenUsage> 
             }
         }
     }
+}
+
+/// The usage that an answer tells whose API isn't known, in the words of any.
+fn usage_in_any_words(text: &str) -> Option<TokenUsage> {
+    let answer = json::document(text).ok()?;
+    if let Some(told) = answer.member("usageMetadata") {
+        return translate::gemini_tokens(told.raw);
+    }
+    let told = answer.member("usage").or_else(|| answer.member("meta"))?;
+    if told.member("billed_units").is_some() {
+        return translate::cohere_tokens(told.raw);
+    }
+    if told.member("cache_read_input_tokens").is_some() {
+        let mut usage = AnthropicUsage::default();
+        return usage.add(told.raw).map(|()| usage.tokens());
+    }
+    usage_of_object(told.raw)
 }
 
 /// A stream that came as one list tells its usage in each element, cumulatively.

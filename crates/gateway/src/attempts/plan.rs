@@ -109,7 +109,7 @@ impl Plan {
 pub(super) fn held(original: &Entitled, entitled: &Entitled) -> u64 {
     let translated = match &entitled.outgoing {
         Outgoing::Translated { body, .. } | Outgoing::Addressed { body, .. } => body.len(),
-        Outgoing::Json { .. } | Outgoing::Form { .. } => 0,
+        Outgoing::Json { .. } | Outgoing::Through(_) | Outgoing::Form { .. } => 0,
     };
     (original.outgoing.len() + translated) as u64
 }

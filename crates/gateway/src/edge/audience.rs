@@ -1,5 +1,6 @@
 //! Who hears a refusal, as far as the path tells: the management API and each family have a shape of their own.
 
+use crate::passthrough::PROVIDERS;
 use topdog_domain::provider::Family;
 
 /// The clients of one shape of errors.
@@ -24,7 +25,7 @@ pub(crate) fn is_of_models(path: &str) -> bool {
 }
 
 /// What the paths of the data plane begin with, the commonest first.
-const MODEL_PATHS: [&str; 3] = ["/v1/", "/v2/", "/v1beta/"];
+const MODEL_PATHS: [&str; 4] = ["/v1/", "/v2/", "/v1beta/", PROVIDERS];
 
 /// The family that has that path, whether or not something is there.
 fn family_of(path: &[u8]) -> Family {

@@ -184,7 +184,9 @@ pub(crate) fn say(
     if let Some(translation) = &shape.translation {
         translation.say(headers);
     }
-    let model = settlement.facts().map(|facts| HeaderValue::from_str(&facts.model));
+    // Of what is passed through none may be known.
+    let facts = settlement.facts().filter(|facts| !facts.model.is_empty());
+    let model = facts.map(|facts| HeaderValue::from_str(&facts.model));
     if let Some(Ok(model)) = model {
         headers.insert(X_MODEL, model);
     }

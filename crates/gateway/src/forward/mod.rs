@@ -15,7 +15,7 @@ pub(crate) use headers::{Resets, say};
 pub(crate) use hold::MOST_HELD_BYTES;
 pub(crate) use redaction::is_encoded;
 pub(crate) use relay::{Relay, Source};
-pub(crate) use send::request;
+pub(crate) use send::{Upload, request};
 pub(crate) use silence::now;
 
 use crate::answer::{Answer, AnswerBody, X_ERROR_SOURCE};

@@ -255,7 +255,7 @@ impl Relay {
     /// Keeps back what must not be sent before the record is on the disk: all from a stream's last event on,
     /// and of other answers the last piece that has come.
     fn hold_last(&mut self) {
-        if !self.watch.is_stream() {
+        if !self.watch.knows_its_end() {
             self.held.append(&mut self.ready);
             let last = self.held.pop_back();
             self.ready.append(&mut self.held);

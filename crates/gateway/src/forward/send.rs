@@ -39,8 +39,11 @@ pub(crate) fn request(
             post(native()?, headers::out(headers, trail, target.manner.api()), body)
         }
         Outgoing::Form { finder, rest } => {
-            let body = RequestBody::stream(Form::new(worker, *finder, *rest, &route.model));
+            let body = RequestBody::stream(Upload::form(worker, *finder, *rest, &route.model));
             post(native()?, headers::out(headers, trail, target.manner.api()), body)
+        }
+        Outgoing::Through(through) => {
+            through.request(worker, headers::out(headers, trail, target.manner.api()))
         }
         Outgoing::Addressed { uri, body } => {
             post(uri, headers::out(headers, trail, target.manner.api()), RequestBody::Full(body))
@@ -103,10 +106,11 @@ fn signature(
     })
 }
 
-/// A form on its way through: what was held until its model had come, then the rest as it comes.
-struct Form {
+/// A body on its way through: of a form what was held until its model had come, then the rest as it comes.
+pub(crate) struct Upload {
     held: VecDeque<Bytes>,
-    rest: Rest,
+    /// What reads the rest of a form along; none where it isn't known what it is.
+    rest: Option<Rest>,
     reader: BodyReader,
     /// Bytes still to come, where the client has told.
     length: Option<u64>,
@@ -115,14 +119,23 @@ struct Form {
     silent_since: Option<Instant>,
 }
 
-impl Form {
-    fn new(worker: &Worker, finder: ModelFinder, reader: BodyReader, model: &str) -> Self {
+impl Upload {
+    /// Whatever it is.
+    pub(crate) fn plain(worker: &Worker, reader: BodyReader) -> Self {
+        Self::of(worker, reader, VecDeque::new(), None)
+    }
+
+    fn form(worker: &Worker, finder: ModelFinder, reader: BodyReader, model: &str) -> Self {
         let spliced = finder.splice(model);
-        let held_bytes: usize = spliced.held.iter().map(Bytes::len).sum();
+        Self::of(worker, reader, spliced.held.into(), Some(spliced.rest))
+    }
+
+    fn of(worker: &Worker, reader: BodyReader, held: VecDeque<Bytes>, rest: Option<Rest>) -> Self {
+        let held_bytes: usize = held.iter().map(Bytes::len).sum();
         let length = reader.announced().map(|rest| rest + held_bytes as u64);
         Self {
-            held: spliced.held.into(),
-            rest: spliced.rest,
+            held,
+            rest,
             reader,
             length,
             has_ended: false,
@@ -137,7 +150,7 @@ impl Form {
     }
 }
 
-impl Body for Form {
+impl Body for Upload {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -163,13 +176,13 @@ impl Body for Form {
         };
         form.silent_since = None;
         match next {
-            Ok(Some(bytes)) => match form.rest.feed(&bytes) {
+            Ok(Some(bytes)) => match form.rest.as_mut().map_or(Ok(()), |rest| rest.feed(&bytes)) {
                 Ok(()) => form.sent(bytes),
                 Err(bad) => Poll::Ready(Some(Err(bad.into()))),
             },
             Ok(None) => {
                 form.has_ended = true;
-                match form.rest.finish() {
+                match form.rest.as_mut().map_or(Ok(()), |rest| rest.finish()) {
                     Ok(()) => Poll::Ready(None),
                     Err(bad) => Poll::Ready(Some(Err(bad.into()))),
                 }

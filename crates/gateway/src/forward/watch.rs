@@ -146,6 +146,11 @@ impl Watch {
         matches!(self.kind, Kind::Stream { translator: Some(_), .. })
     }
 
+    /// Is it a stream of which it is known what its last event is like?
+    pub(super) const fn knows_its_end(&self) -> bool {
+        matches!(&self.kind, Kind::Stream { relay, .. } if relay.is_understood())
+    }
+
     pub(super) const fn is_stream(&self) -> bool {
         matches!(self.kind, Kind::Stream { .. })
     }

@@ -28,7 +28,9 @@ pub(crate) async fn input(
         Outgoing::Json { body, .. } => Some(body.clone()),
         Outgoing::Form { .. } => None,
         // They are made of what has been judged, later.
-        Outgoing::Translated { .. } | Outgoing::Addressed { .. } => return Err(Refusal::Internal),
+        Outgoing::Translated { .. } | Outgoing::Addressed { .. } | Outgoing::Through(_) => {
+            return Err(Refusal::Internal);
+        }
     };
     if let Some(body) = body {
         match judged(&rules, &body, &mut tally, share).await {

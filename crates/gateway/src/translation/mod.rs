@@ -50,6 +50,7 @@ impl Way {
     /// The way to a provider with that API; none where it has nothing like the operation.
     pub(crate) const fn between(operation: Operation, provider: ProviderApi) -> Option<Self> {
         let pair = match (operation, provider) {
+            (Operation::Passthrough | Operation::Resource, _) => return Some(Self::Native),
             (Operation::Moderations, ProviderApi::Azure)
             | (Operation::EmbedContent | Operation::BatchEmbedContents, ProviderApi::Vertex) => return None,
             _ if speaks(provider, operation.family()) => return Some(Self::Native),

@@ -31,6 +31,8 @@ mod held;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod passthrough;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod refusals;

@@ -119,6 +119,8 @@ codes!(Operation {
     17 = EmbedContent,
     18 = BatchEmbedContents,
     19 = CountContentTokens,
+    20 = Passthrough,
+    21 = Resource,
 });
 
 macro_rules! numbers {

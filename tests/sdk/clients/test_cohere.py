@@ -3,7 +3,7 @@ import cohere
 import pytest
 from cohere.errors import TooManyRequestsError
 
-from asked import ADA, CLAUDE, COMMAND, GPT, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, WEATHER_SCHEMA, Person
+from asked import ADA, CLAUDE, COMMAND, GPT, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, WEATHER_SCHEMA, Person, assert_schema_arrived
 
 pytestmark = [pytest.mark.gateway, pytest.mark.sdk("cohere", "Cohere v2")]
 
@@ -49,12 +49,13 @@ def test_tools(client, model):
     assert answer.message.content[0].text == SAID_WEATHER
 
 
-@pytest.mark.parametrize("model", [COMMAND, GPT])
+@every
 @pytest.mark.shows("structured")
-def test_structured(client, model):
+def test_structured(client, model, recorder):
     form = {"type": "json_object", "schema": Person.model_json_schema()}
     answer = client.chat(model=model, messages=ask(PERSON), response_format=form)
     assert Person.model_validate_json(answer.message.content[0].text) == ADA
+    assert_schema_arrived(recorder)
 
 
 @every

@@ -3,7 +3,7 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
-from asked import ADA, CLAUDE, GEMINI, GPT, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, Person, get_weather
+from asked import ADA, CLAUDE, GEMINI, GPT, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, Person, get_weather, assert_schema_arrived
 
 pytestmark = [pytest.mark.gateway, pytest.mark.sdk("google-genai", "Gemini")]
 
@@ -50,11 +50,12 @@ def test_tools_of_others(models, model):
     assert models.generate_content(**asked, config={"tools": [get_weather], "http_options": lenient}).text == SAID_WEATHER
 
 
-@pytest.mark.parametrize("model", [GEMINI, GPT])
+@every
 @pytest.mark.shows("structured")
-def test_structured(models, model):
+def test_structured(models, model, recorder):
     form = {"response_mime_type": "application/json", "response_schema": Person}
     assert models.generate_content(model=model, contents=PERSON, config=form).parsed == ADA
+    assert_schema_arrived(recorder)
 
 
 @every

@@ -6,7 +6,7 @@ from langchain_anthropic import ChatAnthropic
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
-from asked import ADA, CLAUDE, GPT, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, Person, get_weather
+from asked import ADA, CLAUDE, GPT, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, Person, get_weather, assert_schema_arrived
 
 OF_OPENAI = pytest.mark.sdk("langchain-openai", "chat completions")
 OF_ANTHROPIC = pytest.mark.sdk("langchain-anthropic", "Messages")
@@ -53,10 +53,11 @@ def test_tools(chat):
     assert bound.invoke([*messages, asked, result]).text == SAID_WEATHER
 
 
-@pytest.mark.parametrize("package, model", [pytest.param("openai", GPT, marks=OF_OPENAI)])
+@every
 @pytest.mark.shows("structured")
-def test_structured(chat):
+def test_structured(chat, recorder):
     assert chat.with_structured_output(Person, method="json_schema").invoke(PERSON) == ADA
+    assert_schema_arrived(recorder)
 
 
 @every

@@ -8,7 +8,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 import litellm
 import pytest
 
-from asked import ADA, CLAUDE, GPT, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, WEATHER_SCHEMA, Person
+from asked import ADA, CLAUDE, GPT, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, WEATHER_SCHEMA, Person, assert_schema_arrived
 
 pytestmark = pytest.mark.gateway
 
@@ -62,10 +62,11 @@ def test_tools(ask):
     assert ask([*asked, message.model_dump(), told], tools=TOOLS).choices[0].message.content == SAID_WEATHER
 
 
-@pytest.mark.parametrize("kind, model", of("chat completions", GPT))
+@pytest.mark.parametrize("kind, model", of("chat completions", GPT, CLAUDE))
 @pytest.mark.shows("structured")
-def test_structured(ask):
+def test_structured(ask, recorder):
     assert Person.model_validate_json(ask(PERSON, response_format=Person).choices[0].message.content) == ADA
+    assert_schema_arrived(recorder)
 
 
 @every

@@ -3,7 +3,7 @@ import pytest
 from mistralai.client import Mistral
 from mistralai.client.errors import SDKError
 
-from asked import ADA, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, WEATHER_SCHEMA, Person, both, gpt
+from asked import ADA, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, WEATHER_SCHEMA, Person, both, assert_schema_arrived
 
 pytestmark = [pytest.mark.gateway, pytest.mark.sdk("mistralai", "chat completions")]
 
@@ -46,11 +46,12 @@ def test_tools(client, model):
     assert answer.choices[0].message.content == SAID_WEATHER
 
 
-@gpt
+@both
 @pytest.mark.shows("structured")
-def test_structured(client, model):
+def test_structured(client, model, recorder):
     answer = client.chat.parse(Person, model=model, messages=ask(PERSON))
     assert answer.choices[0].message.parsed == ADA
+    assert_schema_arrived(recorder)
 
 
 @both

@@ -5,7 +5,7 @@ import agents
 import openai
 import pytest
 
-from asked import ADA, CLAUDE, GPT, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, Person, get_weather
+from asked import ADA, CLAUDE, GPT, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, Person, get_weather, assert_schema_arrived
 
 pytestmark = pytest.mark.gateway
 
@@ -53,11 +53,12 @@ def test_tools(spoken_to):
     assert agents.Runner.run_sync(agent, WEATHER).final_output == SAID_WEATHER
 
 
-@pytest.mark.parametrize("kind, model", of("Responses", GPT) + of("chat completions", GPT))
+@every
 @pytest.mark.shows("structured")
-def test_structured(spoken_to):
+def test_structured(spoken_to, recorder):
     agent = agents.Agent(name="writer", model=spoken_to, output_type=Person)
     assert agents.Runner.run_sync(agent, PERSON).final_output == ADA
+    assert_schema_arrived(recorder)
 
 
 @every

@@ -5,7 +5,7 @@ import anthropic
 import openai
 import pytest
 
-from asked import ADA, COMMAND, GEMINI, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, WEATHER_SCHEMA, Person
+from asked import ADA, COMMAND, GEMINI, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, WEATHER_SCHEMA, Person, assert_schema_arrived
 
 pytestmark = pytest.mark.gateway
 
@@ -62,9 +62,10 @@ def test_tools(gpt, model):
 @of_openai
 @every
 @pytest.mark.shows("structured")
-def test_structured(gpt, model):
+def test_structured(gpt, model, recorder):
     answer = gpt.parse(model=model, messages=ask(PERSON), response_format=Person)
     assert answer.choices[0].message.parsed == ADA
+    assert_schema_arrived(recorder)
 
 
 @of_openai

@@ -9,7 +9,7 @@ from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from asked import ADA, CLAUDE, GPT, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, Person, get_weather
+from asked import ADA, CLAUDE, GPT, HELLO, LENGTH, PERSON, SAID_AT_LENGTH, SAID_HELLO, SAID_WEATHER, SLOW_DOWN, WEATHER, Person, get_weather, assert_schema_arrived
 
 pytestmark = pytest.mark.gateway
 
@@ -57,10 +57,11 @@ def test_tools(spoken_to):
     assert Agent(spoken_to, tools=[get_weather]).run_sync(WEATHER).output == SAID_WEATHER
 
 
-@pytest.mark.parametrize("kind, model", of("chat completions", GPT) + of("Responses", GPT))
+@pytest.mark.parametrize("kind, model", of("chat completions", GPT, CLAUDE) + of("Responses", GPT, CLAUDE))
 @pytest.mark.shows("structured")
-def test_structured(spoken_to):
+def test_structured(spoken_to, recorder):
     assert Agent(spoken_to, output_type=NativeOutput(Person)).run_sync(PERSON).output == ADA
+    assert_schema_arrived(recorder)
 
 
 @every

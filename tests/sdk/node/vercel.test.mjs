@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, describe } from "node:test";
 import { pathToFileURL } from "node:url";
-import { bed, nothingWentElsewhere, rejects, shows } from "./bed.mjs";
+import { bed, nothingWentElsewhere, recorded, rejects, settled, shows } from "./bed.mjs";
 
 const installed = createRequire(`${bed.testbed}/node/`);
 const load = (name) => import(pathToFileURL(installed.resolve(name)));
@@ -60,17 +60,18 @@ for (const [sdk, api, named] of apis) {
         assert.deepEqual([error.statusCode, error.isRetryable], [429, true]);
         assert.match(error.message, /slow down/);
       });
-    }
 
-    if (sdk === "@ai-sdk/openai") {
-      shows(sdk, api, models[0], "structured", async () => {
+      // Anthropic's package asks for it by a tool where it doesn't know the model, and the emulator calls none.
+      if (sdk !== "@ai-sdk/openai") continue;
+      shows(sdk, api, name, "structured", async () => {
+        const mark = await settled();
         const schema = jsonSchema({
           type: "object", properties: { name: { type: "string" }, age: { type: "number" } },
           required: ["name", "age"], additionalProperties: false,
         });
-        const model = named(models[0]);
-        const answer = await generateText({ model, maxRetries: 0, prompt: "a person as json", output: Output.object({ schema }) });
+        const answer = await generateText({ ...asked, prompt: "a person as json", output: Output.object({ schema }) });
         assert.deepEqual(answer.output, { name: "Ada", age: 36 });
+        assert.match(JSON.stringify((await recorded(mark)).json), /"age"/, "the provider was told the schema");
       });
     }
   });

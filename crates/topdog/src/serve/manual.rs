@@ -50,6 +50,7 @@ const SOURCES: &[Source] = sources! {
     "configuration" = "docs/configuration.md": "the server's settings and where they come from";
     "providers" = "docs/providers.md": "the providers, and how one is added";
     "translation" = "docs/translation.md": "callers and providers of different dialects";
+    "untranslatable" = "docs/untranslatable.md": "which fields a provider of another dialect can't be asked for";
     "coding-agents" = "docs/coding-agents.md": "Claude Code and Codex, with models of any provider";
     "compatibility" = "docs/compatibility.md": "which SDKs, frameworks and agents are tested, and with what";
     "prices" = "docs/prices.md": "what requests cost, and prices of your own";

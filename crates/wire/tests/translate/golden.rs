@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use topdog_wire::translate::{self, Dialect, Loss, Mode};
 
 #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
-fn is_writing() -> bool {
+pub(crate) fn is_writing() -> bool {
     std::env::var_os("TOPDOG_WRITE_FIXTURES").is_some()
 }
 
-fn cases(dialect: Dialect, kind: &str, extension: &str) -> Vec<PathBuf> {
+pub(crate) fn cases(dialect: Dialect, kind: &str, extension: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(dialect.name()).join(kind);
     let mut cases: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))

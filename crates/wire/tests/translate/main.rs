@@ -6,6 +6,7 @@ mod given;
 mod golden;
 mod lossless;
 mod model;
+mod published;
 mod scale;
 mod scope;
 mod traps;

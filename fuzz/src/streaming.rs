@@ -19,6 +19,9 @@ pub fn stream(data: &[u8]) {
         Operation::Responses,
         Operation::Transcription,
         Operation::Messages,
+        Operation::CohereChat,
+        Operation::GenerateContent,
+        Operation::Passthrough,
     ] {
         for strip_usage in [false, true] {
             let mut whole = relay(operation, strip_usage, &[stream]);

@@ -47,6 +47,8 @@ const STREAMS: &[&str] = &[
     "1: comment\r\n\r\ndata: {\"choices\":[],\r\ndata: \"usage\":{\"prompt_tokens\":3}}\r\n\r\ndata: {\"error\":{\"message\":\"x\"}}\r\n\r\n",
     "2event: response.created\rdata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"r\"}}\r\revent: response.completed\rdata: {\"sequence_number\":1,\"response\":{\"usage\":{\"input_tokens\":1}}}\r\r",
     "3data: {\"choices\":[{\"text\":\"a\\\"b\"}]}\n\nevent: error\ndata: {\"type\":\"error\"}\n\ndata: {\"type\":\"transcript.text.delta\",\"delta\":\"x\"}",
+    "4event: content-delta\ndata: {\"type\":\"content-delta\",\"delta\":{\"message\":{\"content\":{\"text\":\"x\"}}}}\n\nevent: message-end\ndata: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"ERROR\",\"error\":\"bad\",\"usage\":{\"billed_units\":{\"input_tokens\":1.0}}}}\n\n",
+    "5data: {\"candidates\":[{\"index\":0,\"content\":{\"parts\":[{\"text\":\"x\"}]},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":5}}\r\n\r\ndata: {\"error\":{\"code\":503,\"status\":\"UNAVAILABLE\"}}\r\n\r\n",
 ];
 
 const FORMS: &[&str] = &[

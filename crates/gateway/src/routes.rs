@@ -77,6 +77,14 @@ impl Target {
 
 /// Where what is passed through goes.
 impl Target {
+    /// Does its API name a model in the path, in a way that nothing but its own operations is read for?
+    pub(crate) fn names_models_in_paths(&self) -> bool {
+        match self.manner.api() {
+            ProviderApi::Bedrock | ProviderApi::Vertex => true,
+            _ => self.manner.api_version().is_some(),
+        }
+    }
+
     /// A path behind the base URL, and no other place. Clients that put the version before it themselves need not know
     /// that the base URL has it already.
     pub(crate) fn passage_uri(&self, path: &str, query: Option<&str>) -> Option<Uri> {

@@ -55,6 +55,10 @@ pub(crate) async fn entitle(
         let authenticated = Authenticated { arrived, caller };
         return Box::pin(crate::entitle::entitle(worker, trail, authenticated, share)).await;
     }
+    if target.names_models_in_paths() {
+        // A body could name another model than the one that is asked.
+        return Err(Refusal::OperationUnsupported(provider));
+    }
     let uri = target.passage_uri(&passage.path, arrived.query.as_deref());
     let uri = uri.ok_or(Refusal::BadHeader("the query"))?;
     let rules = Rules::of(&caller);

@@ -200,3 +200,19 @@ fn an_endpoint_of_anthropics_dialect_is_spoken_to_in_it() {
         assert_eq!(sent(&rig).0, "POST /v1/messages HTTP/1.1");
     });
 }
+
+#[test]
+fn nothing_is_passed_through_to_a_deployment_that_only_the_path_names() {
+    run(async {
+        let body = r#"{"model":"cheap","messages":[]}"#;
+        let dated = rig(Script::json(ANSWER), Some("2024-10-21"), SECRET).await;
+        let path = "/providers/azure/deployments/dear/extensions/chat?api-version=2024-10-21";
+        let reply = dated.post(path, body).await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, "operation_unsupported"), "{}", reply.body);
+        assert_eq!(dated.upstream.count(), 0);
+        let plain = rig(Script::json(ANSWER), None, SECRET).await;
+        assert_eq!(plain.get("/providers/azure/files").await.status, 200);
+        assert_eq!(sent(&plain).0, "GET /openai/v1/files HTTP/1.1");
+        assert!(sent(&plain).1.contains(&format!("\r\napi-key: {SECRET}")));
+    });
+}

@@ -298,3 +298,15 @@ fn what_converse_does_not_have_is_refused() {
         assert_eq!(rig.upstream.count(), 0);
     });
 }
+
+#[test]
+fn nothing_is_passed_through_to_a_model_that_only_the_path_names() {
+    run(async {
+        let rig = rig(Script::json(ANSWER), &pair()).await;
+        for path in ["/providers/bedrock/model/dear/converse", "/providers/bedrock/model/dear/invoke"] {
+            let reply = rig.post(path, r#"{"model":"cheap","messages":[]}"#).await;
+            assert_eq!((reply.status, reply.code().as_str()), (400, "operation_unsupported"), "{path}");
+        }
+        assert_eq!(rig.upstream.count(), 0);
+    });
+}

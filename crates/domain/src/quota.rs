@@ -119,6 +119,8 @@ pub struct Meter {
     granted_in_all: AtomicU64,
     /// Until when not to ask the ledger again, microseconds: it has just said that all is granted.
     denied_until: AtomicI64,
+    /// When other nodes may be asked again for what they do not use, microseconds.
+    recalled_until: AtomicI64,
     /// How many units were at hand after the last answer of the ledger.
     block: AtomicU64,
     /// Is the next lease being fetched ahead of its need?
@@ -134,6 +136,8 @@ const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 const SMALLEST_TOPPED_UP: u64 = 256;
 /// Other nodes may give units back, so a denial is asked for again after this long.
 const DENIAL_LASTS_US: i64 = 200_000;
+/// Whoever is asked gives back at once, so asking more often would only be noise at an exhausted limit.
+const RECALL_EVERY_US: i64 = 5_000_000;
 
 impl Meter {
     /// A meter with nothing leased yet.
@@ -145,6 +149,7 @@ impl Meter {
             leased_under: AtomicI64::new(i64::MIN),
             granted_in_all: AtomicU64::new(0),
             denied_until: AtomicI64::new(i64::MIN),
+            recalled_until: AtomicI64::new(i64::MIN),
             block: AtomicU64::new(0),
             is_topping_up: AtomicBool::new(false),
             refill: tokio::sync::Mutex::new(()),
@@ -301,6 +306,12 @@ impl Meter {
             }
         };
         self.denied_until.store(now.micros().saturating_add(DENIAL_LASTS_US), Ordering::Release);
+        // Of what is leased one by one nobody holds any.
+        if lease_size(size, 0) > 1 && now.micros() >= self.recalled_until.load(Ordering::Acquire) {
+            self.recalled_until.store(now.micros().saturating_add(RECALL_EVERY_US), Ordering::Release);
+            // What others then give back is there for a later request; that they can't be asked changes nothing.
+            let _ = ledger.recall(self.key.org).await;
+        }
         Err(exhausted(granted_in_all))
     }
 

@@ -8,4 +8,4 @@ pub mod spool;
 mod runs;
 mod sql;
 
-pub use sql::{MigrateError, OpenError, Store, StoreOptions};
+pub use sql::{ChainsError, CopiedTable, CopyError, MigrateError, OpenError, Store, StoreOptions};

@@ -23,6 +23,13 @@ pub trait QuotaLedger: Send + Sync {
     /// Takes back units of a lease that were not used; never below 0.
     async fn give_back(&self, meter: &MeterKey, day: UtcDay, units: u64) -> Result<(), PortError>;
 
+    /// Asks every other node to give back what it has leased of the organisation's limits and not used: one of them is
+    /// exhausted here. Nothing is promised; where there is but one node, there is nobody to ask.
+    async fn recall(&self, org: OrgId) -> Result<(), PortError> {
+        let _ = org;
+        Ok(())
+    }
+
     /// What has been granted to an organisation in a window.
     async fn granted(&self, org: OrgId, day: UtcDay) -> Result<Vec<MeterUse>, PortError>;
 }

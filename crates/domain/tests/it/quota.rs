@@ -17,6 +17,7 @@ use topdog_domain::{OrgId, Timestamp, UtcDay};
 struct Ledger {
     granted: Mutex<HashMap<(MeterKey, UtcDay), u64>>,
     asked: AtomicU64,
+    recalled: AtomicU64,
     is_away: std::sync::atomic::AtomicBool,
 }
 
@@ -45,6 +46,11 @@ impl QuotaLedger for Ledger {
         let granted = all.entry((meter.clone(), day)).or_default();
         *granted = granted.saturating_sub(units);
         Ok(())
+    }
+
+    async fn recall(&self, _: OrgId) -> Result<(), PortError> {
+        self.recalled.fetch_add(1, Ordering::Relaxed);
+        Err(PortError::Unavailable("nobody hears".into()))
     }
 
     async fn granted(&self, org: OrgId, day: UtcDay) -> Result<Vec<MeterUse>, PortError> {
@@ -294,6 +300,26 @@ async fn nothing_is_fetched_ahead_under_a_limit_that_has_changed() {
     let _ = meter.take(Limit::Of(20_000), &ledger, NOON).await.unwrap();
     meter.top_up(Limit::Of(40_000), &ledger, NOON).await;
     assert_eq!(ledger.asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn others_are_asked_for_what_they_do_not_use_once_in_a_while_where_they_can_have_any() {
+    for (limit, asked_in_all) in [(64, 0), (65, 2)] {
+        let (org, meter) = meter();
+        let ledger = Ledger::default();
+        ledger
+            .granted
+            .lock()
+            .unwrap()
+            .insert((MeterKey::of(org, Resource::LlmRequestsPerDay), NOON.day()), limit);
+        // Denials last 200 ms, so each of these asks the ledger.
+        for seconds in 0..9 {
+            let denied = meter.take(Limit::Of(limit), &ledger, NOON.plus_seconds(seconds)).await;
+            assert!(matches!(denied, Err(NotTaken::Exhausted(_))), "{denied:?}");
+        }
+        assert_eq!(ledger.asked.load(Ordering::Relaxed), 9);
+        assert_eq!(ledger.recalled.load(Ordering::Relaxed), asked_in_all);
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ impl Store {
     }
 
     /// Begins a transaction that no other migration runs beside.
-    async fn begin_in_turn(&self) -> Result<Tx, PortError> {
+    pub(super) async fn begin_in_turn(&self) -> Result<Tx, PortError> {
         let mut tx = self.pools().begin().await?;
         if let Engine::Postgres(db) = tx.conn() {
             let locked = sqlx::query(TURN_POSTGRES).execute(db).await;

@@ -11,6 +11,7 @@ mod audit_chain;
 mod change;
 mod change_feed;
 mod columns;
+mod copy;
 mod debug_logs;
 mod doorbell;
 mod endpoints;
@@ -42,5 +43,6 @@ mod way;
 #[cfg(test)]
 mod tests;
 
+pub use copy::{ChainsError, CopiedTable, CopyError};
 pub use migrate::MigrateError;
 pub use open::{OpenError, Store, StoreOptions};

@@ -53,6 +53,10 @@ impl QuotaLedger for Store {
         .await
     }
 
+    async fn recall(&self, org: OrgId) -> Result<(), PortError> {
+        in_time(self.ring_recall(org)).await
+    }
+
     async fn granted(&self, org: OrgId, day: UtcDay) -> Result<Vec<MeterUse>, PortError> {
         let org = org.to_string();
         let rows: Vec<(String, i64)> = on_engine!(self.pools().readers(), |db| sqlx::query_as(LIST)

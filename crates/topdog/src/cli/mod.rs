@@ -10,6 +10,7 @@ mod apply;
 mod audit;
 mod config;
 mod credential;
+mod db;
 mod doctor;
 mod duration;
 mod endpoints;
@@ -97,6 +98,11 @@ pub(crate) enum Local {
     Doctor(doctor::Doctor),
     /// Ask the server of the data folder whether it takes requests; ends with 0 where it does
     Health,
+    /// Bring the schema of the configured database up to date, as a starting server does
+    Migrate,
+    /// Move an installation to another database
+    #[command(subcommand)]
+    Db(db::Db),
     /// Check and show the server's configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -112,6 +118,8 @@ pub(crate) fn run(command: Command, globals: &Globals, root: clap::Command) -> E
         Command::Online(online) => run_online(online, globals),
         Command::Local(Local::Doctor(doctor)) => wait_for(doctor::run(doctor, globals)),
         Command::Local(Local::Health) => wait_for(health::run(globals)),
+        Command::Local(Local::Migrate) => wait_for(db::migrate(globals)),
+        Command::Local(Local::Db(command)) => wait_for(db::run(&command, globals)),
         Command::Local(Local::Config(command)) => config::run(&command, globals),
         Command::Local(Local::Completions(completions)) => manual::completions(&completions, root),
         Command::Local(Local::Man(man)) => manual::man(&man, root),

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 /// The folder of one node, which no other process has open.
-pub(super) struct DataDir {
+pub(crate) struct DataDir {
     path: PathBuf,
     /// The lock lives as long as the file is open.
     _lock: File,
@@ -13,7 +13,7 @@ pub(super) struct DataDir {
 
 impl DataDir {
     /// Opens the folder, which is made (0700) where it is not there.
-    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         // Also for what libraries make: a database's log must be as private as the database.
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
         make_private_dir(path)?;

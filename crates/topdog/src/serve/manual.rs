@@ -64,6 +64,7 @@ const SOURCES: &[Source] = sources! {
     "observability" = "docs/observability.md": "labels, metrics, logs, usage, audit";
     "deploy" = "docs/deploy.md": "systemd, Docker, Kubernetes; more than one node";
     "slo" = "docs/slo.md": "service levels: objectives, alert rules, dashboards, what to do";
+    "faults" = "docs/faults.md": "what was seen when databases, networks, replicas and providers failed";
     "management-api" = "docs/management-api.md": "the REST API under /api/v1";
     "security" = "SECURITY.md": "what is promised, what is not, and how to report";
 };

@@ -26,12 +26,13 @@ mod tls;
 mod workers;
 
 pub(crate) use arguments::ServeArguments;
+pub(crate) use data_dir::DataDir;
+pub(crate) use node::open_store;
 
 use crate::config::{self, Config, ConfigError, Environment, Sources};
 use admin::Admin;
 use anyhow::Context as _;
 use control_plane::Control;
-use data_dir::DataDir;
 use data_plane::{DataPlane, WaitingThreads};
 use demo::TemporaryDir;
 use health::Health;

@@ -2,6 +2,7 @@ use super::node::Node;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use topdog_domain::OrgId;
 use topdog_jobs::{Follower, Retention, Rewrapping, Stopper, retain, rewrap, ship};
 
 /// What runs beside the requests: shipping records, following changes, retention, rotation.
@@ -18,8 +19,8 @@ impl Workers {
         let store = Arc::new(node.store.clone());
         running.spawn(ship(Arc::new(node.spool.reader()), store.clone(), stop.clone()));
         running.spawn(follower.follow(stop.clone()));
-        let (hearing, until) = (store.clone(), stop.clone());
-        running.spawn(async move { until.cuts_off(hearing.hear_others()).await });
+        let (hearing, until, give_back) = (store.clone(), stop.clone(), giving_back(node));
+        running.spawn(async move { until.cuts_off(hearing.hear_others(give_back)).await });
         let retention = Retention {
             directory: node.directory.clone(),
             sink: store.clone(),
@@ -51,6 +52,20 @@ impl Workers {
         if tokio::time::timeout(PATIENCE, all_ended).await.is_err() {
             tracing::warn!("a worker does not end; what it leaves is taken up at the next start");
         }
+    }
+}
+
+/// Gives back what an organisation's meters have leased here and not used.
+fn giving_back(node: &Node) -> impl Fn(OrgId) + Send + Sync + use<> {
+    let (store, directory) = (node.store.clone(), node.directory.clone());
+    move |org| {
+        let Some(org) = directory.snapshot().org(org).cloned() else { return };
+        let store = store.clone();
+        tokio::spawn(async move {
+            if let Err(error) = org.meters.return_leases(&store).await {
+                tracing::warn!(%error, "leases that were asked for can't be given back; they are lost until the day's end");
+            }
+        });
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::http::soon;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -13,6 +14,8 @@ pub(crate) enum Cable {
     Whole,
     /// Ends every connection, and takes no other.
     Cut,
+    /// Carries it, each piece so much later.
+    Slow(Duration),
     /// Keeps every connection, takes new ones, and carries nothing: as a machine that hangs.
     Silent,
 }
@@ -48,18 +51,26 @@ async fn carry(mut client: TcpStream, server: SocketAddr, mut state: watch::Rece
     if *state.borrow_and_update() == Cable::Cut {
         return;
     }
-    let mut server = soon(TcpStream::connect(server)).await.unwrap();
+    // Where nobody listens, the client hears no more than a connection that ends.
+    let Ok(mut server) = soon(TcpStream::connect(server)).await else { return };
     for end in [&client, &server] {
         end.set_nodelay(true).unwrap();
     }
     loop {
         let present = *state.borrow_and_update();
+        let (carries, delay) = match present {
+            Cable::Whole => (true, Duration::ZERO),
+            Cable::Slow(delay) => (true, delay),
+            Cable::Cut | Cable::Silent => (false, Duration::ZERO),
+        };
         let is_over = tokio::select! {
             changed = state.changed(), if present != Cable::Cut => changed.is_err(),
-            read = client.read_buf(&mut from_client), if present == Cable::Whole => {
+            read = client.read_buf(&mut from_client), if carries => {
+                tokio::time::sleep(delay).await;
                 !pass(read, &mut from_client, &mut server).await
             }
-            read = server.read_buf(&mut from_server), if present == Cable::Whole => {
+            read = server.read_buf(&mut from_server), if carries => {
+                tokio::time::sleep(delay).await;
                 !pass(read, &mut from_server, &mut client).await
             }
             else => true,

@@ -37,6 +37,8 @@ pub(crate) struct Database {
 struct Postgres {
     admin: String,
     name: String,
+    /// Its server ends with the test.
+    is_left: bool,
 }
 
 impl Database {
@@ -47,10 +49,23 @@ impl Database {
 
     /// None, and loudly, where the tests are not told of any Postgres.
     pub(crate) async fn postgres() -> Option<Self> {
-        let admin = postgres_url()?;
+        Some(Self::made(&postgres_url()?, false).await)
+    }
+
+    /// Of a server that ends with the test.
+    pub(crate) async fn of(admin: &str) -> Self {
+        Self::made(admin, true).await
+    }
+
+    async fn made(admin: &str, is_left: bool) -> Self {
         let name = format!("topdog_it_{}", crate::server::random());
-        execute(&admin, format!("CREATE DATABASE {name}")).await;
-        Some(Self { postgres: Some(Postgres { admin, name }) })
+        execute(admin, format!("CREATE DATABASE {name}")).await;
+        Self { postgres: Some(Postgres { admin: admin.to_owned(), name, is_left }) }
+    }
+
+    /// Where it is, password included.
+    pub(crate) fn url(&self) -> String {
+        self.postgres.as_ref().unwrap().url()
     }
 
     /// A wire to the server that it is on.
@@ -99,6 +114,9 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        if self.is_left {
+            return;
+        }
         let (admin, sql) = (self.admin.clone(), format!("DROP DATABASE {} WITH (FORCE)", self.name));
         if wait_for(execute(&admin, sql)).is_err() {
             eprintln!("the database {} could not be dropped", self.name);

@@ -12,6 +12,8 @@ mod cable;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod engines;
 #[cfg(test)]
 mod first_start;
@@ -33,6 +35,8 @@ mod memory;
 mod minute_limits;
 #[cfg(test)]
 mod monitoring;
+#[cfg(test)]
+mod moving;
 #[cfg(test)]
 mod multiplexed;
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Three replicas of one installation on one Postgres, of which any may be killed, paused or started at any time.
 
 mod coherence;
+mod faults;
 mod limit;
+mod rolling;
 mod starting;
 mod touch;
 
@@ -12,8 +14,10 @@ use crate::upstream::Upstream;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -45,7 +49,11 @@ fn places(count: usize) -> Vec<Place> {
 impl<'a> Replicas<'a> {
     /// The first one begins alone, since the tests' other setups do so too; see [`starting`] for all at once.
     async fn start(places: &'a [Place], database: &Database, upstream: &Upstream, settings: &[&str]) -> Self {
-        let setup = shared(places, &database.keep(Setup::with_upstream(upstream)).set(settings));
+        Self::start_with(places, shared(places, &database.keep(Setup::with_upstream(upstream)).set(settings)))
+            .await
+    }
+
+    async fn start_with(places: &'a [Place], setup: Setup) -> Self {
         let (gateways, mut servers) = (Gateways::default(), Vec::new());
         for place in places {
             let server = place.start(&setup).await;
@@ -92,6 +100,14 @@ fn shared(places: &[Place], setup: &Setup) -> Setup {
         place.secrets.add_at("the root key", &key, [file.clone()]);
     }
     setup.clone().set(&[&format!("vault.root_key=file:{}", file.display())])
+}
+
+/// Keeps what was seen where `scripts/faults` finds it, if that has asked for it.
+#[expect(clippy::disallowed_methods, reason = "a script says where what was seen is to be written")]
+fn report(name: &str, seen: &Value) {
+    if let Some(folder) = std::env::var_os("TOPDOG_FAULTS_DIR") {
+        std::fs::write(Path::new(&folder).join(format!("{name}.json")), seen.to_string()).unwrap();
+    }
 }
 
 /// Numbers that look like chance, and come again with the same seed.

@@ -6,6 +6,7 @@ use topdog_domain::OrgId;
 use topdog_domain::fakes::samples;
 use topdog_domain::ports::{
     ApiKeys as _, ChangeFeed as _, Endpoints as _, OrgKeys, Organisations as _, ProviderKeys as _,
+    QuotaLedger as _,
 };
 use topdog_domain::tenant::KeySource;
 use topdog_domain::tier::Limit;
@@ -72,9 +73,13 @@ async fn another_s_commit_rings_this_bell() {
         let other = bed.another().await;
         let bell = other.doorbell();
         let rung = async || tokio::time::timeout(Duration::from_secs(5), bell.notified()).await;
-        let hearing = other.clone();
-        tokio::spawn(async move { hearing.hear_others().await });
+        let (hearing, (told, mut recalled)) = (other.clone(), tokio::sync::mpsc::unbounded_channel());
+        tokio::spawn(async move { hearing.hear_others(move |org| told.send(org).unwrap()).await });
         rung().await.expect("it rings once when it listens");
+        let org = OrgId::new();
+        bed.store.recall(org).await.unwrap();
+        let heard = tokio::time::timeout(Duration::from_secs(5), recalled.recv()).await;
+        assert_eq!(heard.expect("nobody was asked"), Some(org));
         for name in ["a", "b"] {
             let (heard, _) = tokio::join!(rung(), bed.organisation(name));
             heard.expect("nobody rang");

@@ -3,6 +3,7 @@
 mod bed;
 mod change_feed;
 mod concurrency;
+mod copy;
 mod destruction;
 mod migrations;
 mod opening;

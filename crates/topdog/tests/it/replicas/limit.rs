@@ -1,10 +1,11 @@
 //! Never one admission over a limit, with replicas killed and paused at random; what is lost to it is told.
 
-use super::{Chance, Gateways, REPLICAS, Replicas, places};
+use super::{Chance, Gateways, REPLICAS, Replicas, places, report};
 use crate::engines::Database;
 use crate::http::try_send;
 use crate::server::chat;
 use crate::upstream::{Reply, Upstream};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use topdog_domain::quota::lease_size;
 
 const CLIENTS: usize = 24;
 
-/// The size of every run; `scripts/faults limit` takes a hundred thousand against five thousand.
+/// The size of every run; `scripts/faults` takes a hundred thousand against five thousand.
 const REQUESTS: usize = 4_000;
 const LIMIT: usize = 1_000;
 
@@ -65,6 +66,7 @@ async fn killed_and_paused_replicas_never_admit_one_too_many() {
         100.0 * lost as f64 / limit as f64
     );
     eprintln!("{told}");
+    report("limit", &json!({ "told": told }));
     assert!(kills > 0 && pauses > 0, "{told}");
     assert!(admitted <= limit, "over the limit. {told}");
     assert!(ends.get("200").copied().unwrap_or_default() <= admitted, "an answer of nobody. {told}");
@@ -137,6 +139,27 @@ async fn a_paused_replica_holds_up_no_other() {
         replicas.server(0).signal(rustix::process::Signal::CONT);
         busy.join_all().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_idle_replica_has_leased_is_there_for_the_others() {
+    const LIMIT: usize = 200;
+    let Some(database) = Database::postgres().await else { return };
+    let upstream = Upstream::start(Reply::Completion).await;
+    let places = places(2);
+    let replicas = Replicas::start(&places, &database, &upstream, &[]).await;
+    replicas.server(0).tier_with_llm_requests("LIMITED", LIMIT as u64).await;
+    let acme = replicas.server(0).organisation("acme", "LIMITED").await;
+    let request = acme.chat(&chat());
+    // It leases ten, and needs one.
+    assert_eq!(replicas.ask(0, &request).await.status(), 200);
+    let spends_all = async || {
+        while replicas.ask(1, &request).await.status() == 200 {}
+        upstream.requests().len() == LIMIT
+    };
+    replicas.server(1).until("the whole limit is spent", spends_all).await;
+    assert_eq!(replicas.ask(0, &request).await.status(), 429);
+    assert_eq!(upstream.requests().len(), LIMIT);
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test learns from its environment how large it is to be")]

@@ -28,10 +28,14 @@ async fn out_of_touch_it_says_so_and_refuses_regulated_requests_alone() {
     let acme = server.organisation("acme", "ENTERPRISE-STANDARD").await;
     let (general, regulated) = (acme.chat(&chat()), medical(&acme));
     let status = async |request: &[u8]| try_send(server.gateway, request).await.unwrap().status();
+    // A change, its own too, makes a node forget the opened keys of the organisation: the last one is to be heard of
+    // before the keys are opened that are to last.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     let is_in_touch = async || !server.admin("/readyz").await.text().contains("can't be read");
     for cable in [Cable::Cut, Cable::Silent] {
-        assert_eq!((status(&general).await, status(&regulated).await), (200, 200));
-        assert!(is_in_touch().await);
+        server
+            .until("all is served", async || status(&general).await == 200 && status(&regulated).await == 200)
+            .await;
         wire.be(cable);
         server.until("it says that it is out of touch", async || !is_in_touch().await).await;
         assert_eq!(server.admin("/readyz").await.status(), 200, "it goes on serving what it may");
@@ -43,11 +47,12 @@ async fn out_of_touch_it_says_so_and_refuses_regulated_requests_alone() {
             refused.text()
         );
         assert_eq!(refused.head.header("retry-after"), Some("1"));
-        assert_eq!(status(&general).await, 200);
+        let served = try_send(server.gateway, &general).await.unwrap();
+        assert_eq!(served.status(), 200, "{}", served.text());
         wire.be(Cable::Whole);
         server.until("it is in touch again", is_in_touch).await;
     }
-    assert_eq!(status(&regulated).await, 200);
+    server.until("regulated requests are served again", async || status(&regulated).await == 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

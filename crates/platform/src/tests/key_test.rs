@@ -18,9 +18,17 @@ impl Provider {
         let heard = asked.clone();
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
+                // Byte by byte, so that nothing of the body is taken with the head.
                 let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") && socket.read_buf(&mut head).await.is_ok_and(|n| n > 0) {}
-                heard.lock().unwrap().push(String::from_utf8(head).unwrap());
+                while !head.ends_with(b"\r\n\r\n") {
+                    let Ok(byte) = socket.read_u8().await else { break };
+                    head.push(byte);
+                }
+                let head = String::from_utf8(head).unwrap();
+                let length =
+                    head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+                let _ = socket.read_exact(&mut vec![0; length.unwrap_or(0)]).await;
+                heard.lock().unwrap().push(head);
                 let _ = socket.write_all(answer.as_bytes()).await;
             }
         });
@@ -111,4 +119,60 @@ async fn a_reference_that_leads_nowhere_any_more_is_unreachable() {
     std::fs::remove_file(file).unwrap();
     let reply = world.post(&format!("{path}/{}/test", made.id()), OPERATOR, json!({})).await.expect(200);
     assert_eq!(reply.body["result"], "unreachable");
+}
+
+#[tokio::test]
+async fn every_api_is_asked_in_its_own_way_and_never_for_what_costs() {
+    let world = World::new().await;
+    let org = world.org("acme", "TEAMS-SMALL").await;
+    let pair = "AKIAEXAMPLE12345:wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+    for (dialect, more, secret, line, header) in [
+        ("anthropic", json!({}), CANARY, "GET /v1/models ", format!("x-api-key: {CANARY}\r\n")),
+        ("azure", json!({}), CANARY, "GET /v1/models ", format!("api-key: {CANARY}\r\n")),
+        (
+            "azure",
+            json!({ "api_version": "2024-10-21" }),
+            CANARY,
+            "GET /v1/models?api-version=2024-10-21 ",
+            format!("api-key: {CANARY}\r\n"),
+        ),
+        (
+            "bedrock",
+            json!({ "region": "eu-west-1" }),
+            pair,
+            "POST /v1/model/top-dog-key-test/converse ",
+            "authorization: AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE12345/".to_owned(),
+        ),
+        (
+            "vertex",
+            json!({}),
+            "ya29.canary",
+            "POST /v1/publishers/google/models/top-dog-key-test:countTokens ",
+            "authorization: Bearer ya29.canary\r\n".to_owned(),
+        ),
+    ] {
+        for (answer, told) in [(400, ["refused", "ok"]), (403, ["refused"; 2]), (200, ["ok"; 2])] {
+            let answer = format!("HTTP/1.1 {answer} X\r\ncontent-length: 0\r\n\r\n");
+            let provider = Provider::saying(answer.leak()).await;
+            let name = format!("e{}", provider.base_url.rsplit_once(':').unwrap().1.replace("/v1", ""));
+            let mut endpoint = json!({ "name": name, "base_url": provider.base_url, "dialect": dialect });
+            endpoint.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            world.post(&format!("/organisations/{org}/endpoints"), OPERATOR, endpoint).await.expect(201);
+            let keys = format!("/organisations/{org}/provider-keys");
+            let wish = json!({ "provider": name, "secret": secret });
+            let made = world.post(&keys, OPERATOR, wish).await.expect(201);
+            let path = format!("{keys}/{}/test", made.id());
+            let reply = world.post(&path, OPERATOR, json!({})).await.expect(200);
+            let asks_for_no_model = matches!(dialect, "bedrock" | "vertex");
+            assert_eq!(
+                reply.body["result"],
+                told[usize::from(asks_for_no_model)],
+                "{dialect}: {}",
+                reply.text
+            );
+            let asked = provider.asked().remove(0);
+            assert!(asked.starts_with(line) && asked.contains(&header), "{asked}");
+            assert!(!asked.contains("wJalr"), "what signs is not sent");
+        }
+    }
 }

@@ -189,6 +189,9 @@ pub struct RequestRecord {
     /// The stable code of what went wrong, if anything did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<Arc<str>>,
+    /// What guardrails decided, as [`Tally::told`](crate::guardrail::Tally::told) tells it; none where they found nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardrails: Option<Arc<str>>,
 }
 
 impl RequestRecord {

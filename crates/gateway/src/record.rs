@@ -3,7 +3,9 @@
 use crate::arrive::Trail;
 use crate::settle::Facts;
 use crate::worker::Worker;
+use std::sync::Arc;
 use std::time::Duration;
+use topdog_domain::guardrail::{Action, Tally};
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tier::Limit;
 use topdog_domain::usage::{Outcome, RequestRecord, TokenUsage, UsageSource};
@@ -49,6 +51,7 @@ pub(crate) fn record(worker: &Worker, facts: Facts, outcome: Outcome, is_counted
         bytes_in: facts.bytes_in,
         bytes_out: facts.bytes_out,
         error_code: facts.error_code.map(|code| code.as_ref().into()),
+        guardrails: facts.judged.and_then(|judged| judged.told()),
     };
     worker.spool.append_request(&record);
     worker.parts().metrics.settled(&record, overhead, facts.first_byte);
@@ -95,7 +98,16 @@ pub(crate) fn refused(worker: &Worker, trail: &Trail, refusal: &Refusal) {
         bytes_in: 0,
         bytes_out: 0,
         error_code: Some(refusal.code().into()),
+        guardrails: decision_of(refusal),
     });
+}
+
+/// What kept a request back, where a guardrail did.
+fn decision_of(refusal: &Refusal) -> Option<Arc<str>> {
+    let Refusal::GuardrailBlocked(block) = refusal else { return None };
+    let mut tally = Tally::default();
+    tally.add(&block.rule, Action::Block, block.side, 1);
+    tally.told()
 }
 
 fn micros(duration: Duration) -> u64 {

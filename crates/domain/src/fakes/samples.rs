@@ -196,5 +196,6 @@ pub fn request_record(org: OrgId, at: Timestamp) -> RequestRecord {
         bytes_in: 512,
         bytes_out: 4_096,
         error_code: None,
+        guardrails: None,
     }
 }

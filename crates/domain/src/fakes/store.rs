@@ -108,7 +108,7 @@ impl State {
                 usage.client_ip = "".into();
                 usage.first_byte_us = None;
                 (usage.total_us, usage.overhead_us, usage.bytes_in, usage.bytes_out) = (0, 0, 0, 0);
-                usage.error_code = None;
+                (usage.error_code, usage.guardrails) = (None, None);
             }
         }
         over.len() as u64

@@ -18,6 +18,33 @@ pub struct Decision {
     pub count: u32,
 }
 
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.side.name(), self.action.name(), self.rule, self.count)
+    }
+}
+
+impl Decision {
+    /// The decision that is written so; none where it is none that this version knows.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let (side, action) = (words.next()?, words.next()?);
+        let decision = Self {
+            side: Side::ALL.into_iter().find(|known| known.name() == side)?,
+            action: Action::ALL.into_iter().find(|known| known.name() == action)?,
+            rule: words.next()?.into(),
+            count: words.next()?.parse().ok()?,
+        };
+        words.next().is_none().then_some(decision)
+    }
+
+    /// The decisions of a request's record, which tells them as [`Tally::told`] does.
+    pub fn told(record: &str) -> impl Iterator<Item = Self> {
+        record.split(", ").filter_map(Self::parse)
+    }
+}
+
 /// A text that a guardrail keeps back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardrailBlock {
@@ -61,7 +88,7 @@ impl fmt::Display for GuardrailBlock {
             ),
             (BlockCause::Unreadable, _) => write!(
                 f,
-                "the guardrail `{rule}` of {owner} can't read the answer, so that it is not passed on; ask without `logprobs`, or ask who keeps the policy"
+                "the guardrail `{rule}` of {owner} can't read this request or what would answer it, so that it is not passed on; use an endpoint that Top Dog knows, without `logprobs`"
             ),
         }
     }
@@ -101,6 +128,13 @@ impl Tally {
     #[must_use]
     pub fn decisions(&self) -> &[Decision] {
         &self.0
+    }
+
+    /// The decisions as a request's record tells them; none where there are none.
+    #[must_use]
+    pub fn told(&self) -> Option<Arc<str>> {
+        let told: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        (!told.is_empty()).then(|| told.join(", ").into())
     }
 
     /// Has no rule found anything?

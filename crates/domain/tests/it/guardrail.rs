@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use std::sync::Arc;
 use topdog_domain::guardrail::{
-    Action, Detector, GuardrailsDocument, RuleDocument, RuleSet, Scan, Side, SideRules, Sides,
+    Action, Decision, Detector, GuardrailsDocument, RuleDocument, RuleSet, Scan, Side, SideRules, Sides,
+    Tally,
 };
 use topdog_domain::policy::{Policy, PolicyScope};
 
@@ -151,6 +152,19 @@ fn the_tightest_limit_of_all_scopes_holds() {
     let block = set.require_size(21).unwrap_err();
     assert_eq!(block.scope, PolicyScope::Organisation);
     assert!(block.to_string().contains("20 bytes"), "{block}");
+}
+
+#[test]
+fn decisions_are_told_in_a_record_and_read_again() {
+    let mut tally = Tally::default();
+    assert_eq!(tally.told(), None);
+    tally.add(&"keys".into(), Action::Block, Side::Input, 1);
+    tally.add(&"mail".into(), Action::Redact, Side::Output, 2);
+    tally.add(&"mail".into(), Action::Redact, Side::Output, 1);
+    let told = tally.told().unwrap();
+    assert_eq!(&*told, "input block keys 1, output redact mail 3");
+    assert_eq!(Decision::told(&told).collect::<Vec<_>>(), tally.decisions());
+    assert_eq!(Decision::told("output mask mail 3, input flag x, , input flag x 1 2").count(), 0);
 }
 
 #[test]

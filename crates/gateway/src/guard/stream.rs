@@ -308,3 +308,7 @@ fn with_data(event: &[u8], data: &str) -> Bytes {
     written.push('\n');
     written.into()
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

@@ -188,6 +188,8 @@ fn a_blocked_request_reaches_nobody_and_counts_nothing() {
         assert!(!reply.body.contains(KEY));
         assert_eq!(rig.upstream.count(), 0);
         assert!(rig.admitted().is_empty(), "no LLM request is counted");
+        let told: Vec<_> = rig.spool.requests().into_iter().map(|record| record.guardrails).collect();
+        assert_eq!(told, [Some("input block words 1".into()), Some("input block keys 1".into())]);
         let metrics = rig.metrics.encode();
         assert!(metrics.contains(r#"on="input",action="block"} 2"#), "{metrics}");
         assert_eq!(rig.chat(&chat("what is a project? x")).await.status, 200);
@@ -432,6 +434,7 @@ fn a_blocked_stream_ends_as_a_failure_and_its_provider_is_left() {
         );
         let records = rig.records(1).await;
         assert_eq!((records[0].outcome, records[0].is_counted), (Outcome::Blocked, true));
+        assert_eq!(records[0].guardrails.as_deref(), Some("output block keys 1"));
         assert_eq!(records[0].error_code.as_deref(), Some("guardrail_blocked"));
         assert!(rig.upstream.seen.borrow().chunks < 300, "the provider went on to its end");
     });
@@ -478,7 +481,8 @@ fn a_flag_changes_nothing_and_is_counted() {
         let reply = rig.chat(&streaming("a@b.io")).await;
         assert_eq!(said(&reply), "write to c@d.io");
         assert!(rig.upstream.last().1.contains("a@b.io"));
-        rig.records(1).await;
+        let records = rig.records(1).await;
+        assert_eq!(records[0].guardrails.as_deref(), Some("input flag mail 1, output flag mail 1"));
         let metrics = rig.metrics.encode();
         for side in ["input", "output"] {
             assert!(metrics.contains(&format!(r#"on="{side}",action="flag"}} 1"#)), "{metrics}");
@@ -523,5 +527,68 @@ fn requests_of_others_have_their_turn_while_much_is_judged() {
             () = counting => {}
         }
         assert!(turns > 100, "others had {turns} turns");
+    });
+}
+
+#[test]
+fn what_is_tried_elsewhere_has_been_judged_too() {
+    run(async {
+        let mut rig = Rig::start(Wish { tier: "TEAMS-SMALL", ..Wish::default() }).await;
+        rig.change(|facts| {
+            crate::policies::of_org(
+                facts,
+                &json!({
+                    "guardrails": {"rules": redact()},
+                    "routes": [{"for": ["*"], "fallbacks": ["anthropic/claude-haiku-4-5"], "on": ["server_error"]}],
+                })
+                .to_string(),
+            );
+        });
+        rig.upstream.now_does(Script::Answer {
+            status: 500,
+            content_type: "application/json",
+            body: r#"{"error":{"message":"no"}}"#.to_owned(),
+        });
+        rig.chat(&chat(KEY)).await;
+        let seen = rig.upstream.seen.borrow();
+        assert_eq!(seen.requests.len(), 2);
+        for (_, body) in &seen.requests {
+            assert!(!body.contains(KEY) && body.contains("[redacted:data]"), "{body}");
+        }
+    });
+}
+
+#[test]
+fn callers_of_cohere_and_gemini_are_judged_in_their_own_shapes() {
+    run(async {
+        let rig = rig(redact()).await;
+        let (head, tail) = KEY.split_at(12);
+        let part = |text: &str| json!({"candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": text}]}}]});
+        let mut last = part("!");
+        last["candidates"][0]["finishReason"] = json!("STOP");
+        let pieces = [part(head).to_string(), part(tail).to_string(), last.to_string()];
+        rig.upstream.now_does(Script::stream(&pieces.each_ref().map(String::as_str)));
+        let body =
+            json!({"contents": [{"role": "user", "parts": [{"text": head}, {"text": tail}]}]}).to_string();
+        for (path, is_array) in [("?alt=sse", false), ("", true)] {
+            let path = format!("/v1beta/models/gemini%2Fgemini-2.5-flash:streamGenerateContent{path}");
+            let reply = rig.post(&path, &body).await;
+            assert_eq!(reply.status, 200, "{}", reply.body);
+            assert!(!reply.body.contains(tail) && reply.body.contains("[redacted:data]"), "{}", reply.body);
+            assert_eq!(reply.body.trim_start().starts_with('['), is_array, "{}", reply.body);
+            assert!(!rig.upstream.last().1.contains(tail), "{}", rig.upstream.last().1);
+        }
+        let delta = |text: &str| {
+            json!({"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": text}}}})
+                .to_string()
+        };
+        let end = json!({"type": "message-end", "delta": {"finish_reason": "COMPLETE"}}).to_string();
+        let pieces = [delta(head), delta(tail), end];
+        rig.upstream.now_does(Script::stream(&pieces.each_ref().map(String::as_str)));
+        let body = json!({"model": "cohere/command-r", "stream": true, "messages": [{"role": "user", "content": KEY}]});
+        let reply = rig.post("/v2/chat", &body.to_string()).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        assert!(!reply.body.contains(tail) && reply.body.contains("[redacted:data]"), "{}", reply.body);
+        assert!(!rig.upstream.last().1.contains(KEY));
     });
 }

@@ -1,5 +1,6 @@
 use super::{UtcTime, schema};
 use serde::{Deserialize, Serialize};
+use topdog_domain::guardrail::Decision;
 use topdog_domain::labels::DataSegment;
 use topdog_domain::ports::UsageSum;
 use topdog_domain::usage::RequestRecord;
@@ -133,6 +134,33 @@ pub struct RequestFacts {
     pub bytes_out: u64,
     /// The stable code of what went wrong.
     pub error_code: Option<String>,
+    /// What guardrails found, and did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<GuardrailDecision>,
+}
+
+/// What a guardrail's rule found in a request, and did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GuardrailDecision {
+    /// The rule's name.
+    pub rule: String,
+    /// `flag`, `redact` or `block`.
+    pub action: String,
+    /// In which text: `input` or `output`.
+    pub on: String,
+    /// How often.
+    pub count: u32,
+}
+
+impl From<Decision> for GuardrailDecision {
+    fn from(made: Decision) -> Self {
+        Self {
+            rule: made.rule.to_string(),
+            action: made.action.name().to_owned(),
+            on: made.side.name().to_owned(),
+            count: made.count,
+        }
+    }
 }
 
 impl RequestFacts {
@@ -172,6 +200,12 @@ impl RequestFacts {
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
             error_code: record.error_code.as_deref().map(str::to_owned),
+            guardrails: record
+                .guardrails
+                .iter()
+                .flat_map(|told| Decision::told(told))
+                .map(Into::into)
+                .collect(),
         }
     }
 }

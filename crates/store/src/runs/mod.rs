@@ -22,7 +22,7 @@ pub(crate) use sums::ModelSum;
 
 use column::Column;
 use part::Part;
-use record::{Detail, Facts};
+use record::{Detail, Facts, Judged};
 use topdog_domain::RecordId;
 use topdog_domain::usage::RequestRecord;
 
@@ -55,14 +55,23 @@ impl Run {
     /// The run of these, which are in the order of their ids; none where there are none.
     fn of(records: &[&RequestRecord]) -> Option<Self> {
         let head = Head::of(records)?;
-        let part = |part, put: &dyn Fn(&mut Vec<u8>)| part::write(part, &head, put);
+        let part = |part, put: &dyn Fn(&mut Vec<u8>)| part::write(part, part::LAYOUT, &head, put);
+        let is_judged = records.iter().any(|record| record.guardrails.is_some());
+        let detail = if is_judged {
+            part::write(Part::Detail, part::JUDGED_LAYOUT, &head, &|bytes| {
+                Detail::put(records, bytes);
+                Judged::put(records, bytes);
+            })
+        } else {
+            part(Part::Detail, &|bytes| Detail::put(records, bytes))
+        };
         let ids: Vec<&RecordId> = records.iter().map(|record| &record.id).collect();
         let sums = sums::of(records);
         Some(Self {
             ids: part(Part::Ids, &|bytes| Column::put(&ids, bytes)),
             sums: part(Part::Sums, &|bytes| sums::put(&sums, bytes)),
             facts: part(Part::Facts, &|bytes| Facts::put(records, bytes)),
-            detail: Some(part(Part::Detail, &|bytes| Detail::put(records, bytes))),
+            detail: Some(detail),
             head,
         })
     }
@@ -84,8 +93,17 @@ pub(crate) fn records(
     let ids = self::ids(head, ids)?;
     let facts = part::read(Part::Facts, head, facts, |bytes| Facts::take(count, bytes))?;
     let details = match detail {
-        None => vec![Detail::default(); count],
-        Some(detail) => part::read(Part::Detail, head, detail, |bytes| Detail::take(count, bytes))?,
+        None => vec![(Detail::default(), Judged::default()); count],
+        Some(detail) => {
+            part::read_layouts(Part::Detail, part::JUDGED_LAYOUT, head, detail, |layout, bytes| {
+                let details = Detail::take(count, bytes)?;
+                let judged = match layout {
+                    part::JUDGED_LAYOUT => Judged::take(count, bytes)?,
+                    _ => vec![Judged::default(); count],
+                };
+                Some(details.into_iter().zip(judged).collect())
+            })?
+        }
     };
     let records = ids.into_iter().zip(facts).zip(details);
     Ok(records.map(|((id, facts), detail)| record::whole(id, head.org, facts, detail)).collect())

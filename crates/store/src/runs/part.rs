@@ -3,7 +3,9 @@ use crc32fast::Hasher;
 
 /// How parts are written by this version. What was written is read by every later one, so this layout never changes:
 /// another one has another number.
-const LAYOUT: u8 = 1;
+pub(super) const LAYOUT: u8 = 1;
+/// How details are written where something stands behind them: what guardrails decided.
+pub(super) const JUDGED_LAYOUT: u8 = 2;
 const SUM_BYTES: usize = 4;
 
 /// A part of a run: [`LAYOUT`], what [columns](super::column) write, and a CRC-32 (IEEE, little-endian) of the run's head,
@@ -41,8 +43,8 @@ pub(crate) enum BadPart {
 }
 
 /// The part that `put` writes.
-pub(super) fn write(part: Part, head: &Head, put: &dyn Fn(&mut Vec<u8>)) -> Vec<u8> {
-    let mut bytes = vec![LAYOUT];
+pub(super) fn write(part: Part, layout: u8, head: &Head, put: &dyn Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let mut bytes = vec![layout];
     put(&mut bytes);
     let sum = checksum(part, head, &bytes);
     bytes.extend(sum);
@@ -56,18 +58,29 @@ pub(super) fn read<T>(
     bytes: &[u8],
     take: impl FnOnce(&mut &[u8]) -> Option<T>,
 ) -> Result<T, BadPart> {
+    read_layouts(part, LAYOUT, head, bytes, |_, bytes| take(bytes))
+}
+
+/// The same of a part of which there are layouts up to `newest`, and `take` is told which.
+pub(super) fn read_layouts<T>(
+    part: Part,
+    newest: u8,
+    head: &Head,
+    bytes: &[u8],
+    take: impl FnOnce(u8, &mut &[u8]) -> Option<T>,
+) -> Result<T, BadPart> {
     let changed = BadPart::Changed { part };
     let (written, sum) = bytes.split_last_chunk::<SUM_BYTES>().ok_or_else(|| changed.clone())?;
-    match written.first() {
-        Some(&LAYOUT) => {}
+    let layout = match written.first() {
+        Some(&layout) if (LAYOUT..=newest).contains(&layout) => layout,
         Some(&layout) => return Err(BadPart::Unknown { part, layout }),
         None => return Err(changed),
-    }
+    };
     if checksum(part, head, written) != *sum || !head.is_sound() {
         return Err(changed);
     }
     let mut rest = written.get(1..).unwrap_or_default();
-    take(&mut rest).filter(|_| rest.is_empty()).ok_or(changed)
+    take(layout, &mut rest).filter(|_| rest.is_empty()).ok_or(changed)
 }
 
 fn checksum(part: Part, head: &Head, written: &[u8]) -> [u8; SUM_BYTES] {

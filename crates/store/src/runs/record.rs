@@ -66,11 +66,24 @@ fields!(
     }
 );
 
+fields!(
+    /// What is there only where guardrails have decided something, behind the details and deleted with them.
+    #[derive(Clone, Default)]
+    Judged {
+        guardrails: Option<Arc<str>>,
+    }
+);
+
 columns_of!(KeyUse { provider_key, version, is_audited });
 columns_of!(TokenUsage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning });
 
 /// The record of all its parts.
-pub(super) fn whole(id: RecordId, org: OrgId, facts: Facts, detail: Detail) -> RequestRecord {
+pub(super) fn whole(
+    id: RecordId,
+    org: OrgId,
+    facts: Facts,
+    (detail, judged): (Detail, Judged),
+) -> RequestRecord {
     RequestRecord {
         id,
         request: facts.request,
@@ -99,5 +112,6 @@ pub(super) fn whole(id: RecordId, org: OrgId, facts: Facts, detail: Detail) -> R
         bytes_in: detail.bytes_in,
         bytes_out: detail.bytes_out,
         error_code: detail.error_code,
+        guardrails: judged.guardrails,
     }
 }

@@ -80,13 +80,13 @@ prop_compose! {
         tokens in tokens(),
         (cost_nanodollars, first_byte_us) in (any::<Option<i64>>(), proptest::option::of(number())),
         (total_us, overhead_us, bytes_in, bytes_out) in (number(), number(), number(), number()),
-        error_code in proptest::option::of(text()),
+        error_code in proptest::option::of(text()), guardrails in proptest::option::weighted(0.1, text()),
     ) -> RequestRecord {
         RequestRecord {
             id, request, at, org, workspace, api_key, client_ip, plan, segment, operation, is_stream,
             provider: ProviderName::parse(&provider).unwrap(),
             model_requested, model, key_use, outcome, status, is_counted, tokens, source, cost_nanodollars,
-            first_byte_us, total_us, overhead_us, bytes_in, bytes_out, error_code,
+            first_byte_us, total_us, overhead_us, bytes_in, bytes_out, error_code, guardrails,
         }
     }
 }
@@ -145,11 +145,11 @@ proptest! {
     fn no_content_is_read_past_its_end(content in any::<Vec<u8>>(), count in 1..=MOST) {
         let mut head = one_run().head;
         head.records = count;
-        let part = |part| part::write(part, &head, &|bytes| bytes.extend(&content));
+        let part = |part| part::write(part, part::LAYOUT, &head, &|bytes| bytes.extend(&content));
         let _ = super::ids(&head, &part(Part::Ids));
         let _ = super::sums(&head, &part(Part::Sums));
         let ids: Vec<RecordId> = (0..count).map(|_| RecordId::new()).collect();
-        let ids = part::write(Part::Ids, &head, &|bytes| Column::put(&ids.iter().collect::<Vec<_>>(), bytes));
+        let ids = part::write(Part::Ids, part::LAYOUT, &head, &|bytes| Column::put(&ids.iter().collect::<Vec<_>>(), bytes));
         let _ = super::records(&head, &ids, &part(Part::Facts), Some(&part(Part::Detail)));
     }
 }

@@ -20,18 +20,19 @@ pub(crate) trait Field: Sized {
     fn take(bytes: &mut &[u8]) -> Option<Self>;
 }
 
-/// Takes in the order in which it puts; what has another field no longer compiles.
+/// Takes in the order in which it puts; what has another field no longer compiles. What stands beside them is in frames of
+/// a kind of their own.
 macro_rules! all_fields {
-    ($record:ident { $($field:ident),* $(,)? }) => {
+    ($record:ident { $($field:ident),* $(,)? } $(beside { $($beside:ident),* })?) => {
         impl Field for $record {
             fn put(&self, bytes: &mut Vec<u8>) {
-                let Self { $($field,)* } = self;
+                let Self { $($field,)* $($($beside: _,)*)? } = self;
                 $($field.put(bytes);)*
             }
 
             fn take(bytes: &mut &[u8]) -> Option<Self> {
                 $(let $field = Field::take(bytes)?;)*
-                Some(Self { $($field,)* })
+                Some(Self { $($field,)* $($($beside: None,)*)? })
             }
         }
     };
@@ -65,7 +66,7 @@ all_fields!(RequestRecord {
     bytes_in,
     bytes_out,
     error_code,
-});
+} beside { guardrails });
 all_fields!(KeyUse { provider_key, version, is_audited });
 all_fields!(TokenUsage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning });
 

@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Audit = 2,
     /// A [`RequestRecord`], [`MARK`] and its [fields](super::fields).
     Request = 3,
+    /// The same with what guardrails decided behind it, for the few records that have such.
+    JudgedRequest = 4,
 }
 
 /// What the fields of a record begin with: any byte, that places where no frame begins are known by.
@@ -33,6 +35,7 @@ impl Kind {
             1 => Some(Self::JsonRequest),
             2 => Some(Self::Audit),
             3 => Some(Self::Request),
+            4 => Some(Self::JudgedRequest),
             _ => None,
         }
     }
@@ -40,7 +43,7 @@ impl Kind {
     const fn first_byte(self) -> u8 {
         match self {
             Self::JsonRequest | Self::Audit => b'{',
-            Self::Request => MARK,
+            Self::Request | Self::JudgedRequest => MARK,
         }
     }
 }
@@ -51,8 +54,13 @@ pub(super) struct Unframeable;
 
 /// What a frame can be made of.
 pub(super) trait Record {
-    /// Of which kind its frames are.
+    /// Of which kind its frames are, as a rule.
     const KIND: Kind;
+
+    /// Of which kind its frame is.
+    fn kind(&self) -> Kind {
+        Self::KIND
+    }
 
     /// Appends what is in its frame.
     fn write(&self, bytes: &mut Vec<u8>) -> Result<(), Unframeable>;
@@ -61,9 +69,16 @@ pub(super) trait Record {
 impl Record for RequestRecord {
     const KIND: Kind = Kind::Request;
 
+    fn kind(&self) -> Kind {
+        if self.guardrails.is_some() { Kind::JudgedRequest } else { Kind::Request }
+    }
+
     fn write(&self, bytes: &mut Vec<u8>) -> Result<(), Unframeable> {
         bytes.push(MARK);
         self.put(bytes);
+        if self.guardrails.is_some() {
+            self.guardrails.put(bytes);
+        }
         Ok(())
     }
 }
@@ -80,7 +95,7 @@ impl Record for AuditDraft {
 pub(super) fn encode<T: Record>(bytes: &mut Vec<u8>, record: &T) -> Result<(), Unframeable> {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; HEAD_BYTES]);
-    bytes.push(T::KIND as u8);
+    bytes.push(record.kind() as u8);
     record.write(bytes)?;
     let frame = bytes.get_mut(start..).ok_or(Unframeable)?;
     if frame.len() > MAX_FRAME_BYTES {
@@ -126,7 +141,7 @@ impl<'a> Frame<'a> {
     /// Adds the record to the batch; false where the frame is intact but says what this version can't read.
     pub(super) fn add_to(&self, batch: &mut Batch) -> bool {
         match self.kind {
-            Kind::Request => self.fields().map(|record| batch.requests.push(record)),
+            Kind::Request | Kind::JudgedRequest => self.fields().map(|record| batch.requests.push(record)),
             Kind::JsonRequest => self.json().map(|record| batch.requests.push(record)),
             Kind::Audit => self.json().map(|draft| batch.audits.push(draft)),
         }
@@ -135,7 +150,11 @@ impl<'a> Frame<'a> {
 
     fn fields(&self) -> Option<RequestRecord> {
         let (_mark, mut rest) = self.content.split_first()?;
-        RequestRecord::take(&mut rest).filter(|_| rest.is_empty())
+        let mut record = RequestRecord::take(&mut rest)?;
+        if self.kind == Kind::JudgedRequest {
+            record.guardrails = Field::take(&mut rest)?;
+        }
+        rest.is_empty().then_some(record)
     }
 
     fn json<T: DeserializeOwned>(&self) -> Option<T> {

@@ -16,7 +16,8 @@ fn record() -> RequestRecord {
         "tokens": {"input": 10, "cache_read": 11, "cache_write_5m": 12, "cache_write_1h": 13, "output": 14,
             "reasoning": 15},
         "source": "estimated", "cost_nanodollars": -16, "first_byte_us": 17, "total_us": 18, "overhead_us": 19,
-        "bytes_in": 20, "bytes_out": 21, "error_code": "upstream_broken"
+        "bytes_in": 20, "bytes_out": 21, "error_code": "upstream_broken",
+        "guardrails": "output block keys 1"
     }"#;
     serde_json::from_str(json).unwrap()
 }

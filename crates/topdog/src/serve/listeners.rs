@@ -20,8 +20,12 @@ impl Listeners {
     pub(super) fn bind(server: &ServerConfig, admin: SocketAddr) -> anyhow::Result<Self> {
         let workers =
             server.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
-        let (first, address) =
-            listen(server.listen, workers > 1).with_context(|| hint("server.listen", server.listen))?;
+        Self::on(server.listen, workers, admin)
+    }
+
+    fn on(wanted: SocketAddr, workers: usize, admin: SocketAddr) -> anyhow::Result<Self> {
+        require_free(wanted).with_context(|| hint("server.listen", wanted))?;
+        let (first, address) = listen(wanted, workers > 1).with_context(|| hint("server.listen", wanted))?;
         let mut gateway = vec![first];
         for _ in 1..workers {
             gateway.push(listen(address, true).with_context(|| hint("server.listen", address))?.0);
@@ -29,6 +33,15 @@ impl Listeners {
         let (admin, admin_address) = listen(admin, false).with_context(|| hint("admin.listen", admin))?;
         Ok(Self { gateway, admin, gateway_address: address, admin_address })
     }
+}
+
+/// The kernel would let a second server of the same user join those who share an address, and each would get some of the
+/// other's requests: whoever shares it makes sure first that nobody listens there. A port that is still in the last
+/// connections of a server that has ended is free.
+fn require_free(address: SocketAddr) -> std::io::Result<()> {
+    let alone = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    alone.set_reuse_address(true)?;
+    alone.bind(&address.into())
 }
 
 /// The kernel spreads connections over the threads that share an address; one thread needs no sharing, and
@@ -66,6 +79,21 @@ mod tests {
         assert_ne!(address.port(), 0);
         assert_eq!(address, same);
         drop((first, second));
+    }
+
+    #[test]
+    fn a_port_that_is_shared_already_is_not_joined_by_another_server() {
+        let any_port = "127.0.0.1:0".parse().unwrap();
+        let server = |wanted| Listeners::on(wanted, 2, any_port);
+        let first = server(any_port).unwrap();
+        let second = server(first.gateway_address).err().unwrap();
+        assert!(format!("{second:#}").contains("can't listen on 127.0.0.1:"), "{second:#}");
+        // Also where the other has all addresses of the machine.
+        let any = SocketAddr::from(([0, 0, 0, 0], first.gateway_address.port()));
+        assert!(server(any).is_err());
+        let address = first.gateway_address;
+        drop(first);
+        server(address).unwrap();
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Credential {
         }
     }
 
-    fn of(token: &str) -> Result<Self, Failure> {
+    pub(super) fn of(token: &str) -> Result<Self, Failure> {
         let token = token.trim();
         let mut header = HeaderValue::try_from(format!("Bearer {token}"))
             .ok()

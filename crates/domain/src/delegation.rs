@@ -1,5 +1,6 @@
 //! What a key may hand on to another key: never more than it has itself.
 
+use crate::WorkspaceId;
 use crate::api_key::{ApiKey, KeyMode, Scope};
 use crate::tier::Limit;
 use ipnet::IpNet;
@@ -54,6 +55,15 @@ impl ApiKey {
     }
 }
 
+impl ApiKey {
+    /// May the key change what belongs to that workspace; none: to the whole organisation? One that is bound to a workspace
+    /// acts in that alone, whatever its scopes are.
+    #[must_use]
+    pub fn acts_in(&self, workspace: Option<WorkspaceId>) -> bool {
+        self.workspace.is_none() || self.workspace == workspace
+    }
+}
+
 fn covers_models(own: &[String], new: &[String]) -> bool {
     let covers = |new: &String| {
         own.iter().any(|own| {
@@ -85,7 +95,17 @@ const fn covers_limit(own: Limit, new: Limit) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ApiKeyId, OrgId, Timestamp, WorkspaceId};
+    use crate::{ApiKeyId, OrgId, Timestamp};
+
+    #[test]
+    fn a_key_of_a_workspace_acts_in_that_alone() {
+        let (own, other) = (WorkspaceId::new(), WorkspaceId::new());
+        let bound = ApiKey { workspace: Some(own), ..key() };
+        for (workspace, may) in [(Some(own), true), (Some(other), false), (None, false)] {
+            assert_eq!(bound.acts_in(workspace), may);
+            assert!(key().acts_in(workspace));
+        }
+    }
 
     fn key() -> ApiKey {
         ApiKey {

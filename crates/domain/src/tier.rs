@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
+mod audited;
 mod standard;
 
 /// How much of something is allowed.

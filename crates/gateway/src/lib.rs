@@ -11,9 +11,9 @@
 //! 3. **entitle** (`entitle.rs`): a place among the requests under way is taken (`share.rs`), before any byte of the
 //!    body; the body is read (`read_body.rs`) within the organisation's share of memory and checked, the model
 //!    resolved; tier, scope, and the key's own bounds. Where the model's provider speaks another dialect, the body is
-//!    translated (`translation/`), or refused with the field that can't be. Nothing is counted yet: what is refused
-//!    here counts nothing.
-//! 4. **reserve** (`reserve.rs`): one API call and one LLM request, from memory as long as the lease lasts; all
+//!    translated (`translation/`), or refused with the field that can't be. Of the two
+//!    counts only the API call is taken by now (`journey.rs`), and what the tier refuses here gives it back.
+//! 4. **reserve** (`reserve.rs`): one LLM request beside the API call, from memory as long as the lease lasts; all
 //!    or nothing. From here on the [`reserve::Reservation`] settles itself, whatever happens.
 //! 5. **open** (`open_key.rs`): the newest version of the provider key, from the cache or the vault. The
 //!    plaintext is not copied here; only step 6 reads it. In regulated segments the audit entry is on the disk

@@ -161,7 +161,10 @@ mod tests {
         let (bed, keys) = Bed::new(250).await;
         let _stopper = bed.start();
         sleep(LOOK_EVERY / 2).await;
-        bed.vault.rotate_org_key(bed.org, samples::NEW_YEAR).await.unwrap();
+        bed.vault
+            .rotate_org_key(bed.org, samples::NEW_YEAR, samples::audit(bed.org, "org_key.rotate"))
+            .await
+            .unwrap();
         bed.vault.rotate_root().unwrap();
         let before = bed.vault.pending().await.unwrap();
         assert_eq!((before.under_old_root, before.under_old_org_key), (2, 250));
@@ -179,7 +182,10 @@ mod tests {
         let (bed, _) = Bed::new(250).await;
         let _stopper = bed.start();
         sleep(LOOK_EVERY / 2).await;
-        bed.vault.rotate_org_key(bed.org, samples::NEW_YEAR).await.unwrap();
+        bed.vault
+            .rotate_org_key(bed.org, samples::NEW_YEAR, samples::audit(bed.org, "org_key.rotate"))
+            .await
+            .unwrap();
         bed.begun.notify_one();
         sleep(BETWEEN_STEPS / 2).await;
         assert_eq!(bed.pending.get().under_old_org_key, 150);
@@ -191,7 +197,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_database_that_is_away_is_asked_again() {
         let (bed, _) = Bed::new(1).await;
-        bed.vault.rotate_org_key(bed.org, samples::NEW_YEAR).await.unwrap();
+        bed.vault
+            .rotate_org_key(bed.org, samples::NEW_YEAR, samples::audit(bed.org, "org_key.rotate"))
+            .await
+            .unwrap();
         bed.store.set_away(true);
         let _stopper = bed.start();
         sleep(LOOK_EVERY / 2).await;
@@ -209,7 +218,10 @@ mod tests {
         let broken = samples::sealed_secret(&key, 1);
         let audit = samples::audit(bed.org, "provider_key.rotate");
         bed.store.provider_key_rotate(&key, &broken, &audit).await.unwrap();
-        bed.vault.rotate_org_key(bed.org, samples::NEW_YEAR).await.unwrap();
+        bed.vault
+            .rotate_org_key(bed.org, samples::NEW_YEAR, samples::audit(bed.org, "org_key.rotate"))
+            .await
+            .unwrap();
         let _stopper = bed.start();
         // Paused time flies only where everything waits: a worker that spun would never let this end.
         sleep(LOOK_EVERY * 5).await;

@@ -13,6 +13,7 @@ use crate::problem::Problem;
 use crate::table::RouteId;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
+use std::fmt;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use topdog_domain::entitlement::{Feature, Resource};
 use topdog_domain::quota::{Exhausted, MeterKey, NotTaken};
 use topdog_domain::refusal::TierRefusal;
 use topdog_domain::tier::{Limit, Tier};
-use topdog_domain::{OrgId, Refusal};
+use topdog_domain::{OrgId, Refusal, WorkspaceId};
 
 pub(crate) use charge::Charge;
 pub(crate) use denial::DenialBudget;
@@ -85,6 +86,21 @@ impl<P> OrgCaller<P> {
     pub(crate) fn require_feature(&self, platform: &Platform, feature: Feature) -> Result<(), Problem> {
         let tiers = platform.parts.directory.tiers();
         tiers.require(self.tier(), feature).map_err(Problem::from)
+    }
+
+    /// What belongs to that workspace, or with none to the whole organisation, must be the key's to change.
+    pub(crate) fn require_reach(
+        &self,
+        platform: &Platform,
+        workspace: Option<WorkspaceId>,
+        target: impl fmt::Display,
+    ) -> Result<(), Problem> {
+        if self.key.as_ref().is_none_or(|key| key.acts_in(workspace)) {
+            return Ok(());
+        }
+        platform
+            .deny(self.trail.draft(self.org_id(), target).with("reason", Problem::OutsideWorkspace.code()));
+        Err(Problem::OutsideWorkspace)
     }
 
     /// What only the operator may do to the organisation.

@@ -1,5 +1,4 @@
 use crate::authority::DenialBudget;
-use crate::problem::Problem;
 use crate::target::ProviderPlace;
 use crate::{edge, routes};
 use axum::Router;
@@ -127,9 +126,11 @@ impl Platform {
     }
 
     /// The same for the tiers, which concern every organisation.
-    pub(crate) async fn refresh_all(&self) -> Result<(), Problem> {
+    pub(crate) async fn refresh_all(&self) {
         let parts = &self.parts;
-        parts.directory.reload_all(&*parts.change_feed, &*parts.tiers).await?;
-        Ok(())
+        if let Err(error) = parts.directory.reload_all(&*parts.change_feed, &*parts.tiers).await {
+            // As above: it is committed, and must not be told as if it were not.
+            tracing::error!(%error, "changed tiers can't be read again yet");
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::PoisonError;
 
+use topdog_domain::audit::AuditDraft;
 use topdog_domain::ports::{RewrapCount, WrappedOrgKey};
 use topdog_domain::{OrgId, ProviderKeyId, Timestamp};
 
@@ -46,16 +47,23 @@ pub struct RewrapFailure {
 
 impl Vault {
     /// Begins the rotation of an organisation's key: makes a new version and gives its number. New seals use it
-    /// from now on; [`rewrap_step`](Self::rewrap_step) does the rest.
+    /// from now on; [`rewrap_step`](Self::rewrap_step) does the rest. Its audit entry, with both versions, is kept with the
+    /// new version or not at all.
     ///
     /// # Errors
     /// [`VaultError::NoOrgKey`] or [`VaultError::Store`].
-    pub async fn rotate_org_key(&self, org: OrgId, now: Timestamp) -> Result<u32, VaultError> {
+    pub async fn rotate_org_key(
+        &self,
+        org: OrgId,
+        now: Timestamp,
+        audit: AuditDraft,
+    ) -> Result<u32, VaultError> {
         let rows = self.0.org_keys.org_key_list(org).await?;
         let newest = rows.iter().map(|row| row.version).max().ok_or(VaultError::NoOrgKey)?;
         let version = newest.saturating_add(1);
-        // Where somebody else made that version meanwhile, their rotation is this one.
-        self.add_org_key(org, version, now).await?;
+        let audit = audit.with("version_before", newest).with("version", version);
+        // Where somebody else made that version meanwhile, their rotation is this one, and so is its entry.
+        self.add_org_key(org, version, now, Some(&audit)).await?;
         Ok(version)
     }
 
@@ -69,6 +77,12 @@ impl Vault {
         let version = RootKeyring::add_version(root.path().ok_or(VaultError::RootNotInFile)?)?;
         self.reload_root()?;
         Ok(version)
+    }
+
+    /// The newest version of the root key that this node knows.
+    #[must_use]
+    pub fn root_version(&self) -> u32 {
+        self.root().newest_version()
     }
 
     /// What rotations have still before them.

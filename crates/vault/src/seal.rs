@@ -1,5 +1,6 @@
 //! Sealing: an organisation's first key, and each version of each of its provider keys.
 
+use topdog_domain::audit::AuditDraft;
 use topdog_domain::ports::{PortError, SealedSecret};
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tenant::ProviderKey;
@@ -63,7 +64,7 @@ impl Vault {
         if !self.0.org_keys.org_key_list(org).await?.is_empty() {
             return Ok(());
         }
-        self.add_org_key(org, 1, now).await.map(|_was_added| ())
+        self.add_org_key(org, 1, now, None).await.map(|_was_added| ())
     }
 
     /// Seals a provider key for its slot; the caller stores it.
@@ -101,10 +102,11 @@ impl Vault {
         org: OrgId,
         version: u32,
         now: Timestamp,
+        audit: Option<&AuditDraft>,
     ) -> Result<bool, VaultError> {
         let key = Key::generate()?;
         let wrapped = wrap_org_key(&self.root(), self.0.cipher, org, &OrgKey { version, key }, now)?;
-        match self.0.org_keys.org_key_add(&wrapped).await {
+        match self.0.org_keys.org_key_add(&wrapped, audit).await {
             Ok(()) => Ok(true),
             Err(PortError::Conflict(_)) => Ok(false),
             Err(error) => Err(error.into()),

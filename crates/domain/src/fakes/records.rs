@@ -85,6 +85,11 @@ impl RecordReader for MemoryStore {
         Ok(behind.take(limit as usize).cloned().collect())
     }
 
+    async fn audit_chain_list(&self, wish: &PageWish) -> Result<Page<OrgId>, PortError> {
+        let state = self.state()?;
+        page(state.chains().map(|org| (org, org)), wish, |id, after| id > after)
+    }
+
     async fn audit_head(&self, org: OrgId) -> Result<(u64, ChainHash), PortError> {
         Ok(self.state()?.audit_head(org))
     }

@@ -131,6 +131,11 @@ impl State {
         self.chains.get(&org).map_or(&[], Vec::as_slice)
     }
 
+    /// Whose chains there are.
+    pub(super) fn chains(&self) -> impl Iterator<Item = OrgId> {
+        self.chains.keys().copied()
+    }
+
     /// The organisation; [`PortError::NotFound`] where it is gone.
     pub(super) fn organisation(&mut self, id: OrgId) -> Result<&mut Organisation, PortError> {
         self.organisations.get_mut(&id).ok_or(PortError::NotFound)

@@ -1,5 +1,5 @@
 use super::MemoryStore;
-use crate::Timestamp;
+use crate::audit::AuditDraft;
 use crate::ports::{PortError, Tiers};
 use crate::tier::Tier;
 use async_trait::async_trait;
@@ -12,9 +12,10 @@ impl Tiers for MemoryStore {
         Ok(tiers)
     }
 
-    async fn tier_put(&self, tier: &Tier, _now: Timestamp) -> Result<(), PortError> {
+    async fn tier_put(&self, tier: &Tier, audit: &AuditDraft) -> Result<(), PortError> {
         let mut state = self.state()?;
-        state.tiers.insert(tier.name.clone(), tier.clone());
+        let was = state.tiers.insert(tier.name.clone(), tier.clone());
+        state.append_audit(&tier.audited(was.as_ref(), audit));
         state.announce(None);
         Ok(())
     }

@@ -1,5 +1,6 @@
 use super::MemoryStore;
 use super::store::State;
+use crate::audit::AuditDraft;
 use crate::ports::{
     DataKeyCount, InstallationSecrets, OrgKeys, PortError, RewrapCount, SealedSecret, SealedSecrets,
     WrappedKeyCount, WrappedKeyCounts, WrappedOrgKey, WrappedRoot,
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 
 #[async_trait]
 impl OrgKeys for MemoryStore {
-    async fn org_key_add(&self, key: &WrappedOrgKey) -> Result<(), PortError> {
+    async fn org_key_add(&self, key: &WrappedOrgKey, audit: Option<&AuditDraft>) -> Result<(), PortError> {
         let mut state = self.state()?;
         state.organisation(key.org)?;
         let place = (key.org, key.version);
@@ -18,6 +19,9 @@ impl OrgKeys for MemoryStore {
             return Err(PortError::Conflict("that version of the organisation's key is there"));
         }
         state.org_keys.insert(place, key.clone());
+        if let Some(audit) = audit {
+            state.append_audit(audit);
+        }
         Ok(())
     }
 

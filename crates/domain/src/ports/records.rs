@@ -109,6 +109,10 @@ pub trait RecordReader: Send + Sync {
     /// what is kept, so that places up to `after` are said once more, those come on top: checking the chain finds them.
     async fn audit_list(&self, org: OrgId, after: u64, limit: u32) -> Result<Vec<AuditEntry>, PortError>;
 
+    /// Whose chains there are, by id: of all that have an entry or an end of a chain, whether or not there is such an
+    /// organisation (still); [`OrgId::INSTALLATION`] for what concerns all.
+    async fn audit_chain_list(&self, page: &PageWish) -> Result<Page<OrgId>, PortError>;
+
     /// The chain's last place and hash, as kept beside the chain.
     async fn audit_head(&self, org: OrgId) -> Result<(u64, ChainHash), PortError>;
 }

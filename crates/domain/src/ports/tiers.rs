@@ -1,5 +1,5 @@
 use super::PortError;
-use crate::Timestamp;
+use crate::audit::AuditDraft;
 use crate::tier::Tier;
 use async_trait::async_trait;
 
@@ -9,6 +9,7 @@ pub trait Tiers: Send + Sync {
     /// All tiers, lowest rank first.
     async fn tier_list(&self) -> Result<Vec<Tier>, PortError>;
 
-    /// Makes the tier, or replaces the one of that name; every node hears of it.
-    async fn tier_put(&self, tier: &Tier, now: Timestamp) -> Result<(), PortError>;
+    /// Makes the tier, or replaces the one of that name; every node hears of it. What was changed is in the entry:
+    /// [`Tier::audited`] completes it by what was there.
+    async fn tier_put(&self, tier: &Tier, audit: &AuditDraft) -> Result<(), PortError>;
 }

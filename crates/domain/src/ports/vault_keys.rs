@@ -1,4 +1,5 @@
 use super::PortError;
+use crate::audit::AuditDraft;
 use crate::provider::ProviderName;
 use crate::{OrgId, ProviderKeyId, Timestamp};
 use async_trait::async_trait;
@@ -74,8 +75,9 @@ pub struct RewrapCount {
 /// Organisations' keys, wrapped. The adapter never sees a key in the clear.
 #[async_trait]
 pub trait OrgKeys: Send + Sync {
-    /// Keeps a new version of an organisation's key. [`PortError::Conflict`] where that version is there.
-    async fn org_key_add(&self, key: &WrappedOrgKey) -> Result<(), PortError>;
+    /// Keeps a new version of an organisation's key. [`PortError::Conflict`] where that version is there. Its entry is
+    /// that of the rotation which it begins; the first version belongs to the organisation's making.
+    async fn org_key_add(&self, key: &WrappedOrgKey, audit: Option<&AuditDraft>) -> Result<(), PortError>;
 
     /// All versions of an organisation's key, newest first; none where it has none or was destroyed.
     async fn org_key_list(&self, org: OrgId) -> Result<Vec<WrappedOrgKey>, PortError>;

@@ -138,7 +138,7 @@ async fn a_changed_tier_reaches_every_organisation() {
     let (_stopper, _) = bed.follow().await;
     let mut pro = Tier::standard_catalogue().into_iter().find(|tier| tier.name.as_str() == "PRO").unwrap();
     pro.api_calls_per_day = Limit::Of(77);
-    bed.store.tier_put(&pro, samples::NEW_YEAR).await.unwrap();
+    bed.store.tier_put(&pro, &samples::audit(OrgId::INSTALLATION, "tier.put")).await.unwrap();
     let late = bed.organisation("late").await;
     sleep(LOOK_EVERY).await;
     for org in [org, late] {

@@ -14,6 +14,18 @@ pub struct AuditLog {
     pub next_after: Option<u64>,
 }
 
+/// An audit chain that there is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditChain {
+    /// Whose: the id of an organisation, also of one that was destroyed.
+    #[schema(value_type = String)]
+    pub org: OrgId,
+    /// The organisation's name; null where there is no such organisation (any more).
+    pub name: Option<String>,
+    /// Is it the chain of what concerns the whole installation?
+    pub is_of_installation: bool,
+}
+
 /// The end of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditHead {

@@ -19,7 +19,7 @@ mod utc_time;
 mod vault;
 
 pub use api_key::{ApiKey, CreateApiKey, IssuedApiKey, RotateApiKey, SecretInfo};
-pub use audit::{AuditEntry, AuditHead, AuditLog};
+pub use audit::{AuditChain, AuditEntry, AuditHead, AuditLog};
 pub use endpoint::{CreateEndpoint, Endpoint, ReplaceEndpoint};
 pub use organisation::{
     ChangeOrganisation, CreateOrganisation, CreatedOrganisation, Organisation, Workspace,

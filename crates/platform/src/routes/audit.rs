@@ -1,7 +1,8 @@
-use crate::api::{AuditEntry, AuditHead, AuditLog};
+use crate::api::{AuditChain, AuditEntry, AuditHead, AuditLog, Page};
 use crate::authority::{ChainReader, Operator};
 use crate::body::Answer;
-use crate::params::ChainParams;
+use crate::pages::page;
+use crate::params::{ChainParams, PageParams};
 use crate::platform::{Platform, Shared};
 use crate::problem::Problem;
 use axum::extract::State;
@@ -13,7 +14,7 @@ pub(super) async fn list(
     wish: ChainParams,
 ) -> Result<Answer<AuditLog>, Problem> {
     let log = stretch(&platform, reader.org, &wish).await?;
-    if log.head.seq == 0 && !reader.is_known {
+    if log.head.seq == 0 && log.data.is_empty() && !reader.is_known {
         return Err(Problem::NotFound("organisation"));
     }
     Ok(Answer(log))
@@ -25,6 +26,20 @@ pub(super) async fn list_installation(
     wish: ChainParams,
 ) -> Result<Answer<AuditLog>, Problem> {
     stretch(&platform, OrgId::INSTALLATION, &wish).await.map(Answer)
+}
+
+pub(super) async fn list_chains(
+    State(platform): State<Shared>,
+    _: Operator,
+    PageParams { wish, .. }: PageParams<OrgId>,
+) -> Result<Answer<Page<AuditChain>>, Problem> {
+    let chains = platform.parts.records.audit_chain_list(&wish).await?;
+    let known = platform.parts.directory.snapshot();
+    Ok(Answer(page(chains, |org| AuditChain {
+        org,
+        name: known.org(org).map(|view| view.facts.organisation.name.clone()),
+        is_of_installation: org == OrgId::INSTALLATION,
+    })))
 }
 
 async fn stretch(platform: &Platform, org: OrgId, wish: &ChainParams) -> Result<AuditLog, Problem> {

@@ -73,6 +73,7 @@ pub(crate) fn all() -> Vec<Route> {
         Route::new("debug_log.list", Get, "/organisations/{org}/debug-logs", "Lists debug-log records, newest first", usage::debug_logs),
         Route::new("quota.show", Get, "/organisations/{org}/quota", "Shows limits and what is used of them", quota::show),
         Route::new("audit.list", Get, "/organisations/{org}/audit", "Lists audit entries in the order of their chain", audit::list),
+        Route::new("audit.list_chains", Get, "/audit/chains", "Lists whose audit chains there are, destroyed organisations' too", audit::list_chains),
         Route::new("audit.list_installation", Get, "/audit", "Lists audit entries of what concerns the whole installation", audit::list_installation),
 
         Route::new("org_key.show", Get, "/organisations/{org}/vault", "Shows how the organisation's key stands", vault::show_org),

@@ -37,9 +37,8 @@ pub(super) async fn put(
         return Err(bad_field("name", "it is not the name in the path"));
     }
     tier.check().map_err(|rule| bad_field("tier", rule))?;
-    platform.require_records()?;
-    platform.parts.tiers.tier_put(&tier, operator.trail.at).await?;
-    platform.refresh_all().await?;
-    platform.record(&operator.trail.draft(OrgId::INSTALLATION, &name)).await?;
+    let audit = operator.trail.draft(OrgId::INSTALLATION, &name);
+    platform.parts.tiers.tier_put(&tier, &audit).await?;
+    platform.refresh_all().await;
     Ok(Answer(Tier(tier)))
 }

@@ -4,7 +4,7 @@ use crate::body::Answer;
 use crate::platform::{Platform, Shared};
 use crate::problem::Problem;
 use axum::extract::State;
-use topdog_domain::audit::{AuditDraft, AuditOutcome};
+use topdog_domain::audit::AuditOutcome;
 use topdog_domain::{OrgId, Refusal};
 use topdog_vault::VaultError;
 
@@ -32,8 +32,13 @@ pub(super) async fn rotate_org(
 ) -> Result<Answer<Rotation>, Problem> {
     platform.require_records()?;
     let org = caller.org_id();
-    let rotated = platform.parts.vault.rotate_org_key(org, caller.trail.at).await;
-    finished(&platform, caller.trail.draft(org, org), rotated).await
+    caller.require_reach(&platform, None, org)?;
+    let draft = caller.trail.draft(org, org);
+    let rotated = platform.parts.vault.rotate_org_key(org, caller.trail.at, draft.clone()).await;
+    if rotated.is_err() {
+        platform.record(&draft.ended(AuditOutcome::Failure)).await?;
+    }
+    begun(&platform, rotated)
 }
 
 pub(super) async fn show_root(
@@ -51,25 +56,28 @@ pub(super) async fn rotate_root(
 ) -> Result<Answer<Rotation>, Problem> {
     platform.require_records()?;
     let vault = platform.parts.vault.clone();
+    let before = vault.root_version();
+    let draft = || operator.trail.draft(OrgId::INSTALLATION, "root_key").with("version_before", before);
+    // The key is in a file, which no transaction reaches: what is about to be done is on the disk before, what came of it
+    // behind, so that no crash between leaves a rotation of which nothing tells.
+    platform.record(&draft().with("step", "begin")).await?;
     let rotated = tokio::task::spawn_blocking(move || vault.rotate_root()).await;
-    let draft = operator.trail.draft(OrgId::INSTALLATION, "root_key");
-    finished(&platform, draft, rotated.map_err(|_| Refusal::Internal)?).await
+    let rotated = rotated.map_err(|_| Refusal::Internal)?;
+    let ended = draft().with("step", "end");
+    let ended = match &rotated {
+        Ok(version) => ended.with("version", version),
+        Err(_) => ended.ended(AuditOutcome::Failure),
+    };
+    let recorded = platform.record(&ended).await;
+    let answer = begun(&platform, rotated);
+    recorded.and(answer)
 }
 
-/// A rotation's answer, after its audit entry.
-async fn finished(
-    platform: &Platform,
-    draft: AuditDraft,
-    rotated: Result<u32, VaultError>,
-) -> Result<Answer<Rotation>, Problem> {
-    let draft = match &rotated {
-        Ok(version) => draft.with("version", version),
-        Err(_) => draft.ended(AuditOutcome::Failure),
-    };
+/// The answer to a rotation that has begun, for which whoever carries it on is woken.
+fn begun(platform: &Platform, rotated: Result<u32, VaultError>) -> Result<Answer<Rotation>, Problem> {
     if rotated.is_ok() {
         platform.parts.rotation_begun.notify_one();
     }
-    platform.record(&draft).await?;
     let version = rotated.map_err(|error| Problem::of_vault(&error))?;
     Ok(Answer(Rotation { version }))
 }

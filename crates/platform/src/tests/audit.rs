@@ -2,7 +2,6 @@ use super::{OPERATOR, World, request};
 use crate::api::AuditLog;
 use serde_json::{Value, json};
 use topdog_domain::audit::{ChainHash, ChainVerifier};
-use topdog_domain::ports::{Batch, RecordSink};
 
 #[tokio::test]
 async fn every_change_is_in_a_chain_that_holds() {
@@ -97,12 +96,42 @@ async fn what_concerns_the_installation_has_a_chain_of_its_own() {
     let world = World::new().await;
     let tier = world.get("/tiers/PRO", OPERATOR).await.expect(200).body;
     world.call("PUT", "/tiers/PRO", OPERATOR, Some(tier.clone())).await.expect(200);
-    let entry = world.spool.audits().pop().unwrap();
-    assert_eq!((entry.action.as_str(), entry.target.as_str()), ("tier.put", "PRO"));
-    let audits = world.spool.audits();
-    world.store.ship(&Batch { requests: Vec::new(), audits }).await.unwrap();
-    let log = world.get("/audit", OPERATOR).await.expect(200);
-    assert_eq!(log.body["head"]["seq"], 1);
+    let log = world.get("/audit", OPERATOR).await.expect(200).body;
+    assert_eq!(log["head"]["seq"], 1);
+    let entry: Value = serde_json::from_str(log["data"][0]["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&entry["action"], &entry["target"]), (&json!("tier.put"), &json!("PRO")));
+    // It is with the change, and so needs no record elsewhere.
     world.spool.set_healthy(false);
-    world.call("PUT", "/tiers/PRO", OPERATOR, Some(tier)).await.refused(503, "records_unavailable");
+    world.call("PUT", "/tiers/PRO", OPERATOR, Some(tier)).await.expect(200);
+    assert!(world.spool.audits().is_empty());
+}
+
+#[tokio::test]
+async fn the_operator_lists_whose_chains_there_are_and_reads_each() {
+    let world = World::new().await;
+    let (acme, gone) = (world.org("acme", "PRO").await, world.org("gone", "PRO").await);
+    world.delete(&format!("/organisations/{gone}"), OPERATOR).await.expect(204);
+    let tier = world.get("/tiers/PRO", OPERATOR).await.expect(200).body;
+    world.call("PUT", "/tiers/PRO", OPERATOR, Some(tier)).await.expect(200);
+    let (mut chains, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = world.get(&format!("/audit/chains?limit=2{cursor}"), OPERATOR).await.expect(200).body;
+        chains.extend(page["data"].as_array().unwrap().clone());
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let installation = topdog_domain::OrgId::INSTALLATION.to_string();
+    let said: Vec<_> = chains.iter().map(|chain| (&chain["org"], &chain["name"])).collect();
+    let null = Value::Null;
+    let all = [(json!(installation), null.clone()), (json!(acme), json!("acme")), (json!(gone), null)];
+    assert_eq!(said, all.iter().map(|(org, name)| (org, name)).collect::<Vec<_>>());
+    assert_eq!(chains[0]["is_of_installation"], true);
+    for (org, _) in said {
+        let path = format!("/organisations/{}/audit", org.as_str().unwrap());
+        assert!(world.get(&path, OPERATOR).await.expect(200).body["head"]["seq"].as_u64().unwrap() > 0);
+    }
+    let key = world.scoped(&acme, &["audit:read"]).await;
+    world.get("/audit/chains", &key.secret).await.refused(403, "operator_only");
 }

@@ -1,5 +1,6 @@
 use super::{CANARY, OPERATOR, World};
 use serde_json::{Value, json};
+use topdog_domain::audit::AuditOutcome;
 use topdog_domain::ports::SealedSecrets;
 
 const KEYS: &str = "/organisations/current/provider-keys";
@@ -213,7 +214,15 @@ async fn an_organisations_key_is_rotated_online() {
     let status = world.get("/vault", OPERATOR).await.expect(200).body;
     assert_eq!((&status["under_old_org_key"], &status["under_newest_org_key"]), (&json!(1), &json!(1)));
     assert_eq!((&status["under_old_root"], &status["under_present_root"]), (&json!(0), &json!(3)));
-    let audits = world.spool.audits();
-    assert!(audits.iter().any(|entry| entry.action == "org_key.rotate" && entry.detail["version"] == "2"));
+    let log = world.get(&format!("/organisations/{org}/audit"), OPERATOR).await.expect(200).body;
+    let mut bodies = log["data"].as_array().unwrap().iter().map(|entry| entry["body"].as_str().unwrap());
+    // With the change, in its transaction: nothing had to be shipped.
+    let rotation = bodies.find(|body| body.contains(r#""action":"org_key.rotate""#)).unwrap();
+    assert!(rotation.contains(r#""detail":{"version":"2","version_before":"1"}"#), "{rotation}");
     world.post("/vault/rotate-root", OPERATOR, json!({})).await.refused(409, "conflict");
+    // A file is in no transaction: the intention is recorded first, then what came of it.
+    let audits = world.spool.audits();
+    let steps: Vec<_> = audits.iter().filter(|entry| entry.action == "root_key.rotate").collect();
+    let said: Vec<_> = steps.iter().map(|entry| (entry.detail["step"].as_str(), entry.outcome)).collect();
+    assert_eq!(said, [("begin", AuditOutcome::Success), ("end", AuditOutcome::Failure)]);
 }

@@ -4,8 +4,9 @@ use super::Store;
 use super::columns::{parsed, unsigned};
 use super::engine::{on_engine, statements};
 use super::error::taken;
-use super::{organisations, tenant_rows};
+use super::{audit_chain, organisations, tenant_rows};
 use async_trait::async_trait;
+use topdog_domain::audit::AuditDraft;
 use topdog_domain::ports::{
     DataKeyCount, OrgKeys, PortError, RewrapCount, WrappedKeyCount, WrappedKeyCounts, WrappedOrgKey,
 };
@@ -13,7 +14,7 @@ use topdog_domain::{OrgId, Timestamp};
 
 #[async_trait]
 impl OrgKeys for Store {
-    async fn org_key_add(&self, key: &WrappedOrgKey) -> Result<(), PortError> {
+    async fn org_key_add(&self, key: &WrappedOrgKey, audit: Option<&AuditDraft>) -> Result<(), PortError> {
         let mut tx = self.pools().begin().await?;
         // A key must not come to an organisation behind its destruction.
         organisations::lock(&mut tx, key.org).await?;
@@ -29,6 +30,7 @@ impl OrgKeys for Store {
             .await
             .map(|_| ()))
         .map_err(taken("that version of the organisation's key is there already"))?;
+        audit_chain::append(&mut tx, audit.as_slice()).await?;
         tx.commit().await
     }
 

@@ -1,9 +1,9 @@
 //! Reading what was shipped.
 
 use super::Store;
-use super::columns::{chain_hash, from_id_bytes, id_bytes, unsigned};
+use super::columns::{chain_hash, from_id_bytes, id_bytes, parsed, unsigned};
 use super::engine::{on_engine, statements};
-use super::page::page;
+use super::page::{page, rows_to_read};
 use super::request_lists::Kind;
 use async_trait::async_trait;
 use topdog_domain::audit::{AuditEntry, AuditRun, ChainHash};
@@ -67,6 +67,20 @@ impl RecordReader for Store {
             }
         }
         Ok(entries)
+    }
+
+    async fn audit_chain_list(&self, wish: &PageWish) -> Result<Page<OrgId>, PortError> {
+        let after: Option<OrgId> =
+            wish.after.as_ref().map(|id| parsed("a page's beginning", id)).transpose()?;
+        // Nothing is before the empty one, of whatever length what someone has put there may be.
+        let after = after.map(|org| id_bytes(org.uuid())).unwrap_or_default();
+        let rows: Vec<Vec<u8>> = on_engine!(self.pools().readers(), |db| sqlx::query_scalar(LIST_CHAINS)
+            .bind(&after)
+            .bind(rows_to_read(wish))
+            .fetch_all(db)
+            .await)?;
+        let orgs = rows.iter().map(|org| Ok(OrgId::from_uuid(from_id_bytes("audit_heads.org", org)?)));
+        page(wish, orgs.collect::<Result<_, PortError>>()?, OrgId::to_string, Ok)
     }
 
     async fn audit_head(&self, org: OrgId) -> Result<(u64, ChainHash), PortError> {
@@ -134,5 +148,8 @@ statements! {
     LIST_AUDIT = "SELECT org, last_seq, bodies, prev, hashes FROM audit_runs
         WHERE org = $1 AND last_seq > $2 ORDER BY last_seq LIMIT $3";
     FLOOR = "SELECT MAX(last_seq) FROM audit_runs WHERE org = $1 AND last_seq <= $2";
+    LIST_CHAINS = "SELECT org FROM (SELECT org FROM audit_heads WHERE org > $1
+            UNION SELECT org FROM audit_runs WHERE org > $1) chains
+        ORDER BY org LIMIT $2";
     HEAD = "SELECT seq, hash FROM audit_heads WHERE org = $1";
 }

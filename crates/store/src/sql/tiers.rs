@@ -1,10 +1,12 @@
 //! The table `membership_tiers`.
 
 use super::Store;
+use super::audit_chain;
 use super::engine::{Tx, on_engine, statements};
 use super::tier_row::TierRow;
 use async_trait::async_trait;
-use topdog_domain::Timestamp;
+use std::collections::BTreeSet;
+use topdog_domain::audit::{Appended, AuditDraft};
 use topdog_domain::ports::{PortError, Tiers};
 use topdog_domain::tier::Tier;
 
@@ -16,9 +18,18 @@ impl Tiers for Store {
         rows.into_iter().map(Tier::try_from).collect()
     }
 
-    async fn tier_put(&self, tier: &Tier, _now: Timestamp) -> Result<(), PortError> {
+    async fn tier_put(&self, tier: &Tier, audit: &AuditDraft) -> Result<(), PortError> {
         let mut tx = self.pools().begin().await?;
+        // Who holds the chain's end is alone with the catalogue: what was there is what this change replaces.
+        let heads = audit_chain::lock(&mut tx, BTreeSet::from([audit.org])).await?;
+        let was: Option<TierRow> = on_engine!(tx.conn(), |db| sqlx::query_as(FIND)
+            .bind(tier.name.to_string())
+            .fetch_optional(db)
+            .await)?;
+        let was = was.map(Tier::try_from).transpose()?;
         write(&mut tx, PUT, tier).await?;
+        let audit = tier.audited(was.as_ref(), audit);
+        audit_chain::append_behind(&mut tx, heads, &[Appended::Draft(&audit)]).await?;
         self.commit_announced(tx, None).await
     }
 }
@@ -105,6 +116,7 @@ macro_rules! insert {
 
 statements! {
     LIST = concat!("SELECT ", columns!(), " FROM membership_tiers ORDER BY rank, name");
+    FIND = concat!("SELECT ", columns!(), " FROM membership_tiers WHERE name = $1");
     COUNT = "SELECT COUNT(*) FROM membership_tiers";
     ADD = insert!("NOTHING");
     PUT = insert!("UPDATE SET family = excluded.family, rank = excluded.rank,

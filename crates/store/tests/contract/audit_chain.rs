@@ -1,7 +1,8 @@
 use super::*;
 use topdog_domain::OrgId;
 use topdog_domain::audit::{ChainHash, ChainVerifier};
-use topdog_domain::ports::{Batch, OrganisationChange};
+use topdog_domain::ports::{Batch, OrganisationChange, PageWish};
+use topdog_domain::tier::Tier;
 
 contract! {
     an_empty_chain_has_the_genesis_for_its_head,
@@ -9,6 +10,8 @@ contract! {
     is_listed_from_behind_a_place,
     every_change_writes_its_entry,
     an_id_is_appended_once,
+    all_chains_are_listed_whoevers_they_are,
+    a_rotation_of_a_key_and_its_entry_are_one,
 }
 
 async fn verify(ports: &Ports, org: OrgId) -> u64 {
@@ -77,7 +80,7 @@ async fn is_listed_from_behind_a_place(ports: &Ports) {
 
 async fn every_change_writes_its_entry(ports: &Ports) {
     let org = add_organisation(ports, "acme").await.id;
-    ports.org_keys.org_key_add(&samples::org_key(org, 1, 1)).await.unwrap();
+    ports.org_keys.org_key_add(&samples::org_key(org, 1, 1), None).await.unwrap();
     let unlimited = topdog_domain::tier::Limit::Unlimited;
     let (api_key, endpoint) = (samples::api_key(org, "ci"), samples::endpoint(org, "vllm"));
     let mut provider_key = samples::provider_key(org, "main");
@@ -132,4 +135,53 @@ async fn an_id_is_appended_once(ports: &Ports) {
     ports.sink.ship(&batch).await.unwrap();
     ports.sink.ship(&batch).await.unwrap();
     assert_eq!(verify(ports, org).await, 1);
+}
+
+async fn all_chains_are_listed_whoevers_they_are(ports: &Ports) {
+    let mut all = vec![OrgId::INSTALLATION];
+    ports.tiers.tier_put(&samples_tier(), &samples::audit(OrgId::INSTALLATION, "tier.put")).await.unwrap();
+    for name in ["living", "destroyed"] {
+        all.push(add_organisation(ports, name).await.id);
+    }
+    ports
+        .organisations
+        .organisation_destroy(all[2], &samples::audit(all[2], "organisation.destroy"))
+        .await
+        .unwrap();
+    // Of one that there never was, as a record may come later than everything else of it.
+    let nobody = OrgId::new();
+    let audits = vec![samples::audit(nobody, "test.entry")];
+    ports.sink.ship(&Batch { requests: Vec::new(), audits }).await.unwrap();
+    all.push(nobody);
+    all.sort();
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = ports.reader.audit_chain_list(&PageWish { after, limit: 2 }).await.unwrap();
+        assert!(page.rows.len() <= 2);
+        listed.extend(page.rows);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, all);
+}
+
+fn samples_tier() -> Tier {
+    Tier::standard_catalogue().remove(0)
+}
+
+async fn a_rotation_of_a_key_and_its_entry_are_one(ports: &Ports) {
+    let org = add_organisation(ports, "acme").await.id;
+    let entries = async || ports.reader.audit_head(org).await.unwrap().0;
+    let before = entries().await;
+    let audit = samples::audit(org, "org_key.rotate");
+    ports.org_keys.org_key_add(&samples::org_key(org, 1, 1), None).await.unwrap();
+    assert_eq!(entries().await, before);
+    ports.org_keys.org_key_add(&samples::org_key(org, 2, 1), Some(&audit)).await.unwrap();
+    assert_eq!(entries().await, before + 1);
+    // Somebody else's version: neither key nor entry.
+    let again = samples::audit(org, "org_key.rotate");
+    assert!(is_conflict(ports.org_keys.org_key_add(&samples::org_key(org, 2, 1), Some(&again)).await));
+    assert_eq!(entries().await, before + 1);
 }

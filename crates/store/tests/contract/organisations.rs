@@ -120,7 +120,7 @@ async fn destroying_shreds_its_keys_and_frees_its_name(ports: &Ports) {
     let limit = topdog_domain::tier::Limit::Unlimited;
     let mut provider_keys = Vec::new();
     for org in [acme.id, other.id] {
-        ports.org_keys.org_key_add(&samples::org_key(org, 1, 1)).await.unwrap();
+        ports.org_keys.org_key_add(&samples::org_key(org, 1, 1), None).await.unwrap();
         let key = samples::provider_key(org, "main");
         let sealed = samples::sealed_secret(&key, 1);
         let audit = samples::audit(org, "provider_key.create");
@@ -143,7 +143,7 @@ async fn destroying_shreds_its_keys_and_frees_its_name(ports: &Ports) {
     assert!(is_not_found(ports.organisations.organisation_destroy(acme.id, &again).await));
 
     // Nothing can be sealed for it any more, and its keys can't be made anew.
-    assert!(is_not_found(ports.org_keys.org_key_add(&samples::org_key(acme.id, 2, 1)).await));
+    assert!(is_not_found(ports.org_keys.org_key_add(&samples::org_key(acme.id, 2, 1), None).await));
     let late = samples::api_key(acme.id, "late");
     assert!(is_not_found(ports.api_keys.api_key_create(&late, limit, &again).await));
 

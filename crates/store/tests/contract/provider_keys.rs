@@ -26,7 +26,7 @@ async fn create(ports: &Ports, org: OrgId, name: &str) -> ProviderKey {
 
 async fn organisation_with_key(ports: &Ports, name: &str) -> OrgId {
     let org = add_organisation(ports, name).await.id;
-    ports.org_keys.org_key_add(&samples::org_key(org, 1, 1)).await.unwrap();
+    ports.org_keys.org_key_add(&samples::org_key(org, 1, 1), None).await.unwrap();
     org
 }
 

@@ -26,7 +26,7 @@ async fn add_secret(ports: &Ports, org: OrgId, name: &str, org_key_version: u32)
 
 async fn add_org_key(ports: &Ports, org: OrgId, version: u32, root_version: u32) -> WrappedOrgKey {
     let key = samples::org_key(org, version, root_version);
-    ports.org_keys.org_key_add(&key).await.unwrap();
+    ports.org_keys.org_key_add(&key, None).await.unwrap();
     key
 }
 
@@ -43,7 +43,7 @@ async fn a_version_is_made_once(ports: &Ports) {
     let first = add_org_key(ports, org, 1, 1).await;
     let mut rival = samples::org_key(org, 1, 1);
     rival.wrapped = vec![99];
-    assert!(is_conflict(ports.org_keys.org_key_add(&rival).await));
+    assert!(is_conflict(ports.org_keys.org_key_add(&rival, None).await));
     assert_eq!(ports.org_keys.org_key_list(org).await.unwrap(), [first]);
 }
 

@@ -7,8 +7,9 @@ use super::org_arg::OrgArg;
 use super::route::Route;
 use super::session::Session;
 use super::table::Table;
+use topdog_domain::OrgId;
 use topdog_domain::audit::{Actor, AuditDraft, AuditOutcome};
-use topdog_platform::api::{AuditEntry, AuditLog};
+use topdog_platform::api::{AuditChain, AuditEntry, AuditLog};
 pub(crate) use verify::Head;
 
 /// What to do with the audit log.
@@ -25,7 +26,9 @@ pub(crate) enum Audit {
         #[arg(long, value_name = "NUMBER", default_value_t = 50)]
         limit: usize,
     },
-    /// Download the chain, recompute it here and compare its end; of every organisation for the operator
+    /// List whose chains there are, those of destroyed organisations and of the installation too; for the operator
+    Chains,
+    /// Download the chain, recompute it here and compare its end; for the operator every one there is
     Verify {
         #[command(flatten)]
         org: OrgArg,
@@ -38,6 +41,7 @@ pub(crate) enum Audit {
 pub(super) async fn run(command: Audit, session: &Session) -> Result<(), Failure> {
     match command {
         Audit::List { org, after, limit } => list(session, &org, after, limit).await,
+        Audit::Chains => chains(session).await,
         Audit::Verify { org, expect } => verify::run(session, &org, expect.as_ref()).await,
     }
 }
@@ -55,9 +59,27 @@ async fn list(session: &Session, org: &OrgArg, after: u64, limit: usize) -> Resu
     session.output.answer(&entries, |entries| table(entries))
 }
 
+async fn chains(session: &Session) -> Result<(), Failure> {
+    let chains: Vec<AuditChain> = session.api.get_all(Route::new("audit").then("chains")).await?;
+    session.output.answer(&chains, |chains| {
+        let mut table = Table::new(&["chain", "organisation"]);
+        for chain in chains {
+            let name = chain.name.as_deref().unwrap_or(if chain.is_of_installation {
+                "(installation)"
+            } else {
+                "(no organisation)"
+            });
+            table.row([chain.org.to_string(), name.to_owned()]);
+        }
+        table
+    })
+}
+
 /// One stretch of the chain.
 async fn page(session: &Session, org: &str, after: u64) -> Result<AuditLog, Failure> {
-    let route = Route::of_org(org).then("audit").with("after", after.to_string()).with("limit", "200");
+    let is_of_installation = org.parse() == Ok(OrgId::INSTALLATION);
+    let route = if is_of_installation { Route::new("audit") } else { Route::of_org(org).then("audit") };
+    let route = route.with("after", after.to_string()).with("limit", "200");
     session.api.get(route).await
 }
 

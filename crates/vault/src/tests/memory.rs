@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use topdog_domain::audit::AuditDraft;
 use topdog_domain::ports::{
     InstallationSecrets, OrgKeys, PortError, RewrapCount, SealedSecret, SealedSecrets, WrappedOrgKey,
     WrappedRoot,
@@ -78,7 +79,7 @@ impl MemoryStore {
 
 #[async_trait]
 impl OrgKeys for MemoryStore {
-    async fn org_key_add(&self, key: &WrappedOrgKey) -> Result<(), PortError> {
+    async fn org_key_add(&self, key: &WrappedOrgKey, _: Option<&AuditDraft>) -> Result<(), PortError> {
         self.call(|tables| {
             if tables.org_keys.contains_key(&(key.org, key.version)) {
                 return Err(PortError::Conflict("that version is there"));

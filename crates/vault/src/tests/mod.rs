@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use topdog_domain::api_key::{ApiKey, KeyMode};
+use topdog_domain::audit::{Actor, AuditDraft};
 use topdog_domain::provider::ProviderName;
 use topdog_domain::tenant::{KeySource, ProviderKey};
 use topdog_domain::tier::Limit;
@@ -78,6 +79,11 @@ impl Site {
         self.store.keep(sealed);
         key
     }
+}
+
+/// What is recorded of a rotation.
+fn rotation(org: OrgId) -> AuditDraft {
+    AuditDraft::new(NOW, org, Actor::Operator, "org_key.rotate", org)
 }
 
 fn vault_over(root: &Path, store: &Arc<MemoryStore>, cipher: Cipher, references: References) -> Vault {

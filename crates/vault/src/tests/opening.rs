@@ -168,7 +168,7 @@ async fn a_reference_outlives_a_rotation_of_its_organisations_key() {
     let key = site.referenced(org, "env:KEY").await;
     let env = [("KEY".to_owned(), text("sk-env"))];
     let vault = site.vault_with(Cipher::default(), References::new().with_env(env));
-    vault.rotate_org_key(org, NOW).await.unwrap();
+    vault.rotate_org_key(org, NOW, rotation(org)).await.unwrap();
     while vault.rewrap_step(later(48 * 3600)).await.unwrap().pending.under_old_org_key > 0 {}
     vault.rewrap_step(later(48 * 3600)).await.unwrap();
     assert_eq!(site.store.org_key_versions(org), [2]);

@@ -28,7 +28,7 @@ async fn an_organisations_key_rotates_under_open_keys() {
     let before = site.store.tables().secrets[&(keys[0].id, 1)].clone();
     let vault = site.vault();
     assert_eq!(vault.pending().await.unwrap(), NOTHING);
-    assert_eq!(vault.rotate_org_key(org, NOW).await.unwrap(), 2);
+    assert_eq!(vault.rotate_org_key(org, NOW, rotation(org)).await.unwrap(), 2);
     assert_eq!(vault.pending().await.unwrap().under_old_org_key, 2);
     assert_eq!(opens(&site, &keys[0]).await.unwrap(), "sk-1");
     assert_eq!(finish(&vault, NOW).await.done, 2);
@@ -51,7 +51,7 @@ async fn old_versions_stay_a_day_and_go_when_nothing_needs_them() {
     let key = site.sealed(org, "sk-1").await;
     let vault = site.vault();
     let blob = vault.seal_blob(org, "p", b"answer").await.unwrap();
-    vault.rotate_org_key(org, NOW).await.unwrap();
+    vault.rotate_org_key(org, NOW, rotation(org)).await.unwrap();
     finish(&vault, NOW).await;
     let a_day_later = NOW.plus_seconds(24 * 3600);
     assert_eq!(finish(&vault, a_day_later).await.done, 0);
@@ -144,7 +144,7 @@ async fn a_step_is_bounded_and_many_steps_finish() {
         keys.push(site.sealed(org, &format!("sk-{number}")).await);
     }
     let vault = site.vault();
-    vault.rotate_org_key(org, NOW).await.unwrap();
+    vault.rotate_org_key(org, NOW, rotation(org)).await.unwrap();
     let mut left = Vec::new();
     loop {
         let progress = vault.rewrap_step(NOW).await.unwrap();
@@ -172,8 +172,8 @@ async fn a_spoiled_row_is_reported_and_holds_up_no_other() {
     }
     let good = site.sealed(other, "sk-good").await;
     let vault = site.vault();
-    vault.rotate_org_key(org, NOW).await.unwrap();
-    vault.rotate_org_key(other, NOW).await.unwrap();
+    vault.rotate_org_key(org, NOW, rotation(org)).await.unwrap();
+    vault.rotate_org_key(other, NOW, rotation(other)).await.unwrap();
     let mut failed = 0;
     for _ in 0..4 {
         let progress = vault.rewrap_step(MUCH_LATER).await.unwrap();
@@ -194,10 +194,14 @@ async fn two_rotations_at_once_are_one() {
     let site = Site::new();
     let org = site.org().await;
     let (one, two) = (site.vault(), site.vault());
-    let (first, second) = tokio::join!(one.rotate_org_key(org, NOW), two.rotate_org_key(org, NOW));
+    let (first, second) = tokio::join!(
+        one.rotate_org_key(org, NOW, rotation(org)),
+        two.rotate_org_key(org, NOW, rotation(org))
+    );
     assert_eq!((first.unwrap(), second.unwrap()), (2, 2));
     assert_eq!(site.store.org_key_versions(org), [1, 2]);
-    let none = one.rotate_org_key(OrgId::new(), NOW).await.err().unwrap();
+    let nobody = OrgId::new();
+    let none = one.rotate_org_key(nobody, NOW, rotation(nobody)).await.err().unwrap();
     assert!(matches!(none, VaultError::NoOrgKey));
 }
 
@@ -210,7 +214,7 @@ async fn several_nodes_step_while_keys_are_read_and_made() {
         keys.push(site.sealed(org, &format!("sk-{number}")).await);
     }
     let vault = site.vault();
-    vault.rotate_org_key(org, NOW).await.unwrap();
+    vault.rotate_org_key(org, NOW, rotation(org)).await.unwrap();
     vault.rotate_root().unwrap();
     let steppers: Vec<_> = (0..3)
         .map(|_| {
@@ -241,7 +245,7 @@ async fn several_nodes_step_while_keys_are_read_and_made() {
 /// Both rotations with everything there is, from the first call to the last.
 async fn rotate_everything(vault: &Vault, orgs: &[OrgId]) -> Result<(), VaultError> {
     for org in orgs {
-        vault.rotate_org_key(*org, NOW).await?;
+        vault.rotate_org_key(*org, NOW, rotation(*org)).await?;
     }
     vault.rotate_root()?;
     loop {
@@ -305,7 +309,7 @@ async fn a_rotation_that_was_killed_is_finished_by_steps_alone() {
     let key = site.sealed(org, "sk-1").await;
     let at = site.store.tables().calls + 2;
     site.store.tables().fuse = Some((at, Blows::After));
-    assert!(site.vault().rotate_org_key(org, NOW).await.is_err());
+    assert!(site.vault().rotate_org_key(org, NOW, rotation(org)).await.is_err());
     site.store.tables().fuse = None;
     let fresh = site.vault();
     finish(&fresh, MUCH_LATER).await;

@@ -117,7 +117,7 @@ async fn fill(bed: &Bed, org: OrgId) {
     bed.store.api_key_revoke(org, keys[2].id, &audit()).await.unwrap();
     let mut provider_key = samples::provider_key(org, "main");
     provider_key.source = KeySource::Reference("env:OPENAI_API_KEY".to_owned());
-    bed.store.org_key_add(&samples::org_key(org, 1, 1)).await.unwrap();
+    bed.store.org_key_add(&samples::org_key(org, 1, 1), None).await.unwrap();
     let sealed = samples::sealed_secret(&provider_key, 1);
     bed.store.provider_key_create(&provider_key, &sealed, &audit()).await.unwrap();
     for name in ["b-llm", "a-llm"] {

@@ -37,7 +37,7 @@ async fn filled() -> (Bed, Vec<OrgId>) {
         let org = bed.organisation(name).await.id;
         let audit = samples::audit(org, "test");
         bed.store.api_key_create(&samples::api_key(org, "ci"), Limit::Unlimited, &audit).await.unwrap();
-        bed.store.org_key_add(&samples::org_key(org, 1, 1)).await.unwrap();
+        bed.store.org_key_add(&samples::org_key(org, 1, 1), None).await.unwrap();
         let key = samples::provider_key(org, "main");
         bed.store.provider_key_create(&key, &samples::sealed_secret(&key, 1), &audit).await.unwrap();
         let meter = MeterKey { org, resource: "llm_requests_per_day".to_owned() };

@@ -16,7 +16,7 @@ async fn full(bed: &Bed) -> (Organisation, ProviderKey) {
     let org = organisation.id;
     let mut org_key = samples::org_key(org, 1, 1);
     org_key.wrapped = WRAPPED.to_vec();
-    bed.store.org_key_add(&org_key).await.unwrap();
+    bed.store.org_key_add(&org_key, None).await.unwrap();
     let provider_key = samples::provider_key(org, "main");
     let mut sealed = samples::sealed_secret(&provider_key, 1);
     sealed.ciphertext = SEALED.to_vec();
@@ -55,7 +55,7 @@ on_both! {
     async fn no_key_comes_to_a_destroyed_organisation(bed: &Bed) {
         let (Organisation { id: org, .. }, mut provider_key) = full(bed).await;
         bed.store.organisation_destroy(org, &samples::audit(org, "organisation.destroy")).await.unwrap();
-        let added = bed.store.org_key_add(&samples::org_key(org, 2, 1)).await;
+        let added = bed.store.org_key_add(&samples::org_key(org, 2, 1), None).await;
         assert!(matches!(added, Err(PortError::NotFound)), "{added:?}");
         provider_key.version = 2;
         let sealed = samples::sealed_secret(&provider_key, 1);
@@ -65,7 +65,7 @@ on_both! {
 
     async fn nothing_is_sealed_under_a_pruned_version(bed: &Bed) {
         let (Organisation { id: org, .. }, first) = full(bed).await;
-        bed.store.org_key_add(&samples::org_key(org, 2, 1)).await.unwrap();
+        bed.store.org_key_add(&samples::org_key(org, 2, 1), None).await.unwrap();
         assert_eq!(bed.store.org_key_prune(org, 2).await.unwrap(), 0, "version 1 is still used");
         let old = bed.store.secret_find(first.id, 1).await.unwrap().unwrap();
         let new = topdog_domain::ports::SealedSecret { org_key_version: 2, ..old.clone() };

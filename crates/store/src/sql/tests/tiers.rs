@@ -1,7 +1,8 @@
 use super::super::engine::on_engine;
 use super::bed::{Bed, on_both};
 use sqlx::AssertSqlSafe;
-use topdog_domain::fakes::samples::NEW_YEAR;
+use topdog_domain::OrgId;
+use topdog_domain::fakes::samples;
 use topdog_domain::ports::{Change, ChangeFeed as _, Tiers as _};
 use topdog_domain::tier::{Limit, ProviderSet, Tier, TierName};
 
@@ -15,9 +16,9 @@ on_both! {
         free.api_keys_limit = Limit::Unlimited;
         free.byok_supported_providers = ProviderSet::All;
         free.webhooks_enabled = true;
-        bed.store.tier_put(&free, NEW_YEAR).await.unwrap();
+        bed.store.tier_put(&free, &samples::audit(OrgId::INSTALLATION, "tier.put")).await.unwrap();
         let gold = Tier { name: TierName::parse("GOLD").unwrap(), rank: 1, ..free.clone() };
-        bed.store.tier_put(&gold, NEW_YEAR).await.unwrap();
+        bed.store.tier_put(&gold, &samples::audit(OrgId::INSTALLATION, "tier.put")).await.unwrap();
         bed.store.migrate().await.unwrap();
         let tiers = bed.store.tier_list().await.unwrap();
         assert_eq!(tiers.len(), 10);

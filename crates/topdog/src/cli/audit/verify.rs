@@ -6,9 +6,10 @@ use crate::cli::route::Route;
 use crate::cli::session::Session;
 use crate::cli::table::Table;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use topdog_domain::OrgId;
 use topdog_domain::audit::{ChainFault, ChainHash, ChainVerifier};
-use topdog_platform::api::{AuditEntry, Organisation};
+use topdog_platform::api::{AuditChain, AuditEntry, Organisation};
 
 /// A place of a chain and its hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +28,33 @@ pub(super) fn head(text: &str) -> Result<Head, String> {
     })
 }
 
+/// A chain to be checked.
+struct Chain {
+    org: OrgId,
+    /// None where there is no such organisation, or none any more.
+    name: Option<String>,
+    /// Must there be entries? An organisation has that of its making, and what is listed has some.
+    has_entries: bool,
+}
+
+impl Chain {
+    /// How it is called where there is no organisation by whose name it could be.
+    fn label(&self) -> String {
+        match &self.name {
+            Some(name) => name.clone(),
+            None if self.org == OrgId::INSTALLATION => "(installation)".to_owned(),
+            None => format!("{} (no organisation)", self.org),
+        }
+    }
+}
+
 /// How one chain was found.
 #[derive(Debug, Serialize)]
 struct Verdict {
     organisation: String,
-    name: String,
+    name: Option<String>,
+    #[serde(skip)]
+    label: String,
     is_intact: bool,
     checked_entries: u64,
     head: String,
@@ -48,11 +71,11 @@ struct Fault {
 
 pub(super) async fn run(session: &Session, org: &OrgArg, expect: Option<&Head>) -> Result<(), Failure> {
     let mut verdicts = Vec::new();
-    for organisation in meant(session, org).await? {
-        verdicts.push(verdict(session, organisation, expect).await?);
+    for chain in meant(session, org).await? {
+        verdicts.push(verdict(session, chain, expect).await?);
     }
     session.output.answer(&verdicts, |verdicts| table(verdicts))?;
-    let broken: Vec<&str> = verdicts.iter().filter(|v| !v.is_intact).map(|v| v.name.as_str()).collect();
+    let broken: Vec<&str> = verdicts.iter().filter(|v| !v.is_intact).map(|v| v.label.as_str()).collect();
     if broken.is_empty() {
         return Ok(());
     }
@@ -66,19 +89,43 @@ pub(super) async fn run(session: &Session, org: &OrgArg, expect: Option<&Head>) 
     ))
 }
 
-/// The organisation that was named or is the key's own; for the operator without a name all of them.
-async fn meant(session: &Session, org: &OrgArg) -> Result<Vec<Organisation>, Failure> {
+/// The chain of the organisation that was named, also by the id of one that is no more, or is the key's own. For the
+/// operator without a name: of whatever has one, and of every organisation, which must have one.
+async fn meant(session: &Session, org: &OrgArg) -> Result<Vec<Chain>, Failure> {
     if org.given().is_none() && session.api.is_operator() {
-        return session.api.get_all(Route::new("organisations")).await;
+        let organisations: Vec<Organisation> = session.api.get_all(Route::new("organisations")).await?;
+        let chains: Vec<AuditChain> = session.api.get_all(Route::new("audit").then("chains")).await?;
+        let mut names: BTreeMap<OrgId, Option<String>> = BTreeMap::from([(OrgId::INSTALLATION, None)]);
+        names.extend(chains.into_iter().map(|chain| (chain.org, None)));
+        names.extend(organisations.into_iter().map(|known| (known.id, Some(known.name))));
+        let has_entries = |org| org != OrgId::INSTALLATION;
+        return Ok(names
+            .into_iter()
+            .map(|(org, name)| Chain { org, name, has_entries: has_entries(org) })
+            .collect());
     }
-    Ok(vec![session.api.get(Route::of_org(session.org(org.given())?)).await?])
+    let given = session.org(org.given())?;
+    let found: Result<Organisation, Failure> = session.api.get(Route::of_org(given)).await;
+    match (found, given.parse()) {
+        (Ok(known), _) => Ok(vec![Chain { org: known.id, name: Some(known.name), has_entries: true }]),
+        (Err(failure), Ok(org)) if failure.exit() == Exit::NotFound => {
+            Ok(vec![Chain { org, name: None, has_entries: false }])
+        }
+        (Err(failure), _) => Err(failure),
+    }
 }
 
-async fn verdict(session: &Session, org: Organisation, expect: Option<&Head>) -> Result<Verdict, Failure> {
-    let id = org.id.to_string();
-    let mut check = Check::new(org.id, expect);
+async fn verdict(session: &Session, chain: Chain, expect: Option<&Head>) -> Result<Verdict, Failure> {
+    let id = chain.org.to_string();
+    let mut check = Check::new(chain.org, expect);
+    check.has_entries = chain.has_entries;
     let outcome = loop {
-        let stretch = page(session, &id, check.verifier.head().0).await?;
+        let stretch = match page(session, &id, check.verifier.head().0).await {
+            Err(failure) if chain.has_entries && failure.exit() == Exit::NotFound => {
+                break Err(ChainFault::Truncated { seq: 1 });
+            }
+            answered => answered?,
+        };
         let end = ChainHash::parse(&stretch.head.hash)
             .map(|hash| Head { seq: stretch.head.seq, hash })
             .ok_or_else(|| {
@@ -93,7 +140,8 @@ async fn verdict(session: &Session, org: Organisation, expect: Option<&Head>) ->
     let (checked_entries, hash) = check.verifier.head();
     Ok(Verdict {
         organisation: id,
-        name: org.name,
+        label: chain.label(),
+        name: chain.name,
         is_intact: outcome.is_ok(),
         checked_entries,
         head: format!("{checked_entries}:{hash}"),
@@ -109,11 +157,12 @@ struct Check<'a> {
     /// Where the chain ended when the check began.
     first_end: Option<Head>,
     expect: Option<&'a Head>,
+    has_entries: bool,
 }
 
 impl<'a> Check<'a> {
     const fn new(org: OrgId, expect: Option<&'a Head>) -> Self {
-        Self { verifier: ChainVerifier::new(org), org, first_end: None, expect }
+        Self { verifier: ChainVerifier::new(org), org, first_end: None, expect, has_entries: false }
     }
 
     /// Checks the next entries, before which that end of the chain was read; whether it is the end of the check.
@@ -148,6 +197,7 @@ impl<'a> Check<'a> {
             Some(expect) if expect.seq > self.verifier.head().0 => {
                 Err(ChainFault::Truncated { seq: expect.seq })
             }
+            _ if self.has_entries && self.verifier.head().0 == 0 => Err(ChainFault::Truncated { seq: 1 }),
             _ => Ok(()),
         }
     }
@@ -174,7 +224,7 @@ fn table(verdicts: &[Verdict]) -> Table {
             None => "intact".to_owned(),
             Some(fault) => format!("{}: {}", fault.class.to_uppercase(), fault.message),
         };
-        table.row([verdict.name.clone(), result, verdict.checked_entries.to_string(), verdict.head.clone()]);
+        table.row([verdict.label.clone(), result, verdict.checked_entries.to_string(), verdict.head.clone()]);
     }
     table
 }
@@ -301,6 +351,14 @@ mod tests {
         assert_eq!(check(org, &stretches, Some(&kept)), Err(ChainFault::Broken { seq: 3 }));
         let (cut, head) = chain(org, 2);
         assert_eq!(check(org, &[(&head, &cut, false)], Some(&kept)), Err(ChainFault::Truncated { seq: 3 }));
+    }
+
+    #[test]
+    fn a_chain_that_must_have_entries_is_not_intact_without() {
+        let mut check = Check::new(OrgId::new(), None);
+        check.has_entries = true;
+        assert_eq!(check.stretch(GENESIS, &[], false), Ok(true));
+        assert_eq!(check.finish(), Err(ChainFault::Truncated { seq: 1 }));
     }
 
     #[test]

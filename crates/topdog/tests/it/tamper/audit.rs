@@ -256,6 +256,44 @@ on_both_engines! {
         put(database, &place, org, &sound).await;
         assert_eq!(verify(&server).0, 0);
     }
+
+    async fn no_chain_is_passed_over_whose_organisation_is_not_there(database: &Database) {
+        let place = Place::new();
+        let server = place.start(&database.keep(Setup::new())).await;
+        let made = server.operator("POST", "/organisations", &json!({ "name": "acme", "tier": "PRO" })).await;
+        let org: OrgId = made.json()["organisation"]["id"].as_str().unwrap().parse().unwrap();
+        server.tier_with_llm_requests("TRIAL", 5).await;
+        let all = || {
+            let output = server.cli(&["audit", "verify", "--output", "json"]);
+            let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let broken = said.as_array().unwrap().iter().filter(|chain| chain["is_intact"] == false);
+            let broken: Vec<String> = broken.map(|chain| chain["organisation"].as_str().unwrap().to_owned()).collect();
+            (output.status.code().unwrap(), broken, said.as_array().unwrap().len())
+        };
+        assert_eq!(all(), (0, vec![], 2), "acme's, and the installation's, in which the tier is");
+        // Whoever changes a chain, and then has its organisation look destroyed.
+        let mut edited = Rows::sound(org);
+        edited.runs[1].bodies = edited.runs[1].bodies.replace("test.entry", "test.entrx");
+        put(database, &place, org, &edited).await;
+        execute(database, &place, "UPDATE organisations SET destroyed_at = 1").await;
+        assert_eq!(all(), (7, vec![org.to_string()], 2));
+        let by_id = server.cli(&["audit", "verify", "--org", &org.to_string()]);
+        assert_eq!(by_id.status.code(), Some(7), "{}", String::from_utf8_lossy(&by_id.stderr));
+        put(database, &place, org, &Rows::sound(org)).await;
+        assert_eq!(all().0, 0);
+        // The chain in which changed tiers and rotated root keys are.
+        let mut edited = Rows::sound(OrgId::INSTALLATION);
+        edited.runs.remove(1);
+        put(database, &place, OrgId::INSTALLATION, &edited).await;
+        assert_eq!(all(), (7, vec![OrgId::INSTALLATION.to_string()], 2));
+        put(database, &place, OrgId::INSTALLATION, &Rows::sound(OrgId::INSTALLATION)).await;
+        // An organisation that is there has at least the entry of its making.
+        execute(database, &place, "UPDATE organisations SET destroyed_at = NULL").await;
+        put(database, &place, org, &Rows { runs: Vec::new(), end: None }).await;
+        assert_eq!(all(), (7, vec![org.to_string()], 2));
+        let listed = server.cli(&["audit", "chains"]);
+        assert!(String::from_utf8_lossy(&listed.stdout).contains("(installation)"), "{listed:?}");
+    }
 }
 
 /// The exit code of `audit verify`, and what it found.
@@ -264,6 +302,17 @@ fn verify(server: &Server<'_>) -> (i32, Value) {
     let said: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("no verdict: {}", String::from_utf8_lossy(&output.stderr)));
     (output.status.code().unwrap(), said[0].clone())
+}
+
+async fn execute(database: &Database, place: &Place, statement: &'static str) {
+    match database.postgres_connection().await {
+        Some(mut connection) => {
+            sqlx::query(statement).execute(&mut connection).await.unwrap();
+        }
+        None => {
+            sqlx::query(statement).execute(&mut super::sqlite_connection(place).await).await.unwrap();
+        }
+    }
 }
 
 /// Makes these rows the organisation's chain, as someone does who can write into the database.

@@ -8,19 +8,33 @@ use serde::{Deserialize, Serialize};
 
 /// The text can't name an organisation, workspace, key or member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a name is 1 to 100 printable characters, without space at either end")]
+#[error("a name is 1 to 100 printable characters, without space at either end, and neither `.` nor `..`")]
 pub struct BadName;
 
-/// The text, where it can be a display name: 1 to 100 characters, none of them a control character,
-/// no space at either end.
+/// The text, where it can be a display name: 1 to 100 characters, none of them a control character or one that can't be
+/// seen but turns what stands around it, no space at either end. A path would take `.` and `..` for steps.
 ///
 /// # Errors
 /// Where it can't.
 pub fn checked_name(text: &str) -> Result<&str, BadName> {
     let count = text.chars().count();
-    let is_good = (1..=100).contains(&count) && text.trim() == text && !text.chars().any(char::is_control);
+    let is_good = (1..=100).contains(&count)
+        && text.trim() == text
+        && !matches!(text, "." | "..")
+        && !text.chars().any(|c| c.is_control() || is_unseen(c));
     if is_good { Ok(text) } else { Err(BadName) }
 }
+
+/// Zero-width characters, those that set the direction of writing (Unicode's bidirectional algorithm, UAX 9), and ends of
+/// lines: two names that differ in them alone look alike.
+const fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// How many provider keys an organisation may have: every node keeps what is known of all of them in memory.
+pub const PROVIDER_KEYS_AT_MOST: u64 = 500;
+/// How many endpoints of its own an organisation may have, for the same reason.
+pub const ENDPOINTS_AT_MOST: u64 = 100;
 
 /// An organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,4 +141,36 @@ pub struct Endpoint {
     pub is_keyless: bool,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_what_it_looks_like_and_no_step_of_a_path() {
+        for good in ["acme", "Müller & Söhne", "株式会社", "a.b", "...", "🙂"] {
+            assert_eq!(checked_name(good), Ok(good));
+        }
+        for bad in [
+            "",
+            " a",
+            "a ",
+            ".",
+            "..",
+            "a\nb",
+            "a\u{0}b",
+            "acme\u{200b}",
+            "\u{202e}emca",
+            "a\u{2066}b",
+            "a\u{2028}b",
+            "a\u{feff}",
+            "a\u{ad}b",
+            "a\u{200f}b",
+            "a\u{85}b",
+        ] {
+            assert_eq!(checked_name(bad), Err(BadName), "{bad:?}");
+        }
+        assert!(checked_name(&"é".repeat(100)).is_ok() && checked_name(&"é".repeat(101)).is_err());
+    }
 }

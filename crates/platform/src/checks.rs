@@ -61,11 +61,6 @@ fn network(text: &str) -> Option<IpNet> {
     }
 }
 
-/// Room for one more of what no tier limits.
-pub(crate) fn room(count: usize, most: usize, what: &str) -> Result<(), Problem> {
-    if count < most { Ok(()) } else { Err(Problem::Full(format!("{most} {what}"))) }
-}
-
 /// A field that can be read and is not acceptable.
 pub(crate) fn bad_field(param: &'static str, message: impl Into<String>) -> Problem {
     Problem::BadField { param, message: message.into() }

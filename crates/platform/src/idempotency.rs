@@ -5,7 +5,6 @@ use crate::body;
 use crate::describe::{Gives, Operation, Takes};
 use crate::platform::{Platform, Shared};
 use crate::problem::Problem;
-use aws_lc_rs::digest;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -50,11 +49,11 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 impl<T: DeserializeOwned> FromRequest<Shared> for Create<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+    async fn from_request(request: Request, platform: &Shared) -> Result<Self, Problem> {
         let key = key_of(request.headers())?;
         let path = request.uri().path().to_owned();
         let bytes = body::read(request).await?;
-        let once = key.map(|key| Once { key, fingerprint: fingerprint(&path, &bytes) });
+        let once = key.map(|key| Once { key, fingerprint: fingerprint(platform, &path, &bytes) });
         Ok(Self { body: body::parse(&bytes)?, once })
     }
 }
@@ -72,14 +71,9 @@ fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         .ok_or(Refusal::BadHeader("idempotency-key").into())
 }
 
-fn fingerprint(path: &str, body: &[u8]) -> [u8; 32] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    context.update(&(path.len() as u64).to_be_bytes());
-    context.update(path.as_bytes());
-    context.update(body);
-    let mut hash = [0; 32];
-    hash.copy_from_slice(context.finish().as_ref());
-    hash
+/// A body may hold a provider key: who has the database alone must not be able to test guesses by what is kept of it.
+fn fingerprint(platform: &Platform, path: &str, body: &[u8]) -> [u8; 32] {
+    platform.parts.hasher.fingerprint("a create", &[path.as_bytes(), body])
 }
 
 /// The answer to a create: 201, made now or remembered.
@@ -95,6 +89,17 @@ impl<T> IntoResponse for Created<T> {
         if self.is_replayed {
             response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
         }
+        response
+    }
+}
+
+/// The same of what changes something that is there: 200.
+pub(crate) struct Renewed<T>(pub(crate) Created<T>);
+
+impl<T> IntoResponse for Renewed<T> {
+    fn into_response(self) -> Response {
+        let mut response = self.0.into_response();
+        *response.status_mut() = StatusCode::OK;
         response
     }
 }
@@ -193,6 +198,13 @@ impl<T: ToSchema + DeserializeOwned> Takes for Create<T> {
             "description": "1 to 255 visible ASCII characters: the same key with the same body gives the same answer, for a day.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 255 }
         }));
+    }
+}
+
+impl<T: ToSchema> Gives for Renewed<T> {
+    fn describe(operation: &mut Operation) {
+        operation.status = 200;
+        operation.answer = Some(operation.refer::<T>());
     }
 }
 

@@ -128,6 +128,9 @@ impl Problem {
         if let Some(at) = self.tier_refusal().and_then(|tier| tier.resets_at) {
             headers.insert(RETRY_AFTER, now.seconds_until(at).max(1).into());
         }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -3,7 +3,7 @@ use crate::OrgId;
 use crate::audit::AuditDraft;
 use crate::ports::{Endpoints, PortError};
 use crate::provider::ProviderName;
-use crate::tenant::Endpoint;
+use crate::tenant::{ENDPOINTS_AT_MOST, Endpoint};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -14,6 +14,10 @@ impl Endpoints for MemoryStore {
         let place = (endpoint.org, endpoint.name.clone());
         if state.endpoints.contains_key(&place) {
             return Err(PortError::Conflict("an endpoint of that name is there"));
+        }
+        let used = state.endpoints.keys().filter(|(org, _)| *org == endpoint.org).count() as u64;
+        if used >= ENDPOINTS_AT_MOST {
+            return Err(PortError::LimitReached { used });
         }
         state.endpoints.insert(place, endpoint.clone());
         state.changed(endpoint.org, audit);

@@ -2,7 +2,7 @@ use super::MemoryStore;
 use super::store::State;
 use crate::audit::AuditDraft;
 use crate::ports::{PortError, ProviderKeys, SealedSecret};
-use crate::tenant::ProviderKey;
+use crate::tenant::{PROVIDER_KEYS_AT_MOST, ProviderKey};
 use crate::{OrgId, ProviderKeyId};
 use async_trait::async_trait;
 
@@ -21,6 +21,10 @@ impl ProviderKeys for MemoryStore {
         };
         if state.provider_keys.values().any(is_same) {
             return Err(PortError::Conflict("a key of that name is there for the provider"));
+        }
+        let used = state.provider_keys.values().filter(|there| there.org == key.org).count() as u64;
+        if used >= PROVIDER_KEYS_AT_MOST {
+            return Err(PortError::LimitReached { used });
         }
         keep(&mut state, key, sealed)?;
         state.changed(key.org, audit);

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 /// Customers' own endpoints.
 #[async_trait]
 pub trait Endpoints: Send + Sync {
-    /// Makes an endpoint. [`PortError::Conflict`] where one of that name is there.
+    /// Makes an endpoint. [`PortError::Conflict`] where one of that name is there, [`PortError::LimitReached`] where there
+    /// are [`ENDPOINTS_AT_MOST`](crate::tenant::ENDPOINTS_AT_MOST), however many are made at once.
     async fn endpoint_create(&self, endpoint: &Endpoint, audit: &AuditDraft) -> Result<(), PortError>;
 
     /// Replaces the endpoint of that name. [`PortError::NotFound`] where there is none.

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 #[async_trait]
 pub trait ProviderKeys: Send + Sync {
     /// Keeps a new key with what is sealed of it: the key, or the reference to it. [`PortError::Conflict`] where a
-    /// key of that name is there for the provider.
+    /// key of that name is there for the provider, [`PortError::LimitReached`] where there are
+    /// [`PROVIDER_KEYS_AT_MOST`](crate::tenant::PROVIDER_KEYS_AT_MOST), however many are made at once.
     async fn provider_key_create(
         &self,
         key: &ProviderKey,

@@ -198,6 +198,8 @@ pub(super) async fn revoke(
     Named(id): Named<ApiKeyId>,
 ) -> Result<Done, Problem> {
     let org = caller.org_id();
+    let workspace = find(&platform, org, id).await?.workspace;
+    caller.require_reach(&platform, workspace, id)?;
     let audit = caller.trail.draft(org, id);
     let revoked = platform.parts.api_keys.api_key_revoke(org, id, &audit).await;
     revoked.map_err(|error| Problem::of_port(error, WHAT))?;

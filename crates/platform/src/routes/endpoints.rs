@@ -1,7 +1,7 @@
 use crate::api::{CreateEndpoint, Endpoint, Page, ReplaceEndpoint};
 use crate::authority::{OrgCaller, ReadOrg, WriteOrg};
 use crate::body::{Answer, Done, Input};
-use crate::checks::{bad_field, models, room};
+use crate::checks::{bad_field, models};
 use crate::idempotency::{Create, Created, Keep};
 use crate::pages::{page, page_of};
 use crate::params::{Named, PageParams};
@@ -19,8 +19,6 @@ use topdog_egress::{EgressError, Origin};
 
 /// What a 404 calls one.
 const WHAT: &str = "endpoint";
-/// Every node keeps all of them in memory, so that nobody may have any number.
-const MOST: usize = 100;
 
 pub(super) async fn list(
     State(platform): State<Shared>,
@@ -45,6 +43,7 @@ async fn make(
     caller: &OrgCaller<WriteOrg>,
     wish: CreateEndpoint,
 ) -> Result<Endpoint, Problem> {
+    caller.require_reach(platform, None, &wish.name)?;
     let place = Wanted {
         base_url: &wish.base_url,
         api: wish.dialect,
@@ -52,7 +51,6 @@ async fn make(
         region: wish.region.as_deref(),
     };
     let ProviderPlace { base, manner } = checked(platform, caller, &wish.name, place, &wish.models).await?;
-    room(caller.org.facts.endpoints.len(), MOST, "endpoints")?;
     let endpoint = tenant::Endpoint {
         id: EndpointId::new(),
         org: caller.org_id(),
@@ -67,6 +65,7 @@ async fn make(
     let created = platform.parts.endpoints.endpoint_create(&endpoint, &audit).await;
     created.map_err(|error| match error {
         PortError::Conflict(_) => Problem::Conflict("an endpoint of that name is there".to_owned()),
+        PortError::LimitReached { used } => Problem::Full(format!("{used} endpoints")),
         other => other.into(),
     })?;
     platform.refresh(endpoint.org).await;
@@ -80,6 +79,7 @@ pub(super) async fn replace(
     Input(wish): Input<ReplaceEndpoint>,
 ) -> Result<Answer<Endpoint>, Problem> {
     let org = caller.org_id();
+    caller.require_reach(&platform, None, &name)?;
     let there = platform.parts.endpoints.endpoint_list(org).await?;
     let present = there.into_iter().find(|endpoint| endpoint.name == name);
     let present = present.ok_or(Problem::NotFound(WHAT))?;
@@ -110,6 +110,7 @@ pub(super) async fn delete(
     Named(name): Named<ProviderName>,
 ) -> Result<Done, Problem> {
     let org = caller.org_id();
+    caller.require_reach(&platform, None, &name)?;
     let audit = caller.trail.draft(org, &name);
     let deleted = platform.parts.endpoints.endpoint_delete(org, &name, &audit).await;
     deleted.map_err(|error| Problem::of_port(error, WHAT))?;

@@ -28,6 +28,7 @@ pub(super) async fn test(
     Named(id): Named<ProviderKeyId>,
 ) -> Result<Answer<KeyTest>, Problem> {
     let key = find(&platform, caller.org_id(), id).await?;
+    caller.require_reach(&platform, None, id)?;
     let place = target::of(&platform, &caller.org, &key.provider)?;
     let base = &place.base;
     if base.origin().as_str() != key.origin {

@@ -101,6 +101,7 @@ pub(super) async fn change(
     Input(wish): Input<ChangeOrganisation>,
 ) -> Result<Answer<Organisation>, Problem> {
     let org = caller.org_id();
+    caller.require_reach(&platform, None, org)?;
     let mut audit = caller.trail.draft(org, org);
     if let Some(tier) = &wish.tier {
         caller.require_operator("change a tier")?;

@@ -60,7 +60,7 @@ pub(super) async fn put(
         let (platform, caller) = (&*platform, &caller);
         async move {
             caller.require_feature(platform, Feature::ByokPolicies)?;
-            require_owner(caller, scope)?;
+            require_owner(platform, caller, scope)?;
             let policy = policy::Policy::check(wish.document).map_err(bad)?;
             put_in_force(platform, caller, scope, wish.expected_version, &policy).await
         }
@@ -78,7 +78,7 @@ pub(super) async fn roll_back(
         let (platform, caller) = (&*platform, &caller);
         async move {
             caller.require_feature(platform, Feature::ByokPolicies)?;
-            require_owner(caller, scope)?;
+            require_owner(platform, caller, scope)?;
             let policies = &platform.parts.policies;
             let version = policies.policy_version(caller.org_id(), scope, wish.to_version).await?;
             let version = version.ok_or(Problem::NotFound("version"))?;
@@ -103,7 +103,7 @@ pub(super) async fn delete(
     Named(scope): Named<PolicyScope>,
     ExpectedVersion(expected): ExpectedVersion,
 ) -> Result<Done, Problem> {
-    require_place(&caller, scope)?;
+    require_place(&platform, &caller, scope)?;
     change(&platform, &caller, scope, expected, None).await?;
     platform.refresh(caller.org_id()).await;
     Ok(Done)
@@ -157,28 +157,35 @@ async fn change(
 }
 
 /// The workspace or the live key that a policy is to be for must be there.
-fn require_owner(caller: &OrgCaller<WritePolicies>, scope: PolicyScope) -> Result<(), Problem> {
+fn require_owner(
+    platform: &Platform,
+    caller: &OrgCaller<WritePolicies>,
+    scope: PolicyScope,
+) -> Result<(), Problem> {
     let facts = &caller.org.facts;
     let is_there = match scope {
         PolicyScope::Organisation => true,
         PolicyScope::Workspace(id) => facts.workspaces.iter().any(|workspace| workspace.id == id),
         PolicyScope::Key(id) => facts.api_keys.iter().any(|key| key.id == id),
     };
-    if is_there { require_place(caller, scope) } else { Err(Problem::NotFound(WHAT)) }
+    if is_there { require_place(platform, caller, scope) } else { Err(Problem::NotFound(WHAT)) }
 }
 
 /// A key that is bound to a workspace changes no rule of others.
-fn require_place(caller: &OrgCaller<WritePolicies>, scope: PolicyScope) -> Result<(), Problem> {
-    let Some(workspace) = caller.key.as_ref().and_then(|key| key.workspace) else { return Ok(()) };
-    let is_inside = match scope {
-        PolicyScope::Organisation => false,
-        PolicyScope::Workspace(id) => id == workspace,
+fn require_place(
+    platform: &Platform,
+    caller: &OrgCaller<WritePolicies>,
+    scope: PolicyScope,
+) -> Result<(), Problem> {
+    let workspace = match scope {
+        PolicyScope::Organisation => None,
+        PolicyScope::Workspace(id) => Some(id),
         PolicyScope::Key(id) => {
-            let mut keys = caller.org.facts.api_keys.iter();
-            keys.any(|key| key.id == id && key.workspace == Some(workspace))
+            let keys = &caller.org.facts.api_keys;
+            keys.iter().find(|key| key.id == id).and_then(|key| key.workspace)
         }
     };
-    if is_inside { Ok(()) } else { Err(Problem::OutsideWorkspace) }
+    caller.require_reach(platform, workspace, scope)
 }
 
 fn bad(BadPolicy { field, message }: BadPolicy) -> Problem {

@@ -1,8 +1,8 @@
 use crate::api::{CreateProviderKey, Page, ProviderKey, RotateProviderKey, Secret};
 use crate::authority::{ManageProviderKeys, OrgCaller, ReadProviderKeys};
-use crate::body::{Answer, Done, Input};
-use crate::checks::{bad_field, name, room};
-use crate::idempotency::{Create, Created, Keep};
+use crate::body::{Answer, Done};
+use crate::checks::{bad_field, name};
+use crate::idempotency::{Create, Created, Keep, Renewed};
 use crate::pages::{page, page_of};
 use crate::params::{Named, PageParams};
 use crate::platform::{Platform, Shared};
@@ -19,8 +19,6 @@ use topdog_vault::{Reference, ReferenceError, SecretText, Slot, VaultError};
 
 /// What a 404 calls one.
 const WHAT: &str = "provider key";
-/// Every node keeps what is known of all of them in memory, so that nobody may have any number.
-const MOST: usize = 500;
 
 pub(super) async fn list(
     State(platform): State<Shared>,
@@ -54,13 +52,13 @@ async fn make(
     caller: &OrgCaller<ManageProviderKeys>,
     wish: CreateProviderKey,
 ) -> Result<ProviderKey, Problem> {
+    caller.require_reach(platform, None, &wish.provider)?;
     name("name", &wish.name)?;
     let place = target::of(platform, &caller.org, &wish.provider).inspect_err(|problem| {
         let denied = caller.trail.draft(caller.org_id(), &wish.provider);
         platform.deny(denied.with("reason", problem.code()));
     })?;
     let source = Source::of(caller, place.manner.api(), wish.secret, wish.reference)?;
-    room(caller.org.facts.provider_keys.len(), MOST, "provider keys")?;
     let now = caller.trail.at;
     let key = tenant::ProviderKey {
         id: ProviderKeyId::new(),
@@ -80,6 +78,7 @@ async fn make(
         PortError::Conflict(_) => {
             Problem::Conflict("a key of that name is there for the provider".to_owned())
         }
+        PortError::LimitReached { used } => Problem::Full(format!("{used} provider keys")),
         other => other.into(),
     })?;
     platform.refresh(key.org).await;
@@ -90,11 +89,24 @@ pub(super) async fn rotate(
     State(platform): State<Shared>,
     caller: OrgCaller<ManageProviderKeys>,
     Named(id): Named<ProviderKeyId>,
-    Input(wish): Input<RotateProviderKey>,
-) -> Result<Answer<ProviderKey>, Problem> {
-    let present = find(&platform, caller.org_id(), id).await?;
-    let place = target::of(&platform, &caller.org, &present.provider)?;
-    let source = Source::of(&caller, place.manner.api(), wish.secret, wish.reference)?;
+    input: Create<RotateProviderKey>,
+) -> Result<Renewed<ProviderKey>, Problem> {
+    input
+        .once(&platform, &caller.trail, Keep::Plain, |wish| renew(&platform, &caller, id, wish))
+        .await
+        .map(Renewed)
+}
+
+async fn renew(
+    platform: &Platform,
+    caller: &OrgCaller<ManageProviderKeys>,
+    id: ProviderKeyId,
+    wish: RotateProviderKey,
+) -> Result<ProviderKey, Problem> {
+    let present = find(platform, caller.org_id(), id).await?;
+    caller.require_reach(platform, None, id)?;
+    let place = target::of(platform, &caller.org, &present.provider)?;
+    let source = Source::of(caller, place.manner.api(), wish.secret, wish.reference)?;
     let key = tenant::ProviderKey {
         origin: place.base.origin().to_string(),
         source: source.stored(),
@@ -102,15 +114,15 @@ pub(super) async fn rotate(
         rotated_at: caller.trail.at,
         ..present
     };
-    let sealed = source.seal(&platform, &key).await?;
-    let audit = described(&caller, &key);
+    let sealed = source.seal(platform, &key).await?;
+    let audit = described(caller, &key);
     let rotated = platform.parts.provider_keys.provider_key_rotate(&key, &sealed, &audit).await;
     rotated.map_err(|error| match error {
         PortError::Conflict(_) => Problem::Conflict("the key was rotated meanwhile".to_owned()),
         other => Problem::of_port(other, WHAT),
     })?;
     platform.refresh(key.org).await;
-    Ok(Answer(key.into()))
+    Ok(key.into())
 }
 
 pub(super) async fn delete(
@@ -119,6 +131,7 @@ pub(super) async fn delete(
     Named(id): Named<ProviderKeyId>,
 ) -> Result<Done, Problem> {
     let org = caller.org_id();
+    caller.require_reach(&platform, None, id)?;
     let audit = caller.trail.draft(org, id);
     let deleted = platform.parts.provider_keys.provider_key_delete(org, id, &audit).await;
     deleted.map_err(|error| Problem::of_port(error, WHAT))?;

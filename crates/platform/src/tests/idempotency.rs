@@ -43,6 +43,46 @@ async fn a_remembered_secret_is_sealed() {
 }
 
 #[tokio::test]
+async fn what_is_kept_of_a_body_tests_no_guess_without_the_pepper() {
+    let world = World::new().await;
+    let org = world.org("acme", "PRO").await;
+    let path = format!("/organisations/{org}/provider-keys");
+    let wish = json!({ "provider": "openai", "secret": "sk-guessable" });
+    create(&world, &path, OPERATOR, "once", wish.clone()).await.expect(201);
+    let kept = world.store.idempotency_begin(claim(NEW_YEAR), [0; 32]).await.unwrap();
+    let Remembered::Done { fingerprint, .. } = kept else { panic!("nothing is kept: {kept:?}") };
+    // All that who guesses has: the path and the body, which it makes of its guess.
+    let (path, body) = (format!("/api/v1{path}"), wish.to_string());
+    let length = |text: &str| (text.len() as u64).to_be_bytes().to_vec();
+    for guess in [
+        [length(&path), path.clone().into(), body.clone().into()].concat(),
+        [length(&path), path.clone().into(), length(&body), body.clone().into()].concat(),
+        body.clone().into(),
+    ] {
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &guess);
+        assert_ne!(hash.as_ref(), fingerprint);
+    }
+}
+
+#[tokio::test]
+async fn a_provider_key_is_rotated_once_however_often_it_is_sent() {
+    let world = World::new().await;
+    let org = world.org("acme", "PRO").await;
+    let path = format!("/organisations/{org}/provider-keys");
+    let wish = json!({ "provider": "openai", "secret": "sk-1" });
+    let made = world.post(&path, OPERATOR, wish).await.expect(201).id();
+    let rotate = format!("{path}/{made}/rotate");
+    let wish = json!({ "secret": "sk-2" });
+    let first = create(&world, &rotate, OPERATOR, "once", wish.clone()).await.expect(200);
+    let second = create(&world, &rotate, OPERATOR, "once", wish).await.expect(200);
+    assert_eq!((first.body["version"].clone(), first.text), (json!(2), second.text.clone()));
+    assert_eq!(second.header("idempotency-replayed"), "true");
+    let wish = json!({ "secret": "sk-3" });
+    create(&world, &rotate, OPERATOR, "once", wish).await.refused(422, "idempotency_mismatch");
+    assert_eq!(world.get(&format!("{path}/{made}"), OPERATOR).await.body["version"], 2);
+}
+
+#[tokio::test]
 async fn another_request_with_the_same_key_is_refused() {
     let world = World::new().await;
     let (acme, other) = (world.org("acme", "PRO").await, world.org("other", "PRO").await);

@@ -15,6 +15,7 @@ mod provider_keys;
 mod routes;
 mod tiers;
 mod usage;
+mod workspace_keys;
 
 use crate::{ClientAddress, Platform, PlatformParts, ProviderPlace, operator_token_hash};
 use async_trait::async_trait;

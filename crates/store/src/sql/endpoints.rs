@@ -11,18 +11,18 @@ use topdog_domain::OrgId;
 use topdog_domain::audit::AuditDraft;
 use topdog_domain::ports::{Endpoints, PortError};
 use topdog_domain::provider::ProviderName;
-use topdog_domain::tenant::Endpoint;
+use topdog_domain::tenant::{ENDPOINTS_AT_MOST, Endpoint};
 
 #[async_trait]
 impl Endpoints for Store {
     async fn endpoint_create(&self, endpoint: &Endpoint, audit: &AuditDraft) -> Result<(), PortError> {
-        self.endpoint_write(ADD, endpoint, audit)
+        self.endpoint_write(ADD, endpoint, Some(ENDPOINTS_AT_MOST), audit)
             .await
             .map_err(taken("an endpoint of that name is there already"))
     }
 
     async fn endpoint_replace(&self, endpoint: &Endpoint, audit: &AuditDraft) -> Result<(), PortError> {
-        self.endpoint_write(REPLACE, endpoint, audit).await
+        self.endpoint_write(REPLACE, endpoint, None, audit).await
     }
 
     async fn endpoint_list(&self, org: OrgId) -> Result<Vec<Endpoint>, PortError> {
@@ -46,6 +46,7 @@ impl Store {
         &self,
         statement: &'static str,
         endpoint: &Endpoint,
+        most: Option<u64>,
         audit: &AuditDraft,
     ) -> Result<(), PortError> {
         let models = json(&endpoint.models)?;
@@ -68,11 +69,15 @@ impl Store {
         if written == 0 {
             return Err(PortError::NotFound);
         }
+        if let Some(most) = most {
+            tenant_rows::require_within(&mut tx, COUNT, endpoint.org, most).await?;
+        }
         self.commit_change(tx, endpoint.org, audit).await
     }
 }
 
 statements! {
+    COUNT = "SELECT COUNT(*) FROM endpoints WHERE org = $1";
     ADD = "INSERT INTO endpoints
         (org, name, id, base_url, dialect, api_version, region, models, is_keyless, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";

@@ -8,7 +8,7 @@ use super::{organisations, sealed_secrets};
 use async_trait::async_trait;
 use topdog_domain::audit::AuditDraft;
 use topdog_domain::ports::{PortError, ProviderKeys, SealedSecret};
-use topdog_domain::tenant::{KeySource, ProviderKey};
+use topdog_domain::tenant::{KeySource, PROVIDER_KEYS_AT_MOST, ProviderKey};
 use topdog_domain::{OrgId, ProviderKeyId};
 
 #[async_trait]
@@ -36,6 +36,7 @@ impl ProviderKeys for Store {
             .map(|_| ()))
         .map_err(taken("a key of that name is there already for the provider"))?;
         sealed_secrets::add(&mut tx, sealed).await?;
+        tenant_rows::require_within(&mut tx, COUNT, key.org, PROVIDER_KEYS_AT_MOST).await?;
         self.commit_change(tx, key.org, audit).await
     }
 
@@ -108,6 +109,7 @@ fn reference(key: &ProviderKey) -> Option<&str> {
 }
 
 statements! {
+    COUNT = "SELECT COUNT(*) FROM provider_keys WHERE org = $1";
     ADD = "INSERT INTO provider_keys
             (id, org, provider, name, origin, reference, version, created_at, rotated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";

@@ -144,6 +144,20 @@ where
 }
 
 /// Deletes the row of an organisation that the statement finds by `name`; [`PortError::NotFound`] where there is none.
+/// Where with the row that was just added there are too many: counted while the organisation is locked, so that no more
+/// get in however many come at once.
+pub(super) async fn require_within(
+    tx: &mut Tx,
+    count: &'static str,
+    org: OrgId,
+    most: u64,
+) -> Result<(), PortError> {
+    let used: i64 =
+        on_engine!(tx.conn(), |db| sqlx::query_scalar(count).bind(org.to_string()).fetch_one(db).await)?;
+    let used: u64 = unsigned("COUNT(*)", used)?;
+    if used <= most { Ok(()) } else { Err(PortError::LimitReached { used: used.saturating_sub(1) }) }
+}
+
 pub(super) async fn delete(
     tx: &mut Tx,
     statement: &'static str,

@@ -1,9 +1,11 @@
 use super::*;
 use topdog_domain::provider::{Manner, ProviderApi};
+use topdog_domain::tenant::ENDPOINTS_AT_MOST;
 
 contract! {
     is_listed_by_name_as_it_was_made,
     a_name_is_taken_once,
+    no_more_than_the_most_get_in_however_many_come_at_once,
     is_replaced_and_deleted_by_name,
     what_is_not_there_can_be_neither_replaced_nor_deleted,
 }
@@ -55,4 +57,24 @@ async fn what_is_not_there_can_be_neither_replaced_nor_deleted(ports: &Ports) {
     assert!(is_not_found(ports.endpoints.endpoint_replace(&endpoint, &audit).await));
     assert!(is_not_found(ports.endpoints.endpoint_delete(org, &endpoint.name, &audit).await));
     assert_eq!(ports.reader.audit_head(org).await.unwrap().0, 1);
+}
+
+async fn no_more_than_the_most_get_in_however_many_come_at_once(ports: &Ports) {
+    let org = add_organisation(ports, "acme").await.id;
+    let make = |n: u64| {
+        let (ports, endpoint) = (ports.clone(), samples::endpoint(org, &format!("e{n}")));
+        async move { ports.endpoints.endpoint_create(&endpoint, &samples::audit(org, "endpoint.create")).await }
+    };
+    for n in 0..ENDPOINTS_AT_MOST - 2 {
+        make(n).await.unwrap();
+    }
+    let mut tasks = tokio::task::JoinSet::new();
+    (0..8).for_each(|n| drop(tasks.spawn(make(ENDPOINTS_AT_MOST + n))));
+    let made = tasks.join_all().await;
+    assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 2);
+    let is_full = |made: &&Result<(), PortError>| matches!(made, Err(PortError::LimitReached { used }) if *used == ENDPOINTS_AT_MOST);
+    assert_eq!(made.iter().filter(is_full).count(), 6);
+    assert_eq!(ports.endpoints.endpoint_list(org).await.unwrap().len() as u64, ENDPOINTS_AT_MOST);
+    let audit = samples::audit(org, "endpoint.replace");
+    ports.endpoints.endpoint_replace(&samples::endpoint(org, "e0"), &audit).await.unwrap();
 }

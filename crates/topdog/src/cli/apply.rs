@@ -8,6 +8,7 @@ mod difference;
 mod entry;
 mod file;
 mod plan;
+mod policy;
 mod present;
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,7 @@ pub(crate) struct Apply {
     /// Show the difference and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Also revoke and delete the keys and endpoints that the file does not name, of the organisations that it
+    /// Also revoke and delete the keys, endpoints and policies that the file does not name, of the organisations that it
     /// names; organisations themselves are only ever deleted by `orgs delete`
     #[arg(long)]
     prune: bool,
@@ -43,7 +44,7 @@ pub(super) async fn run(apply: Apply, session: &Session) -> Result<(), Failure> 
     let folder = apply.file.parent().unwrap_or(Path::new(""));
     let mut entries = Vec::new();
     for organisation in &wanted.organisation {
-        let present = present::find(session, &organisation.name).await?;
+        let present = present::find(session, organisation).await?;
         let state = |file: &Path| SecretFileState::of(&folder.join(file));
         entries.extend(plan(organisation, present.as_ref(), &state, apply.prune));
     }

@@ -1,5 +1,6 @@
 use super::entry::{Entry, Kind, Material, Step, Verdict};
 use super::file::{KeyPlace, WantedApiKey};
+use super::policy::PolicyPlace;
 use crate::cli::failure::Failure;
 use crate::cli::print::{self, Output};
 use crate::cli::route::Route;
@@ -10,8 +11,10 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use std::path::Path;
 use topdog_domain::WorkspaceId;
+use topdog_domain::policy::PolicyScope;
 use topdog_platform::api::{
-    CreateApiKey, CreateProviderKey, IssuedApiKey, List, RotateProviderKey, Secret, Workspace,
+    ApiKey, CreateApiKey, CreateProviderKey, IssuedApiKey, List, PutPolicy, RotateProviderKey, Secret,
+    Workspace,
 };
 
 /// What was done.
@@ -85,6 +88,15 @@ impl Work<'_> {
             Step::DeleteProviderKey(id) => api.delete(of_org("provider-keys").then(id.to_string())).await,
             Step::CreateApiKey(wanted) => self.create_api_key(org, *wanted).await,
             Step::RevokeApiKey(id) => api.delete(of_org("api-keys").then(id.to_string())).await,
+            Step::PutPolicy { place, document, expected_version } => {
+                let scope = self.scope(org, &place).await?;
+                let put = PutPolicy { expected_version, document: *document };
+                api.put::<IgnoredAny>(of_org("policies").then(scope.to_string()), &put).await.map(drop)
+            }
+            Step::DeletePolicy { scope, expected_version } => {
+                let route = of_org("policies").then(scope.to_string());
+                api.delete(route.with("expected_version", expected_version.to_string())).await
+            }
         }
     }
 
@@ -135,6 +147,23 @@ impl Work<'_> {
         }
     }
 
+    /// Whose requests a policy is for, now that everything that the file names is there.
+    async fn scope(&self, org: &str, place: &PolicyPlace) -> Result<PolicyScope, Failure> {
+        let missing =
+            || Failure::usage(format!("there is no {place}; name one that is there, or have it made here"));
+        match place {
+            PolicyPlace::Organisation => Ok(PolicyScope::Organisation),
+            PolicyPlace::Workspace(named) => {
+                self.workspace(org, Some(named)).await?.map(PolicyScope::Workspace).ok_or_else(missing)
+            }
+            PolicyPlace::ApiKey(named) => {
+                let all: Vec<ApiKey> = self.session.api.get_all(Route::of_org(org).then("api-keys")).await?;
+                let found = all.iter().find(|key| key.revoked_at.is_none() && key.name == *named);
+                found.map(|key| PolicyScope::Key(key.id)).ok_or_else(missing)
+            }
+        }
+    }
+
     /// The workspace that is named, by its id or its name.
     async fn workspace(&self, org: &str, named: Option<&str>) -> Result<Option<WorkspaceId>, Failure> {
         let Some(named) = named else { return Ok(None) };
@@ -154,7 +183,7 @@ impl Work<'_> {
 fn label(kind: Kind, organisation: &str, name: &str) -> String {
     match kind {
         Kind::Organisation => format!("organisation {name}"),
-        Kind::Endpoint | Kind::ProviderKey | Kind::ApiKey => {
+        Kind::Endpoint | Kind::ProviderKey | Kind::ApiKey | Kind::Policy => {
             format!("{organisation}: {} {name}", kind.name())
         }
     }

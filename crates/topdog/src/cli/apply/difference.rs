@@ -77,7 +77,9 @@ impl Shown {
 const fn stays(kind: Kind) -> &'static str {
     match kind {
         Kind::Organisation => "not in the file, stays; `topdog orgs delete` deletes it",
-        Kind::Endpoint | Kind::ProviderKey | Kind::ApiKey => "not in the file, stays; --prune removes it",
+        Kind::Endpoint | Kind::ProviderKey | Kind::ApiKey | Kind::Policy => {
+            "not in the file, stays; --prune removes it"
+        }
     }
 }
 

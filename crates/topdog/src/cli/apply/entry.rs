@@ -1,5 +1,8 @@
 use super::file::{KeyPlace, WantedApiKey};
+use super::policy::PolicyPlace;
 use serde::Serialize;
+use std::borrow::Cow;
+use topdog_domain::policy::{PolicyDocument, PolicyScope};
 use topdog_domain::provider::ProviderName;
 use topdog_domain::{ApiKeyId, ProviderKeyId};
 use topdog_platform::api::{ChangeOrganisation, CreateEndpoint, CreateOrganisation, ReplaceEndpoint};
@@ -29,6 +32,8 @@ pub(super) enum Kind {
     ProviderKey,
     /// A Top Dog API key.
     ApiKey,
+    /// A policy.
+    Policy,
 }
 
 /// What comes of a thing.
@@ -52,7 +57,7 @@ pub(super) enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct FieldChange {
     /// Its name in the file.
-    pub(super) field: &'static str,
+    pub(super) field: Cow<'static, str>,
     /// What it is.
     pub(super) from: String,
     /// What it is to be.
@@ -89,6 +94,22 @@ pub(super) enum Step {
     CreateApiKey(Box<WantedApiKey>),
     /// Revokes one.
     RevokeApiKey(ApiKeyId),
+    /// Puts the next version of a policy in force.
+    PutPolicy {
+        /// For whose requests.
+        place: PolicyPlace,
+        /// What it is to say.
+        document: Box<PolicyDocument>,
+        /// The version that it was compared with; 0: none.
+        expected_version: u32,
+    },
+    /// Deletes one.
+    DeletePolicy {
+        /// For whose requests it is.
+        scope: PolicyScope,
+        /// The version that was seen.
+        expected_version: u32,
+    },
 }
 
 /// How a provider key is to be kept.
@@ -108,15 +129,20 @@ impl Kind {
             Self::Endpoint => "endpoint",
             Self::ProviderKey => "provider_key",
             Self::ApiKey => "api_key",
+            Self::Policy => "policy",
         }
     }
 }
 
 impl FieldChange {
     /// The field's change, where it is one.
-    pub(super) fn of(field: &'static str, from: impl ToString, to: impl ToString) -> Option<Self> {
+    pub(super) fn of(
+        field: impl Into<Cow<'static, str>>,
+        from: impl ToString,
+        to: impl ToString,
+    ) -> Option<Self> {
         let (from, to) = (from.to_string(), to.to_string());
-        (from != to).then_some(Self { field, from, to })
+        (from != to).then(|| Self { field: field.into(), from, to })
     }
 }
 

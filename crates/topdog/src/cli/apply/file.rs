@@ -1,3 +1,4 @@
+use super::policy::WantedPolicy;
 use crate::cli::failure::Failure;
 use crate::config::nearest;
 use serde::de::Error as _;
@@ -46,6 +47,9 @@ pub(super) struct WantedOrg {
     /// Its Top Dog API keys.
     #[serde(default)]
     pub(super) api_key: Vec<WantedApiKey>,
+    /// Its policies.
+    #[serde(default)]
+    pub(super) policy: Vec<WantedPolicy>,
 }
 
 /// A data segment, or that there is to be none.
@@ -174,6 +178,8 @@ impl WantedOrg {
         unique(self.provider_key.iter().map(|k| (&k.provider, &k.name)), |(provider, name)| {
             format!("provider_key `{provider}/{name}` is there twice; give each a name of its own")
         })?;
+        unique(self.policy.iter().map(|p| &p.place), |place| format!("policy of {place} is there twice"))?;
+        self.policy.iter().try_for_each(WantedPolicy::check)?;
         match self.provider_key.iter().find(|key| key.seal && matches!(key.from, KeyPlace::Vault(_))) {
             Some(key) => Err(format!(
                 "provider_key `{}/{}`: seal takes env:… and file:…; leave it out for vault:…",

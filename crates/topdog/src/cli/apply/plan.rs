@@ -1,5 +1,6 @@
 use super::entry::{Entry, FieldChange, Kind, Material, Step, Verdict};
 use super::file::{WantedApiKey, WantedEndpoint, WantedOrg, WantedProviderKey};
+use super::policy::{self, PolicyPlace};
 use super::present::Present;
 use crate::cli::table::{listed, or_dash};
 use ipnet::IpNet;
@@ -14,7 +15,7 @@ use topdog_platform::api::{
 };
 
 /// What is to be done so that the organisation is as wanted, in the order of doing: what goes makes room first,
-/// endpoints come before the keys for them. Nothing is done here, and nothing but the arguments is looked at.
+/// endpoints come before the keys for them, and policies before the API keys that they hold. Nothing is done here, and nothing but the arguments is looked at.
 pub(super) fn plan(
     wanted: &WantedOrg,
     present: Option<&Present>,
@@ -39,11 +40,13 @@ pub(super) fn plan(
             provider_key(key, there, &wanted.endpoint),
         );
     }
+    plan.policies(wanted, present, |place| !matches!(place, PolicyPlace::ApiKey(_)));
     for key in &wanted.api_key {
         let there = present.and_then(|p| Some((p, p.api_keys.iter().find(|there| there.name == key.name)?)));
         let file = key.secret_file.as_deref().map(secret_file);
         plan.add(Kind::ApiKey, &key.name, api_key(key, there, file));
     }
+    plan.policies(wanted, present, |place| matches!(place, PolicyPlace::ApiKey(_)));
     plan.entries
 }
 
@@ -77,12 +80,27 @@ impl Planned<'_> {
         self.entries.push(Entry { organisation, kind, name, verdict });
     }
 
+    fn policies(
+        &mut self,
+        wanted: &WantedOrg,
+        present: Option<&Present>,
+        is_now: impl Fn(&PolicyPlace) -> bool,
+    ) {
+        for policy in wanted.policy.iter().filter(|policy| is_now(&policy.place)) {
+            self.add(Kind::Policy, &policy.place.to_string(), policy.verdict(wanted, present));
+        }
+    }
+
     fn surplus(&mut self, wanted: &WantedOrg, present: &Present, prune: bool) {
         let verdict = |step| if prune { Verdict::Prune(step) } else { Verdict::Unlisted };
         for there in &present.api_keys {
             if !wanted.api_key.iter().any(|key| key.name == there.name) {
                 self.add(Kind::ApiKey, &there.name, verdict(Step::RevokeApiKey(there.id)));
             }
+        }
+        // Behind the keys: none is without its policy before it is revoked.
+        for (name, step) in policy::surplus(wanted, present) {
+            self.add(Kind::Policy, &name, verdict(step));
         }
         for there in &present.provider_keys {
             if !wanted.provider_key.iter().any(|k| k.provider == there.provider && k.name == there.name) {
@@ -265,7 +283,7 @@ fn key_differences(wanted: &WantedApiKey, there: &ApiKey, present: &Present) -> 
     ]
 }
 
-fn changed<const N: usize>(differences: [Option<FieldChange>; N], step: Step) -> Verdict {
+pub(super) fn changed(differences: impl IntoIterator<Item = Option<FieldChange>>, step: Step) -> Verdict {
     let differences: Vec<FieldChange> = differences.into_iter().flatten().collect();
     if differences.is_empty() { Verdict::Keep(None) } else { Verdict::Change(differences, step) }
 }

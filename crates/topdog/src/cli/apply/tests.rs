@@ -6,11 +6,13 @@ use super::present::Present;
 use std::path::Path;
 use topdog_domain::api_key::{KeyMode, Scope};
 use topdog_domain::labels::DataSegment;
+use topdog_domain::policy::PolicyScope;
 use topdog_domain::provider::{ProviderApi, ProviderName};
 use topdog_domain::tier::{Limit, TierName};
 use topdog_domain::{ApiKeyId, EndpointId, OrgId, ProviderKeyId, Timestamp, WorkspaceId};
 use topdog_platform::api::{
-    ApiKey, ChangeOrganisation, Endpoint, Organisation, ProviderKey, ProviderKeySource, UtcTime, Workspace,
+    ApiKey, ChangeOrganisation, Endpoint, Organisation, Policy, ProviderKey, ProviderKeySource, UtcTime,
+    Workspace,
 };
 
 const FILE: &str = r#"
@@ -100,6 +102,7 @@ fn as_wanted() -> Present {
             over_limit: false,
             secrets: vec![],
         }],
+        policies: vec![],
     }
 }
 
@@ -118,7 +121,7 @@ fn verdict<'a>(entries: &'a [Entry], kind: Kind, name: &str) -> &'a Verdict {
 }
 
 fn change(field: &'static str, from: &str, to: &str) -> FieldChange {
-    FieldChange { field, from: from.into(), to: to.into() }
+    FieldChange { field: field.into(), from: from.into(), to: to.into() }
 }
 
 #[test]
@@ -318,4 +321,112 @@ fn programs_get_every_entry() {
     assert_eq!(entries.len(), 5);
     assert_eq!(entries[0]["kind"], "organisation");
     assert_eq!(entries[0]["verdict"], "keep");
+}
+
+const POLICIES: &str = r#"
+[[organisation.policy]]
+deny = ["gpt-3*"]
+aliases = { fast = "openai/gpt-4o-mini" }
+[[organisation.policy]]
+api_key = "ci"
+allow = ["openai/*"]
+[[organisation.policy]]
+workspace = "default"
+deny = ["*"]
+"#;
+
+fn stored(scope: PolicyScope, version: u32, document: &str) -> Policy {
+    Policy {
+        scope,
+        version,
+        document: Some(serde_json::from_str(document).expect("json")),
+        author: "operator".into(),
+        created_at: AT,
+        warnings: vec![],
+    }
+}
+
+/// [`as_wanted`], with the policies of [`POLICIES`].
+fn with_policies() -> Present {
+    let mut present = as_wanted();
+    present.policies = vec![
+        stored(
+            PolicyScope::Organisation,
+            3,
+            r#"{"aliases":{"fast":"openai/gpt-4o-mini"},"allow":null,"deny":["gpt-3*"]}"#,
+        ),
+        stored(PolicyScope::Key(present.api_keys[0].id), 1, r#"{"allow":["openai/*"]}"#),
+        stored(PolicyScope::Workspace(present.workspaces[0].id), 1, r#"{"deny":["*"]}"#),
+    ];
+    present
+}
+
+#[test]
+fn policies_are_made_before_the_keys_that_they_hold_and_a_keys_own_behind_it() {
+    let entries = planned(&[FILE, POLICIES].concat(), None, SecretFileState::Free, false);
+    let at =
+        |kind, name: &str| entries.iter().position(|e| e.kind == kind && e.name == name).expect("an entry");
+    let key = at(Kind::ApiKey, "ci");
+    assert!(at(Kind::Policy, "organisation") < key && at(Kind::Policy, "workspace default") < key);
+    assert!(at(Kind::Policy, "api_key ci") > key);
+    assert!(entries.iter().all(|entry| matches!(entry.verdict, Verdict::Create(_))), "{entries:?}");
+}
+
+#[test]
+fn a_policy_that_says_the_same_is_kept_and_one_that_does_not_follows_the_version_that_was_seen() {
+    let present = with_policies();
+    let file = [FILE, POLICIES].concat();
+    let entries = planned(&file, Some(&present), SecretFileState::Taken, true);
+    assert!(entries.iter().all(|entry| matches!(entry.verdict, Verdict::Keep(_))), "{entries:?}");
+
+    let entries = planned(&file.replace("gpt-3*", "gpt-4*"), Some(&present), SecretFileState::Taken, true);
+    let Verdict::Change(differences, Step::PutPolicy { expected_version, .. }) =
+        verdict(&entries, Kind::Policy, "organisation")
+    else {
+        panic!("not put")
+    };
+    assert_eq!(*differences, [change("deny", r#"["gpt-3*"]"#, r#"["gpt-4*"]"#)]);
+    assert_eq!(*expected_version, 3);
+}
+
+#[test]
+fn a_policy_that_the_file_does_not_name_stays_unless_it_is_pruned_and_never_before_its_key() {
+    let bare = "[[organisation]]\nname = \"acme\"\ntier = \"TEAMS-SMALL\"\n";
+    let present = with_policies();
+    let kept = planned(bare, Some(&present), SecretFileState::Free, false);
+    assert_eq!(*verdict(&kept, Kind::Policy, "workspace default"), Verdict::Unlisted);
+    let pruned = planned(bare, Some(&present), SecretFileState::Free, true);
+    let Verdict::Prune(Step::DeletePolicy { scope, expected_version }) =
+        verdict(&pruned, Kind::Policy, "organisation")
+    else {
+        panic!("not pruned")
+    };
+    assert_eq!((*scope, *expected_version), (PolicyScope::Organisation, 3));
+    let at = |kind| pruned.iter().position(|e| e.kind == kind).expect("an entry");
+    assert!(at(Kind::ApiKey) < at(Kind::Policy));
+}
+
+#[test]
+fn a_policy_for_what_is_not_there_stands_in_the_way() {
+    for (field, what) in [("workspace", "workspace nowhere"), ("api_key", "api_key nowhere")] {
+        let file = format!("{FILE}[[organisation.policy]]\n{field} = \"nowhere\"\ndeny = [\"*\"]\n");
+        let entries = planned(&file, Some(&as_wanted()), SecretFileState::Taken, false);
+        assert!(matches!(verdict(&entries, Kind::Policy, what), Verdict::Blocked(_)), "{field}");
+    }
+}
+
+#[test]
+fn a_bad_policy_is_refused_before_anything_is_done() {
+    for bad in [
+        "deny = [\"a*b\"]",
+        "allow = []",
+        "fallbacks_of_mine = []",
+        "workspace = 3",
+        "workspace = \"default\"\napi_key = \"ci\"",
+        "aliases = { a = \"b\", b = \"a\" }",
+        "deny = [\"x\"]\n[[organisation.policy]]\ndeny = [\"y\"]",
+    ] {
+        let file = format!("{FILE}[[organisation.policy]]\n{bad}\n");
+        assert!(OrgFile::parse(&file).is_err(), "{bad}");
+    }
 }

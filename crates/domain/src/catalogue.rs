@@ -9,6 +9,7 @@ mod entry;
 mod names;
 mod sheet;
 
+pub(crate) use dollars::Dollars;
 pub use entry::{BadCatalogue, Entries, Model};
 
 use crate::provider::ProviderName;
@@ -199,6 +200,12 @@ impl ModelCatalogue {
             Service::Batch => period.batch.as_ref()?,
         };
         sheet.cost(tokens)
+    }
+
+    /// How many tokens the model of that price can take in and put out in all, where that is known.
+    #[must_use]
+    pub fn context(&self, price: Price) -> Option<u64> {
+        self.models.get(price.model as usize)?.context
     }
 
     /// Does its name alone lead to a model of the catalogue?

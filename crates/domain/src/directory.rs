@@ -2,11 +2,13 @@
 //! caller is a look-up without a lock, and a change is there for the very next request.
 
 use crate::api_key::{ApiKey, KeySecret, PublicId, beyond};
-use crate::occupancy::Occupancy;
+use crate::entitlement::Feature;
+use crate::occupancy::{InUse, Occupancy};
 use crate::policy::effective::OrgPolicies;
-use crate::policy::{EffectivePolicy, PolicyInForce};
+use crate::policy::{Caching, CapInForce, EffectivePolicy, PolicyInForce};
 use crate::ports::{ChangeFeed, PortError, Tiers};
 use crate::quota::{Meter, OrgMeters};
+use crate::response_cache::ResponseCache;
 use crate::routing::Health;
 use crate::tenant::{Endpoint, Organisation, ProviderKey, Workspace};
 use crate::tier::{Limit, Tier, TierCatalogue};
@@ -45,6 +47,8 @@ pub struct OrgView {
     pub occupancy: Arc<Occupancy>,
     /// How its places fare, as far as this node has seen: the same through all changes.
     pub health: Arc<Health>,
+    /// Answers that are kept for it: the same through all changes.
+    pub cache: Arc<ResponseCache>,
     /// Keys beyond the number that the tier allows: few tenants have any.
     keys_over_limit: HashSet<ApiKeyId>,
     policies: OrgPolicies,
@@ -63,6 +67,10 @@ pub struct Caller {
     pub key_meter: Option<Arc<Meter>>,
     /// The policies that hold for the key; none where there are none.
     pub policy: Option<Arc<EffectivePolicy>>,
+    /// The caps of those policies; none where there are none.
+    pub caps: Option<Arc<[CapInForce]>>,
+    /// What those policies let be given again; none where nothing, or where the tier has no policies.
+    pub caching: Option<Arc<Caching>>,
 }
 
 /// One state of the directory.
@@ -110,6 +118,11 @@ impl Snapshot {
             let is_limited = key.llm_requests_per_day != Limit::Unlimited;
             let key_meter = is_limited.then(|| view.meters.of_key(key.id));
             let policy = view.policies.of_key(key);
+            let caps = policy.as_deref().and_then(|policy| CapInForce::of(policy, &view.meters.caps));
+            let has_policies = view.tier.has(Feature::ByokPolicies);
+            let caching =
+                policy.as_deref().filter(|_| has_policies).and_then(|policy| Caching::of(policy, key));
+            let caching = caching.map(Arc::new);
             for secret in &key.secrets {
                 let secret_shared = Arc::new(secret.clone());
                 let caller = Caller {
@@ -118,6 +131,8 @@ impl Snapshot {
                     secret: secret_shared,
                     key_meter: key_meter.clone(),
                     policy: policy.clone(),
+                    caps: caps.clone(),
+                    caching: caching.clone(),
                 };
                 self.callers.insert(secret.public_id, Arc::new(caller));
             }
@@ -130,6 +145,8 @@ impl Snapshot {
 pub struct Directory {
     snapshot: ArcSwap<Snapshot>,
     tiers: ArcSwap<TierCatalogue>,
+    /// Bytes of answers that are kept for all organisations.
+    kept_bytes: Arc<InUse>,
     /// Changes are made one at a time; readers never wait for it.
     change: Mutex<()>,
     /// Reading again and replacing are one step, so that an older reading never replaces a newer one.
@@ -145,6 +162,7 @@ impl Directory {
         Self {
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             tiers: ArcSwap::from_pointee(tiers),
+            kept_bytes: Arc::default(),
             change: Mutex::new(()),
             reload: tokio::sync::Mutex::new(()),
             current_until: AtomicI64::new(i64::MAX),
@@ -207,7 +225,7 @@ impl Directory {
         let old = self.snapshot.load_full();
         let mut new = Snapshot::default();
         for facts in orgs {
-            if let Some(view) = view(&old, &tiers, facts) {
+            if let Some(view) = view(&old, &tiers, &self.kept_bytes, facts) {
                 new.insert(view);
             }
         }
@@ -221,25 +239,33 @@ impl Directory {
         let old = self.snapshot.load_full();
         let mut new = Snapshot::clone(&old);
         new.remove(id);
-        if let Some(view) = facts.and_then(|facts| view(&old, &self.tiers.load(), facts)) {
+        if let Some(view) = facts.and_then(|facts| view(&old, &self.tiers.load(), &self.kept_bytes, facts)) {
             new.insert(view);
         }
         self.snapshot.store(Arc::new(new));
     }
 }
 
-/// The view of an organisation; its meters, its occupancy and its places' health are those it had. None where its tier is not in the
-/// catalogue: who has no tier has no entitlements.
-fn view(old: &Snapshot, tiers: &TierCatalogue, facts: OrgFacts) -> Option<Arc<OrgView>> {
+/// The view of an organisation; its meters, its occupancy, its places' health and its cache are those it had. None where
+/// its tier is not in the catalogue: who has no tier has no entitlements.
+fn view(
+    old: &Snapshot,
+    tiers: &TierCatalogue,
+    kept_bytes: &Arc<InUse>,
+    facts: OrgFacts,
+) -> Option<Arc<OrgView>> {
     let id = facts.organisation.id;
     let tier = tiers.find(&facts.organisation.tier)?.clone();
-    let (meters, occupancy, health) = old.org(id).map_or_else(
-        || (Arc::new(OrgMeters::new(id)), Arc::default(), Arc::default()),
-        |view| (view.meters.clone(), view.occupancy.clone(), view.health.clone()),
+    let (meters, occupancy, health, cache) = old.org(id).map_or_else(
+        || {
+            let cache = Arc::new(ResponseCache::new(kept_bytes.clone()));
+            (Arc::new(OrgMeters::new(id)), Arc::default(), Arc::default(), cache)
+        },
+        |view| (view.meters.clone(), view.occupancy.clone(), view.health.clone(), view.cache.clone()),
     );
     let keys_over_limit = beyond(tier.api_keys_limit, &facts.api_keys);
     let policies = OrgPolicies::new(&facts.policies);
-    Some(Arc::new(OrgView { facts, tier, meters, occupancy, health, keys_over_limit, policies }))
+    Some(Arc::new(OrgView { facts, tier, meters, occupancy, health, cache, keys_over_limit, policies }))
 }
 
 impl Caller {

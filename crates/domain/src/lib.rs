@@ -4,11 +4,12 @@
 //! [`api_key`] say who a caller is, [`policy`] what tenants say of their own requests and [`guardrail`] of the texts in
 //! them, [`routing`] what is tried for one of them, [`directory`] is what a node
 //! knows of all of them,
-//! [`quota`] counts exactly, [`occupancy`] what is going on, [`usage`] and [`audit`] are the facts that are kept,
+//! [`quota`] and [`cap_meter`] count exactly, [`occupancy`] what is going on, [`usage`] and [`audit`] are the facts that are kept,
 //! [`refusal`] is everything a caller can be told, and [`ports`] is what the outside must bring.
 
 pub mod api_key;
 pub mod audit;
+pub mod cap_meter;
 pub mod catalogue;
 pub mod delegation;
 pub mod directory;
@@ -24,6 +25,7 @@ pub mod ports;
 pub mod provider;
 pub mod quota;
 pub mod refusal;
+pub mod response_cache;
 pub mod routing;
 pub mod tenant;
 pub mod tier;

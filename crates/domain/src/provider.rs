@@ -315,6 +315,12 @@ impl Operation {
         matches!(self, Self::Chat | Self::Completions | Self::Embeddings | Self::Responses)
     }
 
+    /// Does a model answer it with text?
+    #[must_use]
+    pub const fn answers_with_text(self) -> bool {
+        matches!(self, Self::Chat | Self::Completions | Self::Responses | Self::Messages | Self::CohereChat)
+    }
+
     /// Is its request body `multipart/form-data` rather than JSON?
     #[must_use]
     pub const fn is_multipart(self) -> bool {

@@ -4,6 +4,7 @@
 //! from memory. A lease is spent at the grant, so no crash and no number of nodes can let in one too
 //! many; what a crashed node had not used is lost to the window: one lease, whose size is [`lease_size`].
 
+use crate::cap_meter::CapMeters;
 use crate::entitlement::Resource;
 use crate::ports::{PortError, QuotaLedger};
 use crate::tier::Limit;
@@ -425,6 +426,8 @@ pub struct OrgMeters {
     pub refusal_logs: MinuteWindow,
     /// LLM requests a day of the keys that have a limit of their own.
     keys: Mutex<HashMap<ApiKeyId, Arc<Meter>>>,
+    /// What is used of the caps of its policies.
+    pub caps: CapMeters,
     org: OrgId,
 }
 
@@ -437,6 +440,7 @@ impl OrgMeters {
             llm_requests: Meter::new(MeterKey::of(org, Resource::LlmRequestsPerDay)),
             refusal_logs: MinuteWindow::default(),
             keys: Mutex::default(),
+            caps: CapMeters::new(org),
             org,
         }
     }

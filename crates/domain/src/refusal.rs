@@ -4,7 +4,7 @@ use crate::Timestamp;
 use crate::api_key::Scope;
 use crate::guardrail::GuardrailBlock;
 use crate::labels::BadLabel;
-use crate::policy::PolicyDenial;
+use crate::policy::{CapRefusal, PolicyDenial, PolicyScope};
 use crate::provider::ProviderName;
 use crate::tier::{Limit, Tier, TierName};
 use std::borrow::Cow;
@@ -105,6 +105,15 @@ pub enum Refusal {
     GuardrailBlocked(Box<GuardrailBlock>),
     /// The key's models are restricted, and it can't be seen which one the request would use.
     ModelUnseen,
+    /// A cap that a policy sets is reached.
+    CapExceeded(Box<CapRefusal>),
+    /// A policy caps spending, and what the model costs is not known.
+    PriceUnknown {
+        /// As asked for.
+        model: String,
+        /// Whose policy it is.
+        scope: PolicyScope,
+    },
     /// The tier does not allow it.
     Tier(Box<TierRefusal>),
     /// The organisation has more keys than its tier allows, and this is none of the oldest, which stay.
@@ -204,6 +213,8 @@ impl Refusal {
             Self::PolicyDenied(_) => "policy_denied",
             Self::GuardrailBlocked(_) => "guardrail_blocked",
             Self::ModelUnseen => "model_unseen",
+            Self::CapExceeded(_) => "cap_exceeded",
+            Self::PriceUnknown { .. } => "price_unknown",
             Self::Tier(_) | Self::KeyOverLimit(_) => "tier_limit",
             Self::UnknownModel { .. } => "model_not_found",
             Self::AmbiguousModel { .. } => "ambiguous_model",
@@ -242,6 +253,7 @@ impl Refusal {
             | Self::ModelNotAllowed(_)
             | Self::PolicyDenied(_)
             | Self::ModelUnseen
+            | Self::PriceUnknown { .. }
             | Self::KeyOverLimit(_)
             | Self::NoProviderKey(_) => 403,
             Self::Tier(t) if t.used.is_some() => 429,
@@ -253,7 +265,7 @@ impl Refusal {
             Self::UnsupportedMediaType(_) => 415,
             Self::UnmetExpectation => 417,
             Self::HeadTooLarge(_) => 431,
-            Self::ConcurrencyLimit(_) | Self::BodyMemoryLimit(_) => 429,
+            Self::ConcurrencyLimit(_) | Self::BodyMemoryLimit(_) | Self::CapExceeded(_) => 429,
             Self::Internal | Self::ProviderKeyUnreadable(_) => 500,
             Self::UpstreamUnreachable(_)
             | Self::UpstreamBroken(_)
@@ -286,7 +298,8 @@ impl Refusal {
             Self::UnknownModel { .. }
             | Self::AmbiguousModel { .. }
             | Self::ModelNotAllowed(_)
-            | Self::PolicyDenied(_) => Some("model"),
+            | Self::PolicyDenied(_)
+            | Self::PriceUnknown { .. } => Some("model"),
             _ => None,
         }
     }
@@ -317,6 +330,8 @@ impl fmt::Display for Refusal {
             Self::PolicyDenied(denial) => denial.fmt(f),
             Self::GuardrailBlocked(block) => block.fmt(f),
             Self::ModelUnseen => f.write_str("the models of this Top Dog API key are restricted, and it can't be seen which one this request would use; use an endpoint of Top Dog's own, or a key without such rules"),
+            Self::CapExceeded(cap) => cap.fmt(f),
+            Self::PriceUnknown { model, scope } => write!(f, "the policy of {} caps spending, and what the model `{model}` costs is not known; have its price added, or the cap say `unknown_price = \"allow\"`", scope.owner()),
             Self::Tier(refusal) => write_tier(f, refusal),
             Self::KeyOverLimit(refusal) => write_key_over_limit(f, refusal),
             Self::UnknownModel { model, nearest } => {

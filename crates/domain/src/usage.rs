@@ -65,6 +65,8 @@ pub enum UsageSource {
     Estimated,
     /// There is nothing to count: no model answered.
     None,
+    /// There is nothing to count: an answer that was kept was given again.
+    Cache,
 }
 
 impl UsageSource {
@@ -75,6 +77,7 @@ impl UsageSource {
             Self::Provider => "provider",
             Self::Estimated => "estimated",
             Self::None => "none",
+            Self::Cache => "cache",
         }
     }
 }

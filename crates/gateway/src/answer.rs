@@ -1,6 +1,7 @@
 //! The one table from every refusal and failure to what the caller sees, and the bodies of answers.
 
 use crate::arrive::Trail;
+use crate::cache::Keeping;
 use crate::forward::Relay;
 use crate::share::Share;
 use bytes::Bytes;
@@ -33,6 +34,9 @@ pub enum AnswerBody {
     /// A provider's, on its way through.
     #[expect(private_interfaces, reason = "only the gateway makes and reads a relay")]
     Relay(Box<Relay>),
+    /// One that is kept on its way, to be given again.
+    #[expect(private_interfaces, reason = "only the gateway makes one")]
+    Keeping(Box<Keeping>),
     /// The control plane's.
     Control(ControlBody),
 }
@@ -53,6 +57,20 @@ impl AnswerBody {
             Some(share) if bytes.len() > PIECE => Self::Long(Long { left: bytes, share }),
             _ => Self::Full(bytes),
         }
+    }
+
+    /// All of it, where it is there already.
+    pub(crate) fn as_whole(&self) -> Option<Bytes> {
+        match self {
+            Self::Full(bytes) => Some(bytes.clone()),
+            Self::Long(long) => Some(long.left.clone()),
+            Self::Relay(_) | Self::Keeping(_) | Self::Control(_) => None,
+        }
+    }
+
+    /// Has all of a provider's whole answer been handed on, and nothing gone wrong?
+    pub(crate) fn has_completed(&self) -> bool {
+        matches!(self, Self::Relay(relay) if relay.has_completed())
     }
 }
 
@@ -83,6 +101,7 @@ impl Body for AnswerBody {
             Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Long(long) => Poll::Ready(long.next().map(|piece| Ok(Frame::data(piece)))),
             Self::Relay(relay) => relay.poll_frame(cx),
+            Self::Keeping(keeping) => keeping.poll_frame(cx),
             Self::Control(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -92,6 +111,7 @@ impl Body for AnswerBody {
             Self::Full(bytes) => bytes.is_empty(),
             Self::Long(long) => long.left.is_empty(),
             Self::Relay(relay) => relay.is_over(),
+            Self::Keeping(keeping) => keeping.is_end_stream(),
             Self::Control(body) => body.is_end_stream(),
         }
     }
@@ -100,7 +120,7 @@ impl Body for AnswerBody {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Long(long) => SizeHint::with_exact(long.left.len() as u64),
-            Self::Relay(_) => SizeHint::default(),
+            Self::Relay(_) | Self::Keeping(_) => SizeHint::default(),
             Self::Control(body) => body.size_hint(),
         }
     }
@@ -182,6 +202,17 @@ pub(crate) fn identify(headers: &mut HeaderMap, trail: &Trail) {
 }
 
 fn details(refusal: &Refusal) -> Option<LimitDetails> {
+    if let Refusal::CapExceeded(cap) = refusal {
+        return Some(LimitDetails {
+            limit: cap.cap.clone().into(),
+            unit: Some(cap.unit.name()),
+            allowed: Some(cap.allowed),
+            used: Some(cap.used),
+            resets_at: cap.resets_at.map(|at| at.to_string()),
+            set_by: Some(format!("policy of {}, version {}", cap.scope, cap.version)),
+            ..LimitDetails::default()
+        });
+    }
     let tier = refusal.by_tier()?;
     Some(LimitDetails {
         limit: tier.limit.clone(),
@@ -193,8 +224,12 @@ fn details(refusal: &Refusal) -> Option<LimitDetails> {
         resets_at: tier.resets_at.map(|at| at.to_string()),
         lifted_by: tier.lifted_by.as_ref().map(ToString::to_string),
         plans_url: Some("/docs/quotas".to_owned()),
+        ..LimitDetails::default()
     })
 }
+
+/// For so long an SDK may be left to wait by itself.
+const SHORT_WAIT_SECONDS: u64 = 60;
 
 /// When, and whether, to try again.
 fn advise(headers: &mut HeaderMap, refusal: &Refusal, now: Timestamp) {
@@ -205,6 +240,13 @@ fn advise(headers: &mut HeaderMap, refusal: &Refusal, now: Timestamp) {
             }
             // The SDKs would try again at once: the window is a day.
             headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        Refusal::CapExceeded(cap) => {
+            let wait = cap.resets_at.map_or(1, |at| now.seconds_until(at));
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait));
+            if wait > SHORT_WAIT_SECONDS {
+                headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
+            }
         }
         Refusal::LedgerUnavailable
         | Refusal::RecordsUnavailable

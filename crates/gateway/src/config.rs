@@ -8,8 +8,9 @@ use std::time::Duration;
 use topdog_domain::catalogue::ModelCatalogue;
 use topdog_domain::directory::Directory;
 use topdog_domain::labels::LabelDefaults;
-use topdog_domain::ports::{Clock, QuotaLedger, Spool};
+use topdog_domain::ports::{CapLedger, Clock, QuotaLedger, Spool};
 use topdog_domain::provider::{Manner, ProviderName};
+use topdog_domain::response_cache::CacheRoom;
 use topdog_egress::{BaseUrl, Egress};
 use topdog_vault::{KeyHasher, Vault};
 
@@ -36,6 +37,8 @@ pub struct GatewayConfig {
     pub max_connections_per_ip: usize,
     /// How much may be under way at a time.
     pub limits: OccupancyLimits,
+    /// How many bytes of answers may be kept to be given again.
+    pub cache: CacheRoom,
     /// Is HTTP/2 without TLS accepted (prior knowledge)?
     pub is_h2c_allowed: bool,
     /// Gateways in front: only from these are `X-Forwarded-For` and `X-Plan` believed.
@@ -82,6 +85,8 @@ pub struct GatewayParts {
     pub directory: Arc<Directory>,
     /// The ledger of daily limits.
     pub ledger: Arc<dyn QuotaLedger>,
+    /// The ledger of customers' caps.
+    pub caps: Arc<dyn CapLedger>,
     /// Provider keys.
     pub vault: Vault,
     /// Top Dog keys.

@@ -3,10 +3,11 @@
 use crate::arrive::Trail;
 use crate::attempts::Plan;
 use crate::authenticate::Authenticated;
+use crate::cache::Place;
 use crate::edge::body::{self, BodyReader};
 use crate::guard::{self, Guard};
 use crate::passthrough::{self, Through};
-use crate::read_body::{bad_body, read_form, read_json};
+use crate::read_body::{OutputBounds, bad_body, read_form, read_json};
 use crate::routes::Target;
 use crate::share::Share;
 use crate::translation::{Pair, Told, Translation, Way, translate};
@@ -40,6 +41,8 @@ pub(crate) struct Entitled {
     pub(crate) asks_usage: bool,
     /// Is a stream wanted as one JSON array, and not as events?
     pub(crate) is_json_array: bool,
+    /// How much the client asks for at the most.
+    pub(crate) bounds: OutputBounds,
     /// As the client named it.
     pub(crate) model_requested: Arc<str>,
     pub(crate) route: Route,
@@ -52,6 +55,8 @@ pub(crate) struct Entitled {
     pub(crate) guard: Option<Box<Guard>>,
     /// How long the client took to send its body: no time of ours.
     pub(crate) client_wait: Duration,
+    /// Where its answer is kept, or will be; none where it may not be, as almost always.
+    pub(crate) cache: Option<Box<Place>>,
 }
 
 impl Entitled {
@@ -67,6 +72,7 @@ impl Entitled {
             is_stream: self.is_stream,
             asks_usage: self.asks_usage,
             is_json_array: self.is_json_array,
+            bounds: self.bounds,
             model_requested: self.model_requested.clone(),
             route,
             outgoing: Outgoing::Json { body: body.clone(), marks: *marks },
@@ -74,6 +80,7 @@ impl Entitled {
             plan: None,
             guard: self.guard.clone(),
             client_wait: self.client_wait,
+            cache: None,
         }))
     }
 
@@ -218,6 +225,7 @@ pub(crate) async fn entitle(
             model: finder.model().map(Arc::from),
             is_stream: finder.is_stream(),
             asks_usage: true,
+            bounds: OutputBounds::default(),
             outgoing: Outgoing::Form { finder, rest: Box::new(reader) },
         }
     } else {
@@ -227,6 +235,10 @@ pub(crate) async fn entitle(
             model: json.model,
             is_stream: json.is_stream,
             asks_usage: json.asks_usage,
+            bounds: match &addressed {
+                Some(_) if caller.caps.is_some() => OutputBounds::of_gemini(&json.body),
+                _ => json.bounds,
+            },
             outgoing: Outgoing::Json { body: json.body, marks: json.marks },
         }
     };
@@ -264,6 +276,7 @@ pub(crate) async fn entitle(
         is_stream,
         asks_usage: read.asks_usage,
         is_json_array: addressed.is_some_and(|addressed| addressed.is_json_array),
+        bounds: read.bounds,
         model_requested: model,
         route,
         outgoing: read.outgoing,
@@ -271,15 +284,25 @@ pub(crate) async fn entitle(
         plan: None,
         guard: None,
         client_wait: read.client_wait,
+        cache: None,
     });
     if let Some(rules) = entitled.guardrails().cloned() {
         // Boxed: most requests have no guardrails. Before anything is translated or kept to be tried again.
         entitled = Box::pin(guard::input(worker, trail, rules, entitled, share)).await?;
     }
-    if let Some(plan) = plan {
-        return plan.begin(trail, entitled, share);
-    }
-    entitled.translate(trail, share)?;
+    // As it is before it is translated, where its answer may be kept.
+    let body = match &entitled.outgoing {
+        Outgoing::Json { body, .. } if entitled.caller.caching.is_some() => Some(body.clone()),
+        _ => None,
+    };
+    let mut entitled = match plan {
+        Some(plan) => plan.begin(trail, entitled, share)?,
+        None => {
+            entitled.translate(trail, share)?;
+            entitled
+        }
+    };
+    entitled.cache = body.and_then(|body| Place::of(trail, &entitled, &body));
     Ok(entitled)
 }
 
@@ -289,6 +312,7 @@ struct Read {
     model: Option<Arc<str>>,
     is_stream: bool,
     asks_usage: bool,
+    bounds: OutputBounds,
     client_wait: Duration,
 }
 

@@ -4,8 +4,9 @@ use crate::answer::{self, Answer};
 use crate::arrive::{Arrived, Trail, arrive};
 use crate::attempts::attempts;
 use crate::authenticate::{Authenticated, authenticate};
+use crate::cache::{self, Place};
 use crate::edge::ClientBody;
-use crate::entitle::entitle;
+use crate::entitle::{Entitled, entitle};
 use crate::forward::forward;
 use crate::models;
 use crate::open_key::open_key;
@@ -68,12 +69,13 @@ async fn journey(
     answered
 }
 
-/// Does a request that ends so before it is admitted take no API call? A tier refuses it, or the node is to blame.
+/// Does a request that ends so before it is admitted take no API call? A tier or a cap refuses it, or the node is to blame.
 fn counts_nothing(refusal: &Refusal) -> bool {
     refusal.by_tier().is_some()
         || matches!(
             refusal,
-            Refusal::ConcurrencyLimit(_)
+            Refusal::CapExceeded(_)
+                | Refusal::ConcurrencyLimit(_)
                 | Refusal::BodyMemoryLimit(_)
                 | Refusal::Overloaded
                 | Refusal::LedgerUnavailable
@@ -95,7 +97,37 @@ async fn counted(
     if !authenticated.arrived.wanted.is_of_provider() {
         return models::models(worker, trail, &authenticated);
     }
-    let entitled = entitle(worker, trail, authenticated, &mut share).await?;
+    let mut entitled = entitle(worker, trail, authenticated, &mut share).await?;
+    if let Some(place) = entitled.cache.take() {
+        // Boxed: few policies have caching, and no other request is to carry its state.
+        return Box::pin(by_cache(worker, trail, entitled, share, place)).await;
+    }
+    sent(worker, trail, entitled, share).await
+}
+
+/// An answer that is kept, or else the provider's, which is kept then.
+async fn by_cache(
+    worker: &Rc<Worker>,
+    trail: &Trail,
+    entitled: Box<Entitled>,
+    share: Share,
+    place: Box<Place>,
+) -> Result<Answer, Refusal> {
+    match place.find(trail) {
+        Some(kept) => cache::replay(worker, trail, entitled, share, kept).await,
+        None => {
+            sent(worker, trail, entitled, share).await.map(|answer| cache::keep(worker, trail, place, answer))
+        }
+    }
+}
+
+/// Steps 4 to 8.
+async fn sent(
+    worker: &Rc<Worker>,
+    trail: &Trail,
+    entitled: Box<Entitled>,
+    share: Share,
+) -> Result<Answer, Refusal> {
     let reserved = reserve(worker, trail, entitled, share).await?;
     if reserved.entitled.plan.is_some() {
         // Boxed, as every other way off the common one.

@@ -13,8 +13,10 @@
 //!    resolved; tier, scope, and the key's own bounds. Where the model's provider speaks another dialect, the body is
 //!    translated (`translation/`), or refused with the field that can't be. Of the two
 //!    counts only the API call is taken by now (`journey.rs`), and what the tier refuses here gives it back.
-//! 4. **reserve** (`reserve.rs`): one LLM request beside the API call, from memory as long as the lease lasts; all
-//!    or nothing. From here on the [`reserve::Reservation`] settles itself, whatever happens.
+//!    Where a policy has caching, an answer that is kept may be given here, and none is asked for (`cache.rs`).
+//! 4. **reserve** (`reserve.rs`): one LLM request beside the API call, from memory as long as the lease lasts, and what
+//!    it may use of the customer's own caps (`caps.rs`); all or nothing. From here on the [`reserve::Reservation`]
+//!    settles itself, whatever happens.
 //! 5. **open** (`open_key.rs`): the newest version of the provider key, from the cache or the vault. The
 //!    plaintext is not copied here; only step 6 reads it. In regulated segments the audit entry is on the disk
 //!    before the key is used.
@@ -33,6 +35,8 @@ mod answer;
 mod arrive;
 mod attempts;
 mod authenticate;
+mod cache;
+mod caps;
 mod client_ip;
 mod config;
 mod cutoff;

@@ -6,6 +6,7 @@ use crate::share::Share;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use serde::Deserialize;
 use std::sync::Arc;
 use topdog_domain::Refusal;
 use topdog_wire::BadBody;
@@ -20,6 +21,37 @@ pub(crate) struct JsonBody {
     pub(crate) is_stream: bool,
     /// Did the client itself ask for the usage chunk of a stream?
     pub(crate) asks_usage: bool,
+    pub(crate) bounds: OutputBounds,
+}
+
+/// How much a request asks for at the most, as far as it says so.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OutputBounds {
+    /// Tokens of an answer.
+    pub(crate) max_output_tokens: Option<u64>,
+    /// Answers.
+    pub(crate) n: Option<u64>,
+}
+
+impl OutputBounds {
+    /// What a request of Gemini's dialect says, in either of the spellings that are taken there
+    /// (ai.google.dev, `GenerationConfig`).
+    pub(crate) fn of_gemini(body: &[u8]) -> Self {
+        #[derive(Default, Deserialize)]
+        struct Body {
+            #[serde(default, rename = "generationConfig", alias = "generation_config")]
+            config: Config,
+        }
+        #[derive(Default, Deserialize)]
+        struct Config {
+            #[serde(default, rename = "maxOutputTokens", alias = "max_output_tokens")]
+            max_output_tokens: Option<u64>,
+            #[serde(default, rename = "candidateCount", alias = "candidate_count")]
+            n: Option<u64>,
+        }
+        let Body { config } = serde_json::from_slice(body).unwrap_or_default();
+        Self { max_output_tokens: config.max_output_tokens, n: config.n }
+    }
 }
 
 /// Reads a JSON body to its end.
@@ -38,8 +70,9 @@ pub(crate) async fn read_json(
     let body = whole(reader, share).await?;
     let head = read_head(&body).map_err(|bad| bad_body(&bad))?;
     let model = head.model.as_deref().map(Arc::from);
+    let bounds = OutputBounds { max_output_tokens: head.max_output_tokens, n: head.n };
     let (is_stream, asks_usage, marks) = (head.is_stream, head.asks_usage, head.marks());
-    Ok(JsonBody { body, marks, model, is_stream, asks_usage })
+    Ok(JsonBody { body, marks, model, is_stream, asks_usage, bounds })
 }
 
 /// What the caller hears of a body that can't be understood.
@@ -157,4 +190,25 @@ fn bad_form(bad: BadMultipart) -> Refusal {
 pub(crate) fn is_media_type(value: &[u8], want: &[u8]) -> bool {
     let essence = value.split(|b| *b == b';').next().unwrap_or_default();
     essence.trim_ascii().eq_ignore_ascii_case(want)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OutputBounds;
+
+    #[test]
+    fn geminis_bounds_are_read_in_both_spellings() {
+        for (body, expected) in [
+            (
+                r#"{"contents":[],"generationConfig":{"maxOutputTokens":7,"candidateCount":2,"x":1}}"#,
+                (Some(7), Some(2)),
+            ),
+            (r#"{"generation_config":{"max_output_tokens":7}}"#, (Some(7), None)),
+            (r#"{"contents":[]}"#, (None, None)),
+            (r#"{"generationConfig":{"maxOutputTokens":"many"}}"#, (None, None)),
+        ] {
+            let OutputBounds { max_output_tokens, n } = OutputBounds::of_gemini(body.as_bytes());
+            assert_eq!((max_output_tokens, n), expected, "{body}");
+        }
+    }
 }

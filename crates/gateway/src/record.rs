@@ -1,6 +1,7 @@
 //! Step 8: the facts of a settled request, into the spool and the metrics.
 
 use crate::arrive::Trail;
+use crate::entitle::Entitled;
 use crate::settle::Facts;
 use crate::worker::Worker;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub(crate) fn record(worker: &Worker, facts: Facts, outcome: Outcome, is_counted
             UsageSource::None if facts.operation.is_understood() || !is_counted => Some(0),
             // What it used is not known.
             UsageSource::None => None,
+            UsageSource::Cache => Some(0),
             _ => facts.price.and_then(|price| worker.parts().catalogue.cost(price, &tokens)),
         },
         first_byte_us: facts.first_byte.map(micros),
@@ -55,6 +57,44 @@ pub(crate) fn record(worker: &Worker, facts: Facts, outcome: Outcome, is_counted
     };
     worker.spool.append_request(&record);
     worker.parts().metrics.settled(&record, overhead, facts.first_byte);
+}
+
+/// The record of a request that was given an answer which was kept: no provider heard of it, and it cost nothing.
+pub(crate) fn replayed(worker: &Worker, trail: &Trail, entitled: &Entitled, bytes_out: usize) {
+    let (total, waited) = (trail.started.elapsed(), entitled.client_wait);
+    let overhead = total.saturating_sub(waited);
+    let record = RequestRecord {
+        id: RecordId::from_uuid(trail.request.uuid()),
+        request: trail.request,
+        at: trail.at,
+        org: entitled.caller.key.org,
+        workspace: entitled.caller.key.workspace,
+        api_key: entitled.caller.key.id,
+        client_ip: entitled.client_ip.to_string().into(),
+        plan: trail.labels.get().plan,
+        segment: trail.labels.get().segment,
+        operation: entitled.operation,
+        is_stream: entitled.is_stream,
+        provider: entitled.route.provider.clone(),
+        model_requested: entitled.model_requested.clone(),
+        model: entitled.route.model.clone(),
+        key_use: None,
+        outcome: Outcome::Completed,
+        status: 200,
+        is_counted: false,
+        tokens: TokenUsage::default(),
+        source: UsageSource::Cache,
+        cost_nanodollars: Some(0),
+        first_byte_us: Some(micros(total)),
+        total_us: micros(total),
+        overhead_us: micros(overhead),
+        bytes_in: entitled.outgoing.len() as u64,
+        bytes_out: bytes_out as u64,
+        error_code: None,
+        guardrails: entitled.guard.as_ref().and_then(|guard| guard.tally.told()),
+    };
+    worker.spool.append_request(&record);
+    worker.parts().metrics.settled(&record, overhead, Some(total));
 }
 
 /// Debug-log records of refusals that one organisation gets a minute.

@@ -1,6 +1,7 @@
-//! Step 4: one LLM request, of the organisation and of the key, all or nothing; and the API call, from step 2 on.
+//! Step 4: one LLM request, of the organisation and of the key, and what it may use of caps, all or nothing; and the API call, from step 2 on.
 
 use crate::arrive::Trail;
+use crate::caps::{self, TakenCaps};
 use crate::entitle::Entitled;
 use crate::settle::Settlement;
 use crate::share::Share;
@@ -12,6 +13,7 @@ use topdog_domain::entitlement::Resource;
 use topdog_domain::quota::{Exhausted, Meter, NotTaken, OrgMeters, Unit};
 use topdog_domain::refusal::TierRefusal;
 use topdog_domain::tier::Limit;
+use topdog_domain::usage::TokenUsage;
 use topdog_domain::{Refusal, Timestamp};
 
 /// A request with its place in the limits.
@@ -28,11 +30,12 @@ pub(crate) struct Reservation {
     caller: Arc<Caller>,
     llm_request: Option<Unit>,
     key_request: Option<Unit>,
+    caps: Option<Box<TakenCaps>>,
 }
 
 impl Reservation {
     const fn empty(caller: Arc<Caller>) -> Self {
-        Self { caller, llm_request: None, key_request: None }
+        Self { caller, llm_request: None, key_request: None, caps: None }
     }
 
     /// Whose units they are.
@@ -40,10 +43,15 @@ impl Reservation {
         &self.caller
     }
 
-    /// The request counts: nothing is given back.
-    pub(crate) fn keep(mut self) {
+    /// The request counts: nothing is given back but what caps had set aside beyond what `used` says of it, tokens and
+    /// cost.
+    pub(crate) fn keep(mut self, used: impl FnOnce() -> (TokenUsage, Option<i64>)) {
         self.llm_request = None;
         self.key_request = None;
+        if let Some(caps) = self.caps.take() {
+            let (tokens, cost) = used();
+            caps.settle(&tokens, cost);
+        }
     }
 }
 
@@ -64,14 +72,7 @@ pub(crate) async fn reserve(
     entitled: Box<Entitled>,
     share: Share,
 ) -> Result<Reserved, Refusal> {
-    let labels = trail.labels.get();
-    let must_be_recorded = labels.segment.is_regulated() || worker.config().does_full_spool_refuse_all;
-    if must_be_recorded && !worker.parts().spool.is_healthy() {
-        return Err(Refusal::RecordsUnavailable);
-    }
-    if labels.segment.is_regulated() && !worker.parts().directory.is_current(trail.at) {
-        return Err(Refusal::ChangesUnknown);
-    }
+    require_ready(worker, trail)?;
     let mut reservation = Reservation::empty(entitled.caller.clone());
     let tier = &entitled.caller.org.tier;
     let limit = tier.llm_requests_per_day;
@@ -83,10 +84,29 @@ pub(crate) async fn reserve(
         let unit = take(worker, meter, entitled.caller.key.llm_requests_per_day, trail.at).await;
         reservation.key_request = Some(unit.map_err(|e| denied_by_key(&entitled.caller, e))?);
     }
+    if let Some(caps) = &entitled.caller.caps {
+        // Boxed: few requests are held by a cap.
+        let taken = Box::pin(caps::take(worker, trail, &entitled, caps)).await?;
+        reservation.caps = Some(Box::new(taken));
+    }
     top_up(worker, &entitled.caller.org, limit, trail.at, |meters| &meters.llm_requests);
     trail.is_admitted.set(true);
     let settlement = Settlement::new(worker, trail, &entitled, reservation, share);
     Ok(Reserved { entitled, settlement })
+}
+
+/// Refuses what this node may not answer just now: what must be recorded and can't be, and in a regulated segment what may
+/// have been revoked.
+pub(crate) fn require_ready(worker: &Worker, trail: &Trail) -> Result<(), Refusal> {
+    let is_regulated = trail.labels.get().segment.is_regulated();
+    let must_be_recorded = is_regulated || worker.config().does_full_spool_refuse_all;
+    if must_be_recorded && !worker.parts().spool.is_healthy() {
+        return Err(Refusal::RecordsUnavailable);
+    }
+    if is_regulated && !worker.parts().directory.is_current(trail.at) {
+        return Err(Refusal::ChangesUnknown);
+    }
+    Ok(())
 }
 
 /// Refuses at once whose limit is known to be reached, before its body takes up memory.

@@ -341,10 +341,13 @@ impl Settlement {
             _ if is_counted && facts.operation.is_understood() => UsageSource::Estimated,
             _ => UsageSource::None,
         };
-        record::record(&worker, facts, outcome, is_counted, source);
         if is_counted {
-            reservation.keep();
+            reservation.keep(|| {
+                let tokens = facts.tokens_from(source);
+                (tokens, facts.price.and_then(|price| worker.parts().catalogue.cost(price, &tokens)))
+            });
         }
+        record::record(&worker, facts, outcome, is_counted, source);
         Some(share)
     }
 }
@@ -369,7 +372,7 @@ impl Facts {
                 output: self.delivered_text_bytes.div_ceil(4),
                 ..TokenUsage::default()
             },
-            UsageSource::None => TokenUsage::default(),
+            UsageSource::None | UsageSource::Cache => TokenUsage::default(),
         }
     }
 }

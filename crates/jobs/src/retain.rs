@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use topdog_domain::OrgId;
 use topdog_domain::directory::Directory;
-use topdog_domain::ports::{Clock, Idempotency, MinuteLedger, RecordSink};
+use topdog_domain::ports::{CapLedger, Clock, Idempotency, MinuteLedger, RecordSink};
 use topdog_domain::tier::Limit;
 
 const RUN_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -23,12 +23,14 @@ pub struct Retention {
     pub idempotency: Arc<dyn Idempotency>,
     /// Where calls are counted by the minute.
     pub minutes: Arc<dyn MinuteLedger>,
+    /// Where customers' caps are counted.
+    pub caps: Arc<dyn CapLedger>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
 /// Deletes what is kept no longer, at the start and each hour: debug logs by their tier, answers to creates after
-/// a day, counts of minutes that are over.
+/// a day, counts of minutes and of caps' windows that are over.
 pub async fn retain(parts: Retention, stop: Stop) {
     stop.cuts_off(retain_for_ever(&parts)).await;
 }
@@ -39,6 +41,8 @@ async fn retain_for_ever(parts: &Retention) -> Infallible {
         prune_ownerless(parts).await;
         prune_idempotency(parts).await;
         prune_minutes(parts).await;
+        prune_caps(parts).await;
+        forget_answers(parts);
         sleep(RUN_EVERY).await;
     }
 }
@@ -86,6 +90,18 @@ async fn prune_idempotency(parts: &Retention) {
 async fn prune_minutes(parts: &Retention) {
     if let Err(error) = parts.minutes.minute_prune(parts.clock.now()).await {
         tracing::warn!(%error, "counts of past minutes can't be deleted, tried again in an hour");
+    }
+}
+
+/// An answer that nobody asks for again would take up memory for ever.
+fn forget_answers(parts: &Retention) {
+    let now = parts.clock.now();
+    parts.directory.snapshot().orgs().for_each(|org| org.cache.forget_expired(now));
+}
+
+async fn prune_caps(parts: &Retention) {
+    if let Err(error) = parts.caps.cap_prune(parts.clock.now()).await {
+        tracing::warn!(%error, "counts of caps that are over can't be deleted, tried again in an hour");
     }
 }
 
@@ -146,6 +162,7 @@ mod tests {
                 sink: self.store.clone(),
                 idempotency: self.store.clone(),
                 minutes: self.minutes.clone(),
+                caps: self.minutes.clone(),
                 clock: self.clock.clone(),
             };
             tokio::spawn(retain(parts, stop));
@@ -220,6 +237,18 @@ mod tests {
         sleep(RUN_EVERY).await;
         // It would still hold a clock up that is set back.
         assert!(bed.minutes.minute_take(&meter, 1, samples::NEW_YEAR).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn caps_windows_that_are_over_are_deleted() {
+        let bed = Bed::new();
+        let meter = MeterKey { org: OrgId::new(), resource: "organisation:requests_per_minute".to_owned() };
+        let minute = samples::NEW_YEAR.minute().window();
+        bed.minutes.cap_lease(&meter, minute, 1, 1).await.unwrap();
+        let _stopper = bed.start();
+        bed.clock.advance_seconds(3_720);
+        sleep(RUN_EVERY).await;
+        assert_eq!(bed.minutes.cap_lease(&meter, minute, 1, 1).await.unwrap().granted, 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 use topdog_domain::catalogue::ModelCatalogue;
 use topdog_domain::directory::{Directory, OrgFacts};
 use topdog_domain::ports::{
-    ApiKeys, ChangeFeed, Clock, Endpoints, Idempotency, MinuteLedger, OrgKeys, Organisations, Policies,
-    ProviderKeys, QuotaLedger, RecordReader, Spool, SpoolHandle, Tiers, WrappedKeyCounts,
+    ApiKeys, CapLedger, ChangeFeed, Clock, Endpoints, Idempotency, MinuteLedger, OrgKeys, Organisations,
+    Policies, ProviderKeys, QuotaLedger, RecordReader, Spool, SpoolHandle, Tiers, WrappedKeyCounts,
 };
 use topdog_domain::provider::ProviderName;
 use topdog_domain::{OrgId, Timestamp};
@@ -44,6 +44,8 @@ pub struct PlatformParts {
     pub records: Arc<dyn RecordReader>,
     /// Daily limits.
     pub ledger: Arc<dyn QuotaLedger>,
+    /// The ledger of customers' caps.
+    pub caps: Arc<dyn CapLedger>,
     /// Limits by the minute.
     pub minutes: Arc<dyn MinuteLedger>,
     /// Where a changed organisation is read again.

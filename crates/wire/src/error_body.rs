@@ -30,6 +30,9 @@ pub struct PublicError {
 pub struct LimitDetails {
     /// The limit's name.
     pub limit: Cow<'static, str>,
+    /// What its numbers are, where its name does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<&'static str>,
     /// Its size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed: Option<u64>,
@@ -39,6 +42,9 @@ pub struct LimitDetails {
     /// When it starts anew, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<String>,
+    /// Who has set it, where it is the customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_by: Option<String>,
     /// The lowest tier that allows more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifted_by: Option<String>,

@@ -25,6 +25,7 @@ pub mod models;
 pub mod multipart;
 pub mod redact;
 pub mod relay;
+pub mod sameness;
 pub mod splice;
 pub mod sse;
 mod stream_facts;

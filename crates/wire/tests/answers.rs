@@ -95,7 +95,7 @@ fn refusals_have_openais_shape_and_the_limits_facts() {
         used: Some(2),
         resets_at: Some("2026-11-25T00:00:00Z".into()),
         lifted_by: Some("PRO".into()),
-        plans_url: None,
+        ..LimitDetails::default()
     });
     let body = parsed(&error_body(Family::OpenAi, 429, &error, Some("req_1")));
     let facts = json!({"limit": "llm_requests_per_day", "allowed": 2, "used": 2,
@@ -114,9 +114,11 @@ fn full_refusal() -> PublicError {
         code: "tier_limit".into(),
         details: Some(LimitDetails {
             limit: "llm_requests_per_day".into(),
+            unit: Some("requests"),
             allowed: Some(2),
             used: Some(2),
             resets_at: Some("2026-11-25T00:00:00Z".into()),
+            set_by: Some("policy of organisation, version 1".into()),
             lifted_by: Some("PRO".into()),
             plans_url: Some("/docs/quotas".into()),
         }),
@@ -128,7 +130,8 @@ fn refusals_have_anthropics_shape_and_lose_nothing() {
     let body = parsed(&error_body(Family::Anthropic, 429, &full_refusal(), Some("req_1")));
     let error = json!({
         "type": "rate_limit_error", "message": "the limit is reached", "code": "tier_limit", "param": "model",
-        "details": {"error_code": "tier_limit"}, "limit": "llm_requests_per_day", "allowed": 2, "used": 2, "resets_at": "2026-11-25T00:00:00Z",
+        "details": {"error_code": "tier_limit"}, "limit": "llm_requests_per_day", "unit": "requests", "allowed": 2, "used": 2, "resets_at": "2026-11-25T00:00:00Z",
+        "set_by": "policy of organisation, version 1",
         "lifted_by": "PRO", "plans_url": "/docs/quotas",
     });
     assert_eq!(body, json!({"type": "error", "error": error, "request_id": "req_1"}));
@@ -174,13 +177,14 @@ fn refusals_have_coheres_and_geminis_shapes_and_lose_nothing() {
     assert_eq!(
         body,
         json!({"id": "req_1", "message": "the limit is reached", "code": "tier_limit", "param": "model",
-            "limit": "llm_requests_per_day", "allowed": 2, "used": 2, "resets_at": "2026-11-25T00:00:00Z",
-            "lifted_by": "PRO", "plans_url": "/docs/quotas"})
+            "limit": "llm_requests_per_day", "unit": "requests", "allowed": 2, "used": 2, "resets_at": "2026-11-25T00:00:00Z",
+            "set_by": "policy of organisation, version 1", "lifted_by": "PRO", "plans_url": "/docs/quotas"})
     );
     let body = parsed(&error_body(Family::Gemini, 429, &full_refusal(), Some("req_1")));
     let details = json!([
         {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "tier_limit", "domain": "topdog", "metadata": {
-            "limit": "llm_requests_per_day", "allowed": "2", "used": "2", "resets_at": "2026-11-25T00:00:00Z",
+            "limit": "llm_requests_per_day", "unit": "requests", "allowed": "2", "used": "2", "resets_at": "2026-11-25T00:00:00Z",
+            "set_by": "policy of organisation, version 1",
             "lifted_by": "PRO", "plans_url": "/docs/quotas"}},
         {"@type": "type.googleapis.com/google.rpc.BadRequest",
             "fieldViolations": [{"field": "model", "description": "the limit is reached"}]},

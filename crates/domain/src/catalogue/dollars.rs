@@ -5,16 +5,16 @@ use std::borrow::Cow;
 
 /// A sum of up to a million dollars, in millionths: of a price for a million tokens, so many pico-dollars a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Dollars(i64);
+pub(crate) struct Dollars(i64);
 
 impl Dollars {
     /// Millionths of a dollar.
-    pub(super) const fn millionths(self) -> i64 {
+    pub(crate) const fn millionths(self) -> i64 {
         self.0
     }
 
     /// A sum such as `0.15`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if !is_number(whole) || !is_number(fraction) || whole.len() > 7 || fraction.len() > 6 {

@@ -1,6 +1,7 @@
 use super::away;
 use crate::ports::{MeterUse, MinuteLedger, PortError, QuotaLedger};
 use crate::quota::{CLOCK_AHEAD_SECONDS, Exhausted, Lease, MeterKey, NotTaken, block_size};
+use crate::time::Window;
 use crate::{OrgId, Timestamp, UtcDay, UtcMinute};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -12,10 +13,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct MemoryLedger {
     granted: Mutex<Grants>,
     minutes: Mutex<Minutes>,
+    caps: Mutex<Caps>,
     is_away: AtomicBool,
 }
 
 type Grants = BTreeMap<(MeterKey, UtcDay), u64>;
+type Caps = BTreeMap<(MeterKey, Window), u64>;
 type Minutes = BTreeMap<MeterKey, (UtcMinute, u64)>;
 
 impl MemoryLedger {
@@ -38,6 +41,11 @@ impl MemoryLedger {
     fn minutes(&self) -> Result<MutexGuard<'_, Minutes>, PortError> {
         self.require()?;
         Ok(self.minutes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn caps(&self) -> Result<MutexGuard<'_, Caps>, PortError> {
+        self.require()?;
+        Ok(self.caps.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn require(&self) -> Result<(), PortError> {

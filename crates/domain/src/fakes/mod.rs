@@ -4,6 +4,7 @@
 //! of the spool, [`FakeClock`] tells the time it is told. [`samples`] makes what tests put into them.
 
 mod api_keys;
+mod cap_ledger;
 mod change_feed;
 mod clock;
 mod endpoints;

@@ -1,5 +1,7 @@
 //! What a policy must be like before it is stored or applied.
 
+use super::caching::{self, CacheDocument};
+use super::caps::{self, Cap};
 use super::document::PolicyDocument;
 use super::pattern::Pattern;
 use super::route::{MOST_ROUTES, Route};
@@ -22,6 +24,7 @@ pub struct Policy {
     deny: Vec<Pattern>,
     routes: Vec<Route>,
     guardrails: Option<Guardrails>,
+    caps: Vec<Cap>,
 }
 
 /// What is wrong with a policy, and in which field.
@@ -51,6 +54,8 @@ impl Policy {
         let routes = routes(&document)?;
         let guardrails = document.guardrails.clone().map(Guardrails::check).transpose();
         let guardrails = guardrails.map_err(|BadGuardrail(message)| bad("guardrails", message))?;
+        let caps = caps::check(&document.caps)?;
+        document.cache.map(caching::check).transpose()?;
         let size = serde_json::to_string(&document).map_or(usize::MAX, |json| json.len());
         if size > MOST_BYTES {
             let message = format!(
@@ -58,7 +63,7 @@ impl Policy {
             );
             return Err(bad("document", message));
         }
-        Ok(Self { document, aliases, allow, deny, routes, guardrails })
+        Ok(Self { document, aliases, allow, deny, routes, guardrails, caps })
     }
 
     /// The policy of a stored text, if this version of Top Dog understands it.
@@ -83,6 +88,18 @@ impl Policy {
     #[must_use]
     pub fn allow(&self) -> Option<&[Pattern]> {
         self.allow.as_deref()
+    }
+
+    /// Which answers may be given again.
+    #[must_use]
+    pub const fn cache(&self) -> Option<&CacheDocument> {
+        self.document.cache.as_ref()
+    }
+
+    /// How much may be spent, used or under way.
+    #[must_use]
+    pub fn caps(&self) -> &[Cap] {
+        &self.caps
     }
 
     /// Models that may not be used.

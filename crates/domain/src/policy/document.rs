@@ -1,5 +1,7 @@
 //! How a policy is written, in JSON or TOML.
 
+use super::caching::CacheDocument;
+use super::caps::CapDocument;
 use super::route_document::RouteDocument;
 use crate::guardrail::GuardrailsDocument;
 use serde::de::{MapAccess, Visitor};
@@ -26,6 +28,12 @@ pub struct PolicyDocument {
     /// What of texts may go to models and come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guardrails: Option<GuardrailsDocument>,
+    /// How much may be spent, used or under way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caps: Vec<CapDocument>,
+    /// Which answers may be given again; none: no caching.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheDocument>,
 }
 
 /// Names and what they lead to, as they are written: one that is there twice is still there twice, to be refused.

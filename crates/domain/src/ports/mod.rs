@@ -4,6 +4,7 @@
 //! change, the audit entry and a row of the change feed in ONE transaction, so there is none without the others.
 
 mod api_keys;
+mod cap_ledger;
 mod change_feed;
 mod clock;
 mod endpoints;
@@ -21,6 +22,7 @@ mod vault_keys;
 mod wrapped_key_counts;
 
 pub use api_keys::{ApiKeys, NewSecret};
+pub use cap_ledger::{CapLedger, CapUse};
 pub use change_feed::{Change, ChangeFeed};
 pub use clock::Clock;
 pub use endpoints::Endpoints;

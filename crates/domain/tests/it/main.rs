@@ -1,6 +1,8 @@
 //! What Top Dog believes, tried.
 
 #[cfg(test)]
+mod cap_meter;
+#[cfg(test)]
 mod catalogue;
 #[cfg(test)]
 mod guardrail;

@@ -16,7 +16,7 @@ use topdog_wire::usage::estimate_input;
 pub(crate) struct Plan {
     pub(super) rules: Rules,
     /// Each may be used: its model by this key and its policies, its provider by this tier, with a provider key.
-    pub(super) routes: Vec<Route>,
+    pub(crate) routes: Vec<Route>,
     /// The first that the request can be said to.
     pub(super) first: usize,
     /// As it came, for all attempts but the first.

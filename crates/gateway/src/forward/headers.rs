@@ -69,8 +69,8 @@ const OUR_PREFIXES: [&str; 2] = ["x-forwarded-", "x-topdog-"];
 const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 /// What Amazon calls a request.
 const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
-const X_PROVIDER: HeaderName = HeaderName::from_static("x-topdog-provider");
-const X_MODEL: HeaderName = HeaderName::from_static("x-topdog-model");
+pub(crate) const X_PROVIDER: HeaderName = HeaderName::from_static("x-topdog-provider");
+pub(crate) const X_MODEL: HeaderName = HeaderName::from_static("x-topdog-model");
 const X_OVERHEAD: HeaderName = HeaderName::from_static("x-topdog-overhead-us");
 const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");

@@ -48,6 +48,8 @@ pub(crate) struct Relay {
     worker: Rc<Worker>,
     request: RequestId,
     is_regulated: bool,
+    /// Has the whole answer of a provider that accepted come?
+    is_whole: bool,
 }
 
 enum Phase {
@@ -94,6 +96,7 @@ impl Relay {
             worker: worker.clone(),
             request: trail.request,
             is_regulated: trail.labels.get().segment.is_regulated(),
+            is_whole: false,
         };
         if !beginning.is_empty() {
             relay.took(beginning, Duration::ZERO);
@@ -107,6 +110,11 @@ impl Relay {
 
     pub(crate) fn is_over(&self) -> bool {
         self.ready.is_empty() && matches!(self.phase, Phase::Over)
+    }
+
+    /// Has all of a whole answer been handed on, and nothing gone wrong?
+    pub(crate) fn has_completed(&self) -> bool {
+        self.is_whole && self.is_over()
     }
 
     pub(crate) fn poll_frame(
@@ -276,6 +284,7 @@ impl Relay {
             return self.die(&block.clone().into());
         }
         if self.settlement.is_none() {
+            self.is_whole = is_whole && !self.watch.has_failed();
             return self.release(Last::Whole);
         }
         if !is_whole {
@@ -329,6 +338,7 @@ impl Relay {
         settlement.learnt(self.watch.learnt());
         settlement.judged(self.watch.judged());
         settlement.settle(outcome);
+        self.is_whole = outcome == Outcome::Completed;
         if self.is_regulated {
             let worker = self.worker.clone();
             self.phase = Phase::Confirming(Box::pin(async move { worker.spool.durable().await }), last);
@@ -343,6 +353,7 @@ impl Relay {
             return self.release(last);
         }
         self.held.clear();
+        self.is_whole = false;
         let failure = self.failure(&Refusal::RecordsUnavailable);
         self.release(failure);
     }

@@ -336,20 +336,7 @@ pub(super) fn learnt_of_whole(operation: Operation, answer: &[u8]) -> Learnt {
 }
 
 pub(super) fn text_bytes(operation: Operation, length: usize) -> u64 {
-    if is_of_text(operation) { length as u64 } else { 0 }
-}
-
-/// Does a model answer with text?
-const fn is_of_text(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Chat
-            | Operation::Completions
-            | Operation::Responses
-            | Operation::Messages
-            | Operation::CohereChat
-            | Operation::GenerateContent
-    )
+    if operation.answers_with_text() { length as u64 } else { 0 }
 }
 
 /// Gives what guardrails let pass.

@@ -6,6 +6,7 @@ use crate::arrive::{Arrived, Trail};
 use crate::authenticate::Authenticated;
 use crate::edge::body::{BodyReader, shown};
 use crate::entitle::{Destination, Entitled, Outgoing, bad_model, find, is_model_name, lead};
+use crate::read_body::OutputBounds;
 use crate::read_body::{is_media_type, read_json};
 use crate::share::Share;
 use crate::wanted::Wanted;
@@ -103,6 +104,7 @@ pub(crate) async fn entitle(
         is_stream: false,
         asks_usage: true,
         is_json_array: false,
+        bounds: OutputBounds::default(),
         model_requested: model,
         route,
         outgoing: Outgoing::Through(Box::new(Through { method: passage.method.clone(), uri, body })),
@@ -110,6 +112,7 @@ pub(crate) async fn entitle(
         plan: None,
         guard: None,
         client_wait: std::time::Duration::ZERO,
+        cache: None,
     }))
 }
 

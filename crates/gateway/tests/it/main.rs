@@ -9,6 +9,10 @@ mod azure;
 #[cfg(test)]
 mod bedrock;
 #[cfg(test)]
+mod caching;
+#[cfg(test)]
+mod caps;
+#[cfg(test)]
 mod cohere;
 #[cfg(test)]
 mod connections;

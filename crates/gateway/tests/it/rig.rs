@@ -19,6 +19,7 @@ use topdog_domain::fakes::{FakeClock, MemoryLedger, MemorySpool, MemoryStore, sa
 use topdog_domain::labels::LabelDefaults;
 use topdog_domain::ports::{Organisations, ProviderKeys, Spool};
 use topdog_domain::provider::{Family, Manner, ProviderName};
+use topdog_domain::response_cache::CacheRoom;
 use topdog_domain::tenant::{Endpoint, KeySource, ProviderKey};
 use topdog_domain::tier::{Tier, TierCatalogue};
 use topdog_domain::usage::{Outcome, RequestRecord};
@@ -148,6 +149,7 @@ impl Rig {
                 body_bytes: 64 << 20,
                 body_bytes_per_organisation: 16 << 20,
             },
+            cache: CacheRoom { node: 4 << 20, organisation: 1 << 20 },
             is_h2c_allowed: true,
             trusted_proxies: Vec::new(),
             labels: LabelDefaults::default(),
@@ -159,6 +161,7 @@ impl Rig {
         let parts = GatewayParts {
             directory: directory.clone(),
             ledger: ledger.clone(),
+            caps: ledger.clone(),
             vault,
             hasher,
             spool: Arc::new(spool.clone()) as Arc<dyn Spool>,
@@ -306,9 +309,14 @@ impl Rig {
 impl Rig {
     /// One more tenant, by the token of its key.
     pub(crate) async fn tenant(&self, name: &str, tier: &str) -> String {
-        let (token, facts) = self.tenants.create(name, tier).await;
+        let (token, facts) = self.tenant_facts(name, tier).await;
         self.directory.replace_org(facts.organisation.id, Some(facts));
         token
+    }
+
+    /// The same, that the directory is still to be told of.
+    pub(crate) async fn tenant_facts(&self, name: &str, tier: &str) -> (String, OrgFacts) {
+        self.tenants.create(name, tier).await
     }
 }
 

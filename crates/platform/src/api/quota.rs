@@ -18,7 +18,8 @@ pub struct Quota {
 /// One limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QuotaLine {
-    /// Its stable name, such as `llm_requests_per_day`, or with a key's own limit `llm_requests_per_day:key_…`.
+    /// Its stable name, such as `llm_requests_per_day`, with a key's own limit `llm_requests_per_day:key_…`, or of a
+    /// policy's cap `organisation:spend_per_day`, `key_…:tokens_per_minute`; spending is in nano-dollars.
     pub limit: String,
     /// Its size.
     #[schema(schema_with = schema::limit)]

@@ -77,6 +77,13 @@ pub(crate) fn policy_document() -> Object {
             )),
         )
         .property("guardrails", guardrails())
+        .property(
+            "caps",
+            ArrayBuilder::new()
+                .items(cap())
+                .description(Some("How much may be spent, used or under way: each kind once for each window.")),
+        )
+        .property("cache", cache())
         .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
         .build()
 }
@@ -186,6 +193,48 @@ fn guardrails() -> Object {
         .description(Some("What of texts may go to a model and come back."))
         .property("max_input_bytes", ObjectBuilder::new().schema_type(Type::Integer))
         .property("rules", ArrayBuilder::new().items(rule).max_items(Some(checked::MOST_RULES)))
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+        .build()
+}
+
+/// What a policy says of caching.
+fn cache() -> Object {
+    let truth =
+        |description: &str| ObjectBuilder::new().schema_type(Type::Boolean).description(Some(description));
+    let ttl = "How long an answer may be given again, seconds; 0: not at all.";
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some("Which answers may be given again; left out: none."))
+        .property(
+            "ttl_seconds",
+            ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .minimum(Some(0))
+                .maximum(Some(86_400))
+                .description(Some(ttl)),
+        )
+        .required("ttl_seconds")
+        .property("sampled", truth("Also answers that were meant to vary: of any temperature but 0."))
+        .property("regulated", truth("Also in regulated segments."))
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+        .build()
+}
+
+/// A cap as it is written.
+fn cap() -> Object {
+    let count = |description: &str| {
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).description(Some(description))
+    };
+    let dollars = "Dollars at the providers' list prices, such as \"25.50\".";
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some("One of `dollars`, `tokens`, `requests` and `concurrent`."))
+        .property("dollars", ObjectBuilder::new().schema_type(Type::String).description(Some(dollars)))
+        .property("tokens", count("Tokens of all kinds together."))
+        .property("requests", count("Requests that a provider accepted."))
+        .property("concurrent", count("Requests under way at a time, on each node."))
+        .property("per", words(["minute", "day", "month"].into_iter()))
+        .property("unknown_price", words(["refuse", "allow"].into_iter()))
         .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
         .build()
 }

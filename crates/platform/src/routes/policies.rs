@@ -11,7 +11,7 @@ use crate::target::is_known;
 use axum::extract::State;
 use topdog_domain::directory::OrgView;
 use topdog_domain::entitlement::Feature;
-use topdog_domain::policy::{self, BadPolicy, PolicyInForce, PolicyScope};
+use topdog_domain::policy::{self, BadPolicy, Cap, CapUnit, PolicyInForce, PolicyScope};
 use topdog_domain::ports::{NewPolicy, PolicyVersion, PortError};
 use topdog_domain::provider::ProviderName;
 
@@ -62,6 +62,7 @@ pub(super) async fn put(
             caller.require_feature(platform, Feature::ByokPolicies)?;
             require_owner(platform, caller, scope)?;
             let policy = policy::Policy::check(wish.document).map_err(bad)?;
+            require_quotas(platform, caller, scope, &policy)?;
             put_in_force(platform, caller, scope, wish.expected_version, &policy).await
         }
     };
@@ -91,6 +92,7 @@ pub(super) async fn roll_back(
             let policy = policy::Policy::stored(&text).ok_or_else(|| {
                 bad_field("to_version", "this version of Top Dog does not understand it; choose another")
             })?;
+            require_quotas(platform, caller, scope, &policy)?;
             put_in_force(platform, caller, scope, wish.expected_version, &policy).await
         }
     };
@@ -156,6 +158,20 @@ async fn change(
     })
 }
 
+/// Bounds on what a key or a workspace may use are a feature of their own; bounds on money come with policies.
+fn require_quotas(
+    platform: &Platform,
+    caller: &OrgCaller<WritePolicies>,
+    scope: PolicyScope,
+    policy: &policy::Policy,
+) -> Result<(), Problem> {
+    let is_quota = |cap: &Cap| cap.unit != CapUnit::Nanodollars;
+    if scope == PolicyScope::Organisation || !policy.caps().iter().any(is_quota) {
+        return Ok(());
+    }
+    caller.require_feature(platform, Feature::ResourceQuotas)
+}
+
 /// The workspace or the live key that a policy is to be for must be there.
 fn require_owner(
     platform: &Platform,
@@ -207,7 +223,7 @@ fn shown(platform: &Platform, org: &OrgView, version: PolicyVersion) -> Policy {
     };
     if !org.tier.has(Feature::ByokPolicies) {
         shown.warnings.push(
-            "the tier has no policies: what is here of `allow` and `deny` holds, requests by an alias are refused, and no route is followed"
+            "the tier has no policies: what is here of `allow`, `deny` and `caps` holds, requests by an alias are refused, and neither routes nor `cache` have any effect"
                 .to_owned(),
         );
     }

@@ -1,13 +1,14 @@
 use crate::api::{Quota, QuotaLine, UtcTime};
 use crate::authority::{OrgCaller, ReadOrg};
 use crate::body::Answer;
-use crate::platform::Shared;
+use crate::platform::{Platform, Shared};
 use crate::problem::Problem;
 use axum::extract::State;
 use std::collections::BTreeMap;
 use topdog_domain::Timestamp;
 use topdog_domain::entitlement::Resource;
-use topdog_domain::ports::MeterUse;
+use topdog_domain::policy::capped::meter_name;
+use topdog_domain::ports::{CapUse, MeterUse};
 use topdog_domain::quota::Paused;
 use topdog_domain::tier::Limit;
 
@@ -40,7 +41,38 @@ pub(super) async fn show(
         standing(Resource::KeyManagementCallsPerMinute, tier.key_management_calls_per_minute, None),
     ];
     data.extend(of_keys.into_iter().map(|(name, limit, meter)| day.line(name, limit, &meter)));
+    data.extend(caps(&platform, &caller).await?);
     Ok(Answer(Quota { tier: tier.name.clone(), day: now.day().to_string(), data }))
+}
+
+/// What is used of the caps of the organisation's policies: of those of requests under way, on this node.
+async fn caps(platform: &Platform, caller: &OrgCaller<ReadOrg>) -> Result<Vec<QuotaLine>, Problem> {
+    let (now, org) = (caller.trail.at, &caller.org);
+    let mut lines = Vec::new();
+    let policies = org.facts.policies.iter();
+    let caps = policies.filter_map(|there| Some((there.scope, there.policy.as_ref()?)));
+    let caps: Vec<_> =
+        caps.flat_map(|(scope, policy)| policy.caps().iter().map(move |cap| (scope, cap))).collect();
+    if caps.is_empty() {
+        return Ok(lines);
+    }
+    let granted = platform.parts.caps.cap_granted(caller.org_id(), now).await?;
+    for (scope, cap) in caps {
+        let limit = meter_name(scope, cap);
+        let meter = org.meters.caps.of(&limit);
+        let window = cap.per.map(|per| per.window(now));
+        let used = match window {
+            None => meter.in_use.now(),
+            Some(window) => {
+                let here = |used: &&CapUse| used.resource == limit && used.start == window.start;
+                let granted = granted.iter().find(here).map_or(0, |used| used.granted);
+                granted.saturating_sub(meter.unspent(window))
+            }
+        };
+        let resets_at = window.map(|window| UtcTime(window.end));
+        lines.push(QuotaLine { limit, allowed: Limit::Of(cap.most), used: Some(used), resets_at });
+    }
+    Ok(lines)
 }
 
 /// What the ledger says of a day.

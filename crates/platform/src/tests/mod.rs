@@ -147,6 +147,7 @@ impl World {
             idempotency: store.clone(),
             records: store.clone(),
             ledger: ledger.clone(),
+            caps: ledger.clone(),
             minutes: ledger.clone(),
             change_feed: feed.clone(),
             spool: Arc::new(spool.clone()),

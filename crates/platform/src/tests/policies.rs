@@ -302,3 +302,36 @@ async fn each_change_is_in_the_audit_log() {
     let expected = [("policy.put", "1"), ("policy.roll_back", "2"), ("policy.delete", "3")];
     assert_eq!(told, expected.map(|(action, version)| (action.to_owned(), version.to_owned())));
 }
+
+#[tokio::test]
+async fn caps_of_money_come_with_policies_and_quotas_of_a_key_with_their_tier() {
+    let world = World::new().await;
+    let (plus, teams) = (world.org("plus", "PRO-PLUS").await, world.org("teams", "TEAMS-SMALL").await);
+    for (org, refused) in [(&plus, true), (&teams, false)] {
+        let key = world.scoped(org, &["llm"]).await.id;
+        let path = |scope: &str| format!("/organisations/{org}/policies/{scope}");
+        let caps = |expected, caps: Value| wish(expected, json!({ "caps": caps }));
+        let money = caps(0, json!([{ "dollars": "1.5", "per": "day" }]));
+        world.put(&path(&key), OPERATOR, money).await.expect(201);
+        let quotas = json!([{ "requests": 5, "per": "minute" }, { "concurrent": 2 }]);
+        world.put(&path("organisation"), OPERATOR, caps(0, quotas.clone())).await.expect(201);
+        let of_key = world.put(&path(&key), OPERATOR, caps(1, quotas)).await;
+        if refused {
+            assert_eq!(of_key.refused(403, "tier_limit").body["limit"], "resource_quotas");
+        } else {
+            of_key.expect(201);
+        }
+        let quota = world.get(&format!("/organisations/{org}/quota"), OPERATOR).await.expect(200).body;
+        let minute = json!({ "limit": "organisation:requests_per_minute", "allowed": 5, "used": 0,
+            "resets_at": "2026-01-01T00:01:00Z" });
+        let at_a_time = json!({ "limit": "organisation:concurrent_requests", "allowed": 2, "used": 0,
+            "resets_at": null });
+        for line in [minute, at_a_time] {
+            assert!(quota["data"].as_array().unwrap().contains(&line), "{line} in {quota}");
+        }
+    }
+    let wrong = wish(2, json!({ "caps": [{ "dollars": "1.5" }] }));
+    let path = format!("/organisations/{teams}/policies/organisation");
+    let refused = world.put(&path, OPERATOR, wrong).await.refused(422, "invalid_field");
+    assert_eq!(refused.body["param"], "caps");
+}

@@ -49,7 +49,7 @@ prop_compose! {
             Outcome::Completed, Outcome::ClientGone, Outcome::UpstreamError, Outcome::UpstreamFailed,
             Outcome::InternalError, Outcome::Refused, Outcome::Blocked,
         ]),
-        source in select(vec![UsageSource::Provider, UsageSource::Estimated, UsageSource::None]),
+        source in select(vec![UsageSource::Provider, UsageSource::Estimated, UsageSource::None, UsageSource::Cache]),
     ) -> (Plan, DataSegment, Operation, Outcome, UsageSource) {
         (plan, segment, operation, outcome, source)
     }

@@ -89,7 +89,7 @@ macro_rules! codes {
 
 codes!(Plan { 0 = Starter, 1 = Pro, 2 = Enterprise, });
 codes!(DataSegment { 0 = General, 1 = Scientific, 2 = Medical, });
-codes!(UsageSource { 0 = Provider, 1 = Estimated, 2 = None, });
+codes!(UsageSource { 0 = Provider, 1 = Estimated, 2 = None, 3 = Cache, });
 codes!(Outcome {
     0 = Completed,
     1 = ClientGone,

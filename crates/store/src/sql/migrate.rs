@@ -125,5 +125,6 @@ pub(super) const MIGRATIONS: &[Migration] = migrations![
     "0005_changes",
     "0006_minutes",
     "0007_policies",
-    "0008_endpoint_manner"
+    "0008_endpoint_manner",
+    "0009_caps"
 ];

@@ -8,6 +8,7 @@
 mod api_key_row;
 mod api_keys;
 mod audit_chain;
+mod cap_ledger;
 mod change;
 mod change_feed;
 mod columns;

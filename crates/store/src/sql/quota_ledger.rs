@@ -75,7 +75,8 @@ impl QuotaLedger for Store {
 /// How long an answer may take: a database whose machine is gone never gives one.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-async fn in_time<T>(answer: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
+/// The answer, or that there is none in time.
+pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
     timeout(PATIENCE, answer).await.unwrap_or_else(|_| {
         let silence = format!("no answer of the ledger within {} s", PATIENCE.as_secs());
         Err(PortError::Unavailable(silence.into()))

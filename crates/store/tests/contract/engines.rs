@@ -5,8 +5,9 @@ use std::sync::Arc;
 use topdog_domain::RecordId;
 use topdog_domain::fakes::{MemoryLedger, MemoryStore};
 use topdog_domain::ports::{
-    ApiKeys, ChangeFeed, Endpoints, Idempotency, InstallationSecrets, MinuteLedger, OrgKeys, Organisations,
-    Policies, ProviderKeys, QuotaLedger, RecordReader, RecordSink, SealedSecrets, Tiers, WrappedKeyCounts,
+    ApiKeys, CapLedger, ChangeFeed, Endpoints, Idempotency, InstallationSecrets, MinuteLedger, OrgKeys,
+    Organisations, Policies, ProviderKeys, QuotaLedger, RecordReader, RecordSink, SealedSecrets, Tiers,
+    WrappedKeyCounts,
 };
 use topdog_store::{Store, StoreOptions};
 
@@ -45,6 +46,7 @@ pub(crate) use contract;
 #[derive(Clone)]
 pub(crate) struct Ports {
     pub(crate) api_keys: Arc<dyn ApiKeys>,
+    pub(crate) caps: Arc<dyn CapLedger>,
     pub(crate) change_feed: Arc<dyn ChangeFeed>,
     pub(crate) endpoints: Arc<dyn Endpoints>,
     pub(crate) idempotency: Arc<dyn Idempotency>,
@@ -80,11 +82,12 @@ impl Ports {
             + Tiers
             + WrappedKeyCounts
             + 'static,
-        L: QuotaLedger + MinuteLedger + 'static,
+        L: QuotaLedger + MinuteLedger + CapLedger + 'static,
     {
         let (store, ledger) = (Arc::new(store), Arc::new(ledger));
         Self {
             api_keys: store.clone(),
+            caps: ledger.clone(),
             change_feed: store.clone(),
             endpoints: store.clone(),
             idempotency: store.clone(),

@@ -7,6 +7,7 @@
 
 mod api_keys;
 mod audit_chain;
+mod cap_ledger;
 mod change_feed;
 mod endpoints;
 mod engines;

@@ -12,6 +12,10 @@ pub(crate) struct LimitsConfig {
     pub(crate) max_buffered_body_bytes: u64,
     /// Those of one organisation.
     pub(crate) max_buffered_body_bytes_per_organisation: u64,
+    /// Bytes of answers that are kept to be given again; 0: none.
+    pub(crate) max_cached_answer_bytes: u64,
+    /// Those of one organisation.
+    pub(crate) max_cached_answer_bytes_per_organisation: u64,
 }
 
 /// An organisation's part of the node, where the operator says nothing else: three can't keep out a fourth.
@@ -39,11 +43,19 @@ pub(super) fn check(raw: &raw::Limits, server: &ServerConfig) -> Checked<LimitsC
     if bytes_of_org < server.max_body_bytes {
         return Err(Bad::new("limits.max_buffered_body_bytes_per_organisation", too_small(server)));
     }
+    let cached: u64 = number("limits.max_cached_answer_bytes", raw.max_cached_answer_bytes, 0)?;
+    let cached_of_org = number(
+        "limits.max_cached_answer_bytes_per_organisation",
+        raw.max_cached_answer_bytes_per_organisation,
+        0,
+    )?;
     Ok(LimitsConfig {
         max_concurrent_requests: requests,
         max_concurrent_requests_per_organisation: or(of_org, (requests / PART).max(1)),
         max_buffered_body_bytes: body_bytes,
         max_buffered_body_bytes_per_organisation: bytes_of_org,
+        max_cached_answer_bytes: cached,
+        max_cached_answer_bytes_per_organisation: or(cached_of_org, cached / PART),
     })
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Limits {
     pub(super) max_concurrent_requests_per_organisation: i64,
     pub(super) max_buffered_body_bytes: i64,
     pub(super) max_buffered_body_bytes_per_organisation: i64,
+    pub(super) max_cached_answer_bytes: i64,
+    pub(super) max_cached_answer_bytes_per_organisation: i64,
 }
 
 #[derive(Deserialize)]

@@ -12,6 +12,7 @@ use topdog_domain::catalogue::ModelCatalogue;
 use topdog_domain::directory::Directory;
 use topdog_domain::ports::Clock;
 use topdog_domain::provider::ProviderName;
+use topdog_domain::response_cache::CacheRoom;
 use topdog_domain::tier::TierCatalogue;
 use topdog_egress::{Client, Egress, EgressPolicy, EgressSettings, SystemResolver, roots_from_pem};
 use topdog_gateway::{ControlPlane, GatewayConfig, GatewayParts, Metrics, OccupancyLimits, ProviderConfig};
@@ -104,6 +105,7 @@ impl Node {
             idempotency: store.clone(),
             records: store.clone(),
             ledger: store.clone(),
+            caps: store.clone(),
             minutes: store.clone(),
             change_feed: store,
             spool: self.spool.clone(),
@@ -138,6 +140,10 @@ impl Node {
                 body_bytes: limits.max_buffered_body_bytes,
                 body_bytes_per_organisation: limits.max_buffered_body_bytes_per_organisation,
             },
+            cache: CacheRoom {
+                node: limits.max_cached_answer_bytes,
+                organisation: limits.max_cached_answer_bytes_per_organisation,
+            },
             is_h2c_allowed: match server.http2_cleartext {
                 Cleartext::Always => true,
                 Cleartext::Loopback => server.listen.ip().is_loopback(),
@@ -156,6 +162,7 @@ impl Node {
         Ok(GatewayParts {
             directory: self.directory.clone(),
             ledger: Arc::new(self.store.clone()),
+            caps: Arc::new(self.store.clone()),
             vault: self.vault.clone(),
             hasher: self.hasher.clone(),
             spool: self.spool.clone(),
@@ -176,7 +183,11 @@ impl Node {
     pub(super) async fn return_leases(&self) {
         let orgs: Vec<_> = self.directory.snapshot().orgs().cloned().collect();
         for org in orgs {
-            if let Err(error) = org.meters.return_leases(&self.store).await {
+            let returned = match org.meters.return_leases(&self.store).await {
+                Ok(()) => org.meters.caps.return_leases(&self.store).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = returned {
                 tracing::warn!(%error, "leases can't be given back; they are lost until the day's end");
                 return;
             }

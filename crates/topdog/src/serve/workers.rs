@@ -25,7 +25,8 @@ impl Workers {
             directory: node.directory.clone(),
             sink: store.clone(),
             idempotency: store.clone(),
-            minutes: store,
+            minutes: store.clone(),
+            caps: store,
             clock: node.clock.clone(),
         };
         running.spawn(retain(retention, stop.clone()));

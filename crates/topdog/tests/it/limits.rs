@@ -14,20 +14,20 @@ const ROUNDS: usize = 10;
 
 /// How concurrent requests ended.
 #[derive(Debug, Default)]
-struct Ends {
-    admitted: usize,
-    refused: usize,
+pub(crate) struct Ends {
+    pub(crate) admitted: usize,
+    pub(crate) refused: usize,
     /// The connection broke before an answer.
-    broken: usize,
+    pub(crate) broken: usize,
 }
 
 /// Requests that the server has but for their last byte: all of them are under way when the first is complete.
-struct Rush {
+pub(crate) struct Rush {
     lines: Vec<Line>,
 }
 
 impl Rush {
-    async fn ready(server: &Server<'_>, tenant: &Tenant, count: usize) -> Self {
+    pub(crate) async fn ready(server: &Server<'_>, tenant: &Tenant, count: usize) -> Self {
         let mut lines = JoinSet::new();
         for _ in 0..count {
             let (gateway, mut request) = (server.gateway, tenant.chat(&chat()));
@@ -42,7 +42,7 @@ impl Rush {
     }
 
     /// Completes them all.
-    fn go(self) -> JoinSet<Option<Answer>> {
+    pub(crate) fn go(self) -> JoinSet<Option<Answer>> {
         let mut requests = JoinSet::new();
         for mut line in self.lines {
             requests.spawn(async move {
@@ -54,7 +54,7 @@ impl Rush {
     }
 }
 
-async fn ends(requests: JoinSet<Option<Answer>>) -> Ends {
+pub(crate) async fn ends(requests: JoinSet<Option<Answer>>) -> Ends {
     let mut ends = Ends::default();
     for answer in requests.join_all().await {
         match answer.as_ref().map(Answer::status) {

@@ -12,6 +12,8 @@ mod cable;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod caps;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod engines;

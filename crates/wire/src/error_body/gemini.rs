@@ -62,12 +62,14 @@ pub(super) fn body(status: u16, error: &PublicError, request_id: Option<&str>) -
 
 /// The limit's facts as texts, which is all that metadata may be.
 fn metadata(limit: &LimitDetails) -> BTreeMap<&'static str, String> {
-    let LimitDetails { limit, allowed, used, resets_at, lifted_by, plans_url } = limit;
+    let LimitDetails { limit, unit, allowed, used, resets_at, set_by, lifted_by, plans_url } = limit;
     let facts = [
         ("limit", Some(limit.to_string())),
+        ("unit", unit.map(str::to_owned)),
         ("allowed", allowed.map(|count| count.to_string())),
         ("used", used.map(|count| count.to_string())),
         ("resets_at", resets_at.clone()),
+        ("set_by", set_by.clone()),
         ("lifted_by", lifted_by.clone()),
         ("plans_url", plans_url.clone()),
     ];

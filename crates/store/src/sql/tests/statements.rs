@@ -6,6 +6,7 @@ use sqlx::{Executor as _, SqlSafeStr as _};
 /// Each module's statements.
 const ALL: &[&[&str]] = &[
     api_keys::STATEMENTS,
+    cap_ledger::STATEMENTS,
     change::STATEMENTS,
     change_feed::STATEMENTS,
     debug_logs::STATEMENTS,

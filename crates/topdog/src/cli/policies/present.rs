@@ -5,7 +5,8 @@ use serde_json::Value;
 use topdog_platform::api::{Policy, PolicyExplanation};
 
 pub(super) fn list(policies: &[Policy]) -> Table {
-    let mut table = Table::new(&["scope", "version", "made", "by", "aliases", "allow", "deny", "routes"]);
+    let mut table =
+        Table::new(&["scope", "version", "made", "by", "aliases", "allow", "deny", "routes", "caps"]);
     for policy in policies {
         table.row([
             policy.scope.to_string(),
@@ -16,6 +17,7 @@ pub(super) fn list(policies: &[Policy]) -> Table {
             count(policy, "allow"),
             count(policy, "deny"),
             count(policy, "routes"),
+            count(policy, "caps"),
         ]);
     }
     table

@@ -165,8 +165,7 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
-    //! AWS's published examples: the Signature Version 4 test suite and the reference's own walk-through. What Bedrock's
-    //! paths become was computed by botocore.
+    //! AWS's published examples: the Signature Version 4 test suite and the reference's own walk-through.
 
     use super::{AwsKey, Signing};
     use http::Method;

@@ -19,10 +19,15 @@ impl Audience {
     }
 }
 
-/// Is that a path of the data plane?
+/// Is that a path of the data plane, or meant to be one?
 pub(crate) fn is_of_models(path: &str) -> bool {
-    MODEL_PATHS.iter().any(|beginning| path.starts_with(beginning))
+    MODEL_PATHS.iter().chain(&MISSPELT).any(|beginning| path.starts_with(beginning))
 }
+
+/// What paths begin with whose client has another base URL than it should, such as one without its `/v1`: they lead
+/// nowhere, and are told so in the dialect.
+const MISSPELT: [&str; 8] =
+    ["/chat/", "/completions", "/embeddings", "/responses", "/messages", "/models", "/v1", "//"];
 
 /// What the paths of the data plane begin with, the commonest first.
 const MODEL_PATHS: [&str; 4] = ["/v1/", "/v2/", "/v1beta/", PROVIDERS];

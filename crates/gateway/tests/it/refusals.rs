@@ -143,7 +143,11 @@ fn paths_and_methods() {
         let rig = Rig::start(Wish::default()).await;
         assert_eq!(rig.get("/v1/chat/completions").await.status, 405);
         assert_eq!(rig.post("/v1/models", "{}").await.status, 405);
-        assert_eq!(rig.post("/v1/no/such", "{}").await.code(), "not_found");
+        for path in ["/v1/no/such", "/v1", "/chat/completions", "//v1/chat/completions", "/messages"] {
+            let reply = rig.post(path, "{}").await;
+            assert_eq!((reply.status, reply.code().as_str()), (404, "not_found"), "{path}");
+            assert!(reply.body.contains("ends in /v1"), "{}", reply.body);
+        }
         assert_eq!(rig.get("/v1/models/%zz").await.status, 404);
         let audio = rig.post("/v1/audio/transcriptions", "{}").await;
         assert_eq!((audio.status, audio.code().as_str()), (415, "unsupported_media_type"));

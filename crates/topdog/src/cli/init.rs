@@ -48,9 +48,9 @@ pub(super) async fn run(init: Init, session: &Session) -> Result<(), Failure> {
         ))
     })?;
     print::note(&format_args!(
-        "made the organisation {} ({}) with its workspace `default`; next:\n  topdog provider-keys add --org {} \
+        "made the organisation {} ({org}) with its workspace `default`; next:\n  topdog {}provider-keys add --org {org} \
          --provider openai --stdin",
-        created.organisation.name, org, org
+        created.organisation.name, session.whereabouts
     ));
     if session.output == Output::Json && matches!(place, SecretPlace::Shown) {
         return print::json(&Made { organisation: &created, issued: &issued });

@@ -16,6 +16,8 @@ pub(crate) struct Session {
     pub(crate) api: Api,
     /// How answers are printed.
     pub(crate) output: Output,
+    /// The options by which the server was found, for a command that is to find it again.
+    pub(crate) whereabouts: String,
 }
 
 impl Session {
@@ -34,7 +36,8 @@ impl Session {
         }
         let egress = Egress::new(policy(globals.ca_file.as_deref())?)
             .map_err(|error| Failure::usage(format!("--ca-file: {error}")))?;
-        Ok(Self { api: Api::new(base, Client::new(egress), credential), output: globals.output })
+        let whereabouts = globals.data_dir.as_deref().map(option_of).unwrap_or_default();
+        Ok(Self { api: Api::new(base, Client::new(egress), credential), output: globals.output, whereabouts })
     }
 
     /// How the API is told which organisation is meant: by what was given, else the key's own.
@@ -46,6 +49,17 @@ impl Session {
             }
             None => Ok("current"),
         }
+    }
+}
+
+/// The option that names the data folder, as a shell takes it.
+fn option_of(data_dir: &Path) -> String {
+    let path = data_dir.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
+    if path.chars().all(is_plain) {
+        format!("--data-dir {path} ")
+    } else {
+        format!("--data-dir '{}' ", path.replace('\'', r"'\''"))
     }
 }
 
@@ -106,6 +120,12 @@ fn is_on_this_machine(origin: &Origin) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_named_as_a_shell_takes_it() {
+        assert_eq!(option_of(Path::new("/srv/top-dog")), "--data-dir /srv/top-dog ");
+        assert_eq!(option_of(Path::new("a b'; rm")), r"--data-dir 'a b'\''; rm' ");
+    }
 
     #[test]
     fn the_address_is_what_the_server_wrote() {

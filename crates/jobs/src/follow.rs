@@ -136,10 +136,28 @@ impl Follower {
             let is_tier_changed = changes.iter().any(|change| change.org.is_none());
             self.reload(&orgs, is_tier_changed).await?;
             self.seq = last.seq;
+        } else {
+            let newest = in_time(PATIENCE, self.parts.feed.newest_change()).await?;
+            if newest < self.seq {
+                self.begin_again(newest).await?;
+            }
         }
         self.looked_at = looked_at;
         self.freshness.0.store(now.micros(), Ordering::Release);
         self.confirm(now);
+        Ok(())
+    }
+
+    /// The database is behind what this node has seen: another has taken its place, or an older copy. What it counts
+    /// from there would be passed over, so nothing that is known is taken for true any more.
+    async fn begin_again(&mut self, newest: i64) -> Result<(), PortError> {
+        tracing::warn!(seen = self.seq, newest, "the database has gone back, all of it is read again");
+        let Following { feed, tiers, directory, on_change, .. } = &self.parts;
+        directory.doubt();
+        let known = directory.snapshot().orgs().map(|org| org.facts.organisation.id).collect::<Vec<OrgId>>();
+        in_time(PATIENCE_FOR_ALL, directory.reload_all(&**feed, &**tiers)).await?;
+        known.into_iter().for_each(on_change);
+        self.seq = newest;
         Ok(())
     }
 

@@ -27,7 +27,7 @@ const HOP: [HeaderName; 9] = [
 ];
 
 /// What the client says to us, not to the provider. Encodings are not asked for: usage must be readable.
-const OURS: [HeaderName; 13] = [
+const OURS: [HeaderName; 16] = [
     header::AUTHORIZATION,
     header::HOST,
     header::CONTENT_LENGTH,
@@ -41,6 +41,10 @@ const OURS: [HeaderName; 13] = [
     HeaderName::from_static("x-plan"),
     HeaderName::from_static("x-data-segment"),
     HeaderName::from_static("x-real-ip"),
+    // A request is what its method says: by that it was judged.
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
 ];
 
 /// What a provider says to us, or of its own origin, and not to the client: who may come in, above all.

@@ -50,6 +50,8 @@ pub(crate) struct Relay {
     is_regulated: bool,
     /// Has the whole answer of a provider that accepted come?
     is_whole: bool,
+    /// When a stream said its last word, and bytes that have come behind it; there once it has.
+    last_word: Option<(Instant, usize)>,
 }
 
 enum Phase {
@@ -97,6 +99,7 @@ impl Relay {
             request: trail.request,
             is_regulated: trail.labels.get().segment.is_regulated(),
             is_whole: false,
+            last_word: None,
         };
         if !beginning.is_empty() {
             relay.took(beginning, Duration::ZERO);
@@ -214,6 +217,13 @@ impl Relay {
     }
 
     fn took(&mut self, data: Bytes, waited: Duration) {
+        if let Some((said_at, behind)) = &mut self.last_word {
+            *behind += data.len();
+            // Held in no share any more, so it must end, whatever its provider goes on to say.
+            if *behind > MOST_BEHIND_LAST_WORD || said_at.elapsed() > LONGEST_BEHIND_LAST_WORD {
+                return self.release(Last::Whole);
+            }
+        }
         if let Some(settlement) = &mut self.settlement {
             settlement.relayed(data.len(), waited);
         }
@@ -243,6 +253,7 @@ impl Relay {
         if let Some(mut settlement) = self.settlement.take() {
             settlement.learnt(self.watch.learnt());
             settlement.settle(Outcome::Completed);
+            self.last_word = Some((Instant::now(), 0));
         }
     }
 
@@ -380,6 +391,10 @@ impl Relay {
             .map_or_else(topdog_domain::provider::ProviderName::test, Settlement::provider)
     }
 }
+
+/// What may follow a stream's last word before its end, bytes and time: no more than an empty line and a comment or two.
+const MOST_BEHIND_LAST_WORD: usize = 4 * 1024;
+const LONGEST_BEHIND_LAST_WORD: Duration = Duration::from_secs(10);
 
 /// Writing a piece to the client's socket takes less; what takes longer is the client.
 const WRITING_TAKES: Duration = Duration::from_millis(1);

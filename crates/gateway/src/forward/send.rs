@@ -53,7 +53,9 @@ pub(crate) fn request(
         }
     };
     if let Some(key) = key {
-        authorise(&mut request, target, key, trail.at)?;
+        // By the time that it is sent: one that took long to come would be signed as of too long ago.
+        let now = worker.parts().clock.now();
+        authorise(&mut request, target, key, now)?;
     }
     Ok(request)
 }

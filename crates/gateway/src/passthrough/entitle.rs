@@ -23,7 +23,6 @@ use topdog_domain::guardrail::Side;
 use topdog_domain::guardrail::decision::BlockCause;
 use topdog_domain::policy::Policy;
 use topdog_domain::provider::Family;
-use topdog_wire::translate::memory_to_translate;
 
 /// Entitles a passage. Its model, where one is named, is what the provider calls it: aliases lead nowhere here.
 pub(crate) async fn entitle(
@@ -62,7 +61,9 @@ pub(crate) async fn entitle(
     }
     let uri = target.passage_uri(&passage.path, arrived.query.as_deref());
     let uri = uri.ok_or(Refusal::BadHeader("the query"))?;
-    let rules = Rules::of(&caller);
+    if is_restricted(&caller) {
+        return Err(Refusal::ModelUnseen);
+    }
     let mut names: Vec<String> = named::in_path(&passage.path, family);
     let mut reader = BodyReader::new(arrived.body, &arrived.headers, worker.config())?;
     require_unjudged(&caller, reader.announced())?;
@@ -71,23 +72,11 @@ pub(crate) async fn entitle(
         Kind::None => ThroughBody::Whole(Bytes::new()),
         Kind::Json => {
             let json = read_json(&arrived.headers, &mut reader, share).await?;
-            if rules.restrict {
-                share.hold(memory_to_translate(&json.body) as u64)?;
-                names.extend(named::in_json(&json.body, family));
-            } else {
-                names.extend(json.model.map(|model| named::plain(&model, family)));
-            }
+            names.extend(json.model.map(|model| named::plain(&model, family)));
             ThroughBody::Whole(json.body)
         }
         Kind::Other => ThroughBody::Stream(Box::new(reader)),
     };
-    let is_seen = !names.is_empty() && !matches!(body, ThroughBody::Stream(_));
-    if rules.restrict && !is_seen && !passage.runs_no_model {
-        return Err(Refusal::ModelUnseen);
-    }
-    if rules.deny_all_of(&caller, provider.as_str()) {
-        return Err(Refusal::ModelNotAllowed(format!("{provider}/*")));
-    }
     for name in &names {
         let price = price_of(worker, trail, &caller, &format!("{provider}/{name}"), name)?;
         // Of several nobody knows which one is charged.
@@ -147,35 +136,18 @@ fn price_of(
     if is_it { Ok(found.price) } else { Err(Refusal::ModelNotAllowed(shown(whole))) }
 }
 
-/// What the caller's key and policies say of models.
-struct Rules {
-    /// May it use some only, or some not?
-    restrict: bool,
-}
-
-impl Rules {
-    fn of(caller: &Caller) -> Self {
-        let key = &caller.key;
-        // A policy that can't be understood denies everything.
-        let does_restrict = |policy: Option<&Policy>| {
-            policy.is_none_or(|policy| policy.allow().is_some() || !policy.deny().is_empty())
-        };
-        let mut layers = caller.policy.iter().flat_map(|policy| policy.layers());
-        let restrict = !key.models.is_empty()
-            || key.mode == KeyMode::Test
-            || layers.any(|layer| does_restrict(layer.policy.as_deref()));
-        Self { restrict }
-    }
-
-    /// Is every model of that provider denied, and with them whatever it keeps?
-    fn deny_all_of(&self, caller: &Caller, provider: &str) -> bool {
-        let layers = caller.policy.iter().flat_map(|policy| policy.layers());
-        let denies = |policy: Option<&Policy>| {
-            policy.is_none_or(|policy| policy.deny().iter().any(|pattern| pattern.denies(provider, "")))
-        };
-        self.restrict
-            && (caller.key.mode == KeyMode::Test || { layers }.any(|layer| denies(layer.policy.as_deref())))
-    }
+/// May the caller use some models only, or some not? What is passed through can run a model that stands in no field we
+/// know, or in a file, and what a provider keeps is of all of the organisation's models: so nothing is passed then.
+fn is_restricted(caller: &Caller) -> bool {
+    let key = &caller.key;
+    // A policy that can't be understood denies everything.
+    let does_restrict = |policy: Option<&Policy>| {
+        policy.is_none_or(|policy| policy.allow().is_some() || !policy.deny().is_empty())
+    };
+    let mut layers = caller.policy.iter().flat_map(|policy| policy.layers());
+    !key.models.is_empty()
+        || key.mode == KeyMode::Test
+        || layers.any(|layer| does_restrict(layer.policy.as_deref()))
 }
 
 enum Kind {

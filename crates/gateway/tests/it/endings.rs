@@ -79,6 +79,19 @@ fn a_stream_settles_at_its_last_word_whenever_its_provider_closes_it() {
 }
 
 #[test]
+fn a_provider_that_goes_on_behind_its_last_word_is_left() {
+    run(async {
+        let mut pieces = vec![format!("data: {DELTA}\n\ndata: [DONE]\n\n").into_bytes()];
+        pieces.extend(vec![format!(": {}\n\n", "x".repeat(500)).into_bytes(); 10_000]);
+        let script = Script::Chunks { pieces, pause: Duration::from_millis(1), has_end: true };
+        let rig = Rig::start(Wish { script, ..Wish::default() }).await;
+        let reply = rig.chat(ASK).await;
+        assert!(reply.body.len() < 6 * 1024, "{} bytes", reply.body.len());
+        assert_eq!(rig.records(1).await[0].outcome, Outcome::Completed);
+    });
+}
+
+#[test]
 fn nothing_is_told_behind_a_streams_last_word() {
     run(async {
         let script = Script::stream(&[DELTA, LAST, USAGE, "[DONE]"]).dying();

@@ -228,6 +228,27 @@ impl ChangeFeed for SilentOnce {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_database_that_has_gone_back_is_read_again_and_followed_from_there() {
+    let (bed, older) = (Bed::new(), Bed::new());
+    let lost = bed.organisation("lost").await;
+    for name in ["FREE", "PRO", "PRO-PLUS"] {
+        bed.set_tier(lost, name).await;
+    }
+    let mut follower = bed.load().await.unwrap();
+    let org = older.organisation("acme").await;
+    follower.parts.feed = older.store.clone();
+    follower.parts.tiers = older.store.clone();
+    let (_stopper, stop) = Stopper::new();
+    tokio::spawn(follower.follow(stop));
+    sleep(LOOK_EVERY).await;
+    assert_eq!((bed.tier_of(org).as_deref(), bed.tier_of(lost)), (Some("PRO"), None));
+    assert_eq!(*bed.heard.lock().unwrap(), [lost]);
+    older.set_tier(org, "FREE").await;
+    sleep(LOOK_EVERY).await;
+    assert_eq!(bed.tier_of(org).as_deref(), Some("FREE"), "though its number was seen before");
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_changes_of_one_organisation_are_one() {
     let bed = Bed::new();
     let org = bed.organisation("acme").await;

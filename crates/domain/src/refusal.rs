@@ -188,6 +188,22 @@ impl Refusal {
         }
     }
 
+    /// Does a request that is refused so before it is admitted take no API call? A tier or a cap refuses it, or the node
+    /// is to blame.
+    #[must_use]
+    pub fn takes_no_api_call(&self) -> bool {
+        let is_the_nodes = matches!(
+            self,
+            Self::ConcurrencyLimit(_)
+                | Self::BodyMemoryLimit(_)
+                | Self::Overloaded
+                | Self::LedgerUnavailable
+                | Self::RecordsUnavailable
+                | Self::ChangesUnknown
+        );
+        is_the_nodes || self.by_tier().is_some() || matches!(self, Self::CapExceeded(_))
+    }
+
     /// The stable code, part of the API.
     #[must_use]
     pub fn code(&self) -> &'static str {

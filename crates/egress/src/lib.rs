@@ -16,6 +16,7 @@ mod address;
 mod body;
 mod client;
 mod connect;
+mod deadline;
 mod error;
 mod h1;
 mod origin;
@@ -29,6 +30,7 @@ mod upstream;
 pub use body::{BoxError, RequestBody};
 pub use client::{AnswerLimits, Client};
 pub use connect::{Connection, Egress, EgressSettings};
+pub use deadline::Deadline;
 pub use error::{BodyError, EgressError, Forbidden, Lost, SendError, UrlFault};
 #[doc(hidden)]
 pub use h1::fuzzing;

@@ -10,6 +10,7 @@ pub(crate) use replay::replay;
 
 use crate::arrive::Trail;
 use crate::entitle::{Destination, Entitled};
+use crate::forward::stays_here;
 use crate::worker::Worker;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
@@ -122,27 +123,12 @@ impl Wish {
     }
 }
 
-/// Headers that shape no answer: who asks, from where, by what program, and how the bytes come. Any other may.
-const SHAPELESS: [HeaderName; 22] = [
-    header::AUTHORIZATION,
-    header::HOST,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
+/// What goes on to a provider and shapes no answer: by what program it is asked, when, and how the bytes come.
+const SHAPELESS: [HeaderName; 7] = [
     header::CONTENT_TYPE,
-    header::TRANSFER_ENCODING,
-    header::ACCEPT_ENCODING,
-    header::COOKIE,
-    header::EXPECT,
-    header::FORWARDED,
     header::USER_AGENT,
     header::CACHE_CONTROL,
     header::DATE,
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("api-key"),
-    HeaderName::from_static("x-goog-api-key"),
-    HeaderName::from_static("x-plan"),
-    HeaderName::from_static("x-data-segment"),
-    HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
@@ -152,7 +138,8 @@ const SHAPELESS_PREFIXES: [&str; 2] = ["x-forwarded-", "x-stainless-"];
 
 fn shaping(headers: &HeaderMap) -> Vec<u8> {
     let is_shaping = |name: &HeaderName| {
-        !SHAPELESS.contains(name)
+        !stays_here(name)
+            && !SHAPELESS.contains(name)
             && !SHAPELESS_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
     };
     let mut lines: Vec<(&str, &[u8])> = headers

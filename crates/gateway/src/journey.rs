@@ -62,26 +62,11 @@ async fn journey(
     let answered = counted(worker, trail, authenticated, share).await;
     if let Err(refusal) = &answered
         && !trail.is_admitted.get()
-        && counts_nothing(refusal)
+        && refusal.takes_no_api_call()
     {
         caller.org.meters.api_calls.give_back(api_call);
     }
     answered
-}
-
-/// Does a request that ends so before it is admitted take no API call? A tier or a cap refuses it, or the node is to blame.
-fn counts_nothing(refusal: &Refusal) -> bool {
-    refusal.by_tier().is_some()
-        || matches!(
-            refusal,
-            Refusal::CapExceeded(_)
-                | Refusal::ConcurrencyLimit(_)
-                | Refusal::BodyMemoryLimit(_)
-                | Refusal::Overloaded
-                | Refusal::LedgerUnavailable
-                | Refusal::RecordsUnavailable
-                | Refusal::ChangesUnknown
-        )
 }
 
 /// What follows once the API call is counted.

@@ -5,7 +5,6 @@
 //! hyper where an answer could be read in two ways (RFC 9112, 6.3), and keeps no connection of which it isn't sure.
 
 mod body;
-mod deadline;
 mod framing;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -29,8 +28,8 @@ use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::body::RequestBody;
+use crate::deadline::Deadline;
 use crate::error::Lost;
-use deadline::Deadline;
 use head::AnswerHead;
 
 /// A connection between two exchanges; dropping it closes the socket at once.

@@ -47,6 +47,11 @@ const OURS: [HeaderName; 16] = [
     HeaderName::from_static("x-method-override"),
 ];
 
+/// Is it one of those that no provider is sent, whatever it says? Who asks, and from where; how the bytes come.
+pub(crate) fn stays_here(name: &HeaderName) -> bool {
+    OURS.contains(name) || HOP.contains(name)
+}
+
 /// What a provider says to us, or of its own origin, and not to the client: who may come in, above all.
 const THEIRS: [HeaderName; 14] = [
     header::SET_COOKIE,

@@ -11,7 +11,7 @@ mod translated;
 mod watch;
 
 pub(crate) use guarded::kept_back;
-pub(crate) use headers::{Resets, X_MODEL, X_PROVIDER, say};
+pub(crate) use headers::{Resets, X_MODEL, X_PROVIDER, say, stays_here};
 pub(crate) use hold::MOST_HELD_BYTES;
 pub(crate) use redaction::is_encoded;
 pub(crate) use relay::{Relay, Source};

@@ -1,9 +1,8 @@
 //! What Top Dog has no operation of its own for, passed through to a provider by the same journey: `/providers/{provider}/…`,
 //! and OpenAI's own paths of what it keeps ([`stateful`]).
 //!
-//! It is no way around a rule. A path that is an operation's is that operation, wherever it stands. Of any other, every
-//! model that its path or its body names must be allowed; and where a key's models are restricted in any way and none is
-//! named, it is refused, since nobody can say what it would run.
+//! It is no way around a rule. A path that is an operation's is that operation, wherever it stands. Anything else is
+//! refused where a key's models are restricted in any way, since nobody can say what it would run, or whose it would read.
 
 mod body;
 mod entitle;

@@ -58,12 +58,11 @@ pub(crate) fn stateful(method: &Method, path: &str, headers: &HeaderMap) -> Opti
     if !place.methods.contains(method) {
         return Some(Err(Refusal::MethodNotAllowed(place.allow)));
     }
-    let runs_no_model = !place.may_run || *method == Method::GET;
     Some(provider(headers).map(|provider| Passage {
         provider,
         method: method.clone(),
         path: format!("/{behind}"),
-        runs_no_model,
+        runs_no_model: !place.may_run,
     }))
 }
 
@@ -86,15 +85,19 @@ fn is_id(segment: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use topdog_domain::provider::Operation;
 
     fn asked(method: Method, path: &str) -> Option<Result<(String, bool), Refusal>> {
         let passage = stateful(&method, path, &HeaderMap::new())?;
-        Some(passage.map(|passage| (passage.path, passage.runs_no_model)))
+        Some(passage.map(|passage| {
+            let is_kept = passage.operation() == Operation::Resource;
+            (passage.path, is_kept)
+        }))
     }
 
     #[test]
     fn what_openai_keeps_is_found_and_nothing_else() {
-        for (method, path, runs_no_model) in [
+        for (method, path, is_kept) in [
             (Method::GET, "/responses/resp_1", true),
             (Method::DELETE, "/responses/resp_1", true),
             (Method::POST, "/responses/resp_1/cancel", true),
@@ -105,11 +108,7 @@ mod tests {
             (Method::GET, "/batches", true),
             (Method::POST, "/batches/batch_1/cancel", true),
         ] {
-            assert_eq!(
-                asked(method, &format!("/v1{path}")),
-                Some(Ok((path.to_owned(), runs_no_model))),
-                "{path}"
-            );
+            assert_eq!(asked(method, &format!("/v1{path}")), Some(Ok((path.to_owned(), is_kept))), "{path}");
         }
         for path in [
             "/v1/responses/",

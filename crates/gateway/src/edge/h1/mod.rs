@@ -12,7 +12,6 @@
 
 mod answer;
 mod arrival;
-mod deadline;
 mod framing;
 mod head;
 mod inbox;
@@ -33,7 +32,6 @@ use crate::answer::AnswerBody;
 use crate::worker::Worker;
 use answer::{Asked, Outgoing, Stage};
 use arrival::{Arrival, NoRequest, Refused, arrive, take_unread};
-use deadline::Deadline;
 use http::Response;
 use listen::Heard;
 use std::future::{Future as _, poll_fn};
@@ -43,6 +41,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use topdog_domain::Refusal;
+use topdog_egress::Deadline;
 use upload::Upload;
 use wire::Wire;
 
@@ -134,7 +133,7 @@ impl<S: Transport> Connection<S> {
             return Poll::Ready(Err(NoRequest::End));
         }
         let due = *waiting.since.get_or_insert_with(Instant::now) + config.header_timeout;
-        if !self.deadline.has_passed(due, cx) {
+        if !self.deadline.has_passed(due.into(), cx) {
             return Poll::Pending;
         }
         let timeout = || Refused::new(Refusal::HeadTimeout, &self.wire.unread);
@@ -212,7 +211,9 @@ impl<S: Transport> Connection<S> {
                 match self.poll_listen(&mut upload, cx) {
                     Poll::Ready(Heard::More) => {}
                     Poll::Ready(Heard::End) => return Poll::Ready(Then::Gone),
-                    Poll::Pending if self.deadline.has_passed(due, cx) => return Poll::Ready(Then::Gone),
+                    Poll::Pending if self.deadline.has_passed(due.into(), cx) => {
+                        return Poll::Ready(Then::Gone);
+                    }
                     Poll::Pending => return Poll::Pending,
                 }
             }
@@ -253,11 +254,11 @@ impl<S: Transport> Connection<S> {
                 match self.wire.poll_read(left, cx, |_, bytes, _| bytes.len()) {
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
                     Poll::Ready(Ok(count)) => left -= count,
-                    Poll::Pending if self.deadline.has_passed(due, cx) => return Poll::Ready(()),
+                    Poll::Pending if self.deadline.has_passed(due.into(), cx) => return Poll::Ready(()),
                     Poll::Pending => return Poll::Pending,
                 }
             }
-            if is_shut || self.deadline.has_passed(due, cx) { Poll::Ready(()) } else { Poll::Pending }
+            if is_shut || self.deadline.has_passed(due.into(), cx) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }

@@ -1,4 +1,4 @@
-//! The timer of a connection, which outlives its exchanges.
+//! The timer of a connection, a client's or a provider's, which outlives its exchanges.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -6,14 +6,14 @@ use std::task::Context;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Set for the first exchange that has to wait, and left to run when it is answered: where it fires, it is set anew for
+/// A connection's only timer. Set for the first exchange that has to wait, and left to run when it is answered: where it fires, it is set anew for
 /// the exchange that is waiting then. Setting and clearing it would cost every request twice.
 #[derive(Default)]
-pub(super) struct Deadline(Option<Pin<Box<Sleep>>>);
+pub struct Deadline(Option<Pin<Box<Sleep>>>);
 
 impl Deadline {
     /// Is it past `due`? Wakes the task that asks when it will be, and perhaps before.
-    pub(super) fn has_passed(&mut self, due: Instant, cx: &mut Context<'_>) -> bool {
+    pub fn has_passed(&mut self, due: Instant, cx: &mut Context<'_>) -> bool {
         let timer = self.0.get_or_insert_with(|| Box::pin(sleep_until(due)));
         if timer.deadline() > due {
             timer.as_mut().reset(due);
